@@ -1,0 +1,16 @@
+import { type FrameNumber } from '../values';
+
+/**
+ * Bytes by physical address, read a frame at a time. The image (src/image) and, later, the arena of emulated frames
+ * implement it; decoders know nothing else of where words come from.
+ */
+export interface PhysicalMemory {
+  /**
+   * The 1024 little-endian 32-bit words of one 4 KiB frame (entry i is words 2i (lo) and 2i+1 (hi)), or undefined when
+   * the frame is not held as a whole. The array may be a view into the source and stays valid and unchanged until the
+   * memory is closed or 64 other frames have been read: copy what is kept longer. Never write to it.
+   */
+  readFrame(frame: FrameNumber): Uint32Array | undefined;
+  /** Why `readFrame` gave nothing for this frame, as a sentence for people. */
+  explainMissing(frame: FrameNumber): string;
+}

@@ -1,0 +1,80 @@
+/**
+ * The values of the house. Inside the engine an address never is a bigint: a page frame number fits a JS number
+ * exactly (52 bits), a physical byte address fits too (52 bits < 2^53), an entry is a lo/hi pair of 32-bit words.
+ * bigint appears only at the edges (protocol, command line, files), where `Iova` and `HostPhysical` carry it.
+ */
+declare const brand: unique symbol;
+/** A value that only its constructor below may make. */
+export type Brand<T, Name extends string> = T & { readonly [brand]: Name };
+
+/** IO virtual address in bytes, up to 64 bits. Edges only. */
+export type Iova = Brand<bigint, 'Iova'>;
+/** Host (system) physical address in bytes, up to 52 bits. Edges only. */
+export type HostPhysical = Brand<bigint, 'HostPhysical'>;
+/** Number of a 4 KiB physical frame: physical address / 4096, below 2^40. */
+export type FrameNumber = Brand<number, 'FrameNumber'>;
+/** Number of a 4 KiB page of IO virtual address space: IOVA / 4096, below 2^52. */
+export type PageNumber = Brand<number, 'PageNumber'>;
+/** PCI requester id: bus << 8 | device << 3 | function. */
+export type RequesterId = Brand<number, 'RequesterId'>;
+/** Process address space id, 20 bits. */
+export type Pasid = Brand<number, 'Pasid'>;
+/** VT-d domain id (DID), 16 bits. */
+export type DomainId = Brand<number, 'DomainId'>;
+
+export const iova = (value: bigint): Iova => BigInt.asUintN(64, value) as Iova;
+export const hostPhysical = (value: bigint): HostPhysical => value as HostPhysical;
+export const frameNumber = (value: number): FrameNumber => value as FrameNumber;
+export const pageNumber = (value: number): PageNumber => value as PageNumber;
+export const requesterId = (value: number): RequesterId => (value & 0xffff) as RequesterId;
+export const domainId = (value: number): DomainId => value as DomainId;
+
+export const FRAME_SHIFT = 12;
+export const FRAME_BYTES = 4096;
+/** 32-bit words in a frame. */
+export const FRAME_WORDS = 1024;
+
+/** `[0000:]00:02.0`, `02.0`-less forms are refused; a plain number (`0x10`, `16`) is a requester id too. */
+export function parseRequester(text: string): RequesterId | undefined {
+  const bdf = /^(?:([0-9a-f]{1,4}):)?([0-9a-f]{1,2}):([0-9a-f]{1,2})\.([0-7])$/i.exec(text.trim());
+  if (bdf) {
+    const [, , bus = '0', device = '0', fn = '0'] = bdf;
+    const dev = parseInt(device, 16);
+    return dev > 31 ? undefined : requesterId((parseInt(bus, 16) << 8) | (dev << 3) | Number(fn));
+  }
+  const value = parseInteger(text);
+  return value !== undefined && value <= 0xffffn ? requesterId(Number(value)) : undefined;
+}
+
+/** Bus:device.function as lspci writes it. */
+export function formatRequester(id: RequesterId): string {
+  const hex = (value: number): string => value.toString(16).padStart(2, '0');
+  return `${hex(id >> 8)}:${hex((id >> 3) & 31)}.${id & 7}`;
+}
+
+/** Units of 1024, as `4K`, `2M`, `1G`, `1T`, `1P`, `1E`. */
+const UNITS = 'KMGTPE';
+
+/** Non-negative integer: decimal, `0x` hexadecimal, `_` between digits, with a unit of 1024 (`2M`, `2MiB`). At most 64 bits. */
+export function parseInteger(text: string): bigint | undefined {
+  const match = /^(0x[0-9a-f](?:_?[0-9a-f])*|[0-9](?:_?[0-9])*)(?:([KMGTPE])(?:i?B)?)?$/i.exec(text.trim());
+  if (!match) return undefined;
+  const [, digits = '', unit] = match;
+  const value = BigInt(digits.replaceAll('_', ''));
+  const scaled = unit ? value << BigInt(10 * (UNITS.indexOf(unit.toUpperCase()) + 1)) : value;
+  return scaled < 1n << 64n ? scaled : undefined;
+}
+
+/** `0x` and lower-case hexadecimal digits. */
+export const hex = (value: bigint | number): string => `0x${value.toString(16)}`;
+
+/** A byte count in the largest unit that divides it: 4096 -> `4K`, 2 MiB -> `2M`. */
+export function formatSize(bytes: bigint | number): string {
+  let value = BigInt(bytes);
+  let unit = '';
+  for (let next = 0; next < UNITS.length && value !== 0n && value % 1024n === 0n; next++) {
+    value /= 1024n;
+    unit = UNITS[next] ?? '';
+  }
+  return `${value}${unit}`;
+}

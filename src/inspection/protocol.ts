@@ -1,0 +1,462 @@
+/**
+ * The only door of the inspection: what host, webview and command line may know of it. Requests go in with an id, can be
+ * cancelled, and fail as a `Failure` at the caller; lists are pages. Addresses and entries are bigint here (an edge).
+ */
+import { type Failure } from '../engine/result';
+
+export type { Failure, Result } from '../engine/result';
+export { failure, success } from '../engine/result';
+export { formatRequester, formatSize, hex, parseInteger, parseRequester } from '../engine/values';
+
+/** Names one opened source. Chosen by the caller, so that a rebuilt engine gives the same ids. */
+export type InspectionId = string;
+/** Names a tree node; stable over restarts for the same source, filter-independent. */
+export type NodeId = string;
+
+/** Bytes of a file: a path the engine reads by ranges (Node), or the bytes themselves (web, virtual file systems). */
+export type FileSource =
+  | { readonly kind: 'path'; readonly path: string }
+  | { readonly kind: 'bytes'; readonly name: string; readonly bytes: Uint8Array };
+
+export interface OpenParams {
+  readonly inspection: InspectionId;
+  /** Text of the `*.iopte.json` description. An image opened without one comes with a description made from what was asked. */
+  readonly description: string;
+  /** The image the description names. */
+  readonly image: FileSource;
+}
+
+/** A problem found in the source that did not stop the opening. */
+export interface SourceProblem extends Failure {
+  readonly severity: 'error' | 'warning' | 'info';
+}
+
+export interface InspectionSummary {
+  readonly inspection: InspectionId;
+  readonly image: {
+    readonly name: string;
+    readonly format: string;
+    /** Bytes of memory held, and of the address space they span. */
+    readonly bytesHeld: bigint;
+    readonly segments: number;
+    readonly highestAddress: bigint;
+  };
+  readonly iommus: readonly IommuSummary[];
+  readonly problems: readonly SourceProblem[];
+}
+
+export interface IommuSummary {
+  readonly name: string;
+  readonly kind: 'vt-d' | 'amd-vi' | 'smmuv3' | 'riscv';
+  readonly segment: number;
+  /** What the device structures are: `VT-d legacy`. */
+  readonly mode: string;
+  /** False when the registers say that translation is off. */
+  readonly translating: boolean;
+  readonly registers: readonly RegisterValue[];
+  /** Set when this IOMMU cannot be read; the others still can. */
+  readonly failure?: Failure;
+}
+
+export interface RegisterValue {
+  readonly name: string;
+  readonly value: bigint;
+  readonly fields: readonly FieldValue[];
+}
+
+/** A page of a list: rows, and the cursor of the next page when there is more. */
+export interface PageRequest {
+  /** As given by the previous page; absent: from the start. */
+  readonly cursor?: string;
+  /** 1 to 1000. */
+  readonly limit: number;
+}
+
+export interface Page<Row> {
+  readonly rows: readonly Row[];
+  /** Present when there is more. */
+  readonly next?: string;
+  /** Number of rows in all, where it is known without reading them all. */
+  readonly total?: number;
+}
+
+/** Half-open [start, end); end may be 2^64. */
+export interface AddressRange {
+  readonly start: bigint;
+  readonly end: bigint;
+}
+
+export type Permission = 'RW' | 'R' | 'W' | '-';
+
+/** Where an entry stands: enough to decode it again. */
+export interface EntryRef {
+  readonly iommu: string;
+  /** Physical address of the entry's first byte. */
+  readonly address: bigint;
+  readonly role: EntryRole;
+  /** For `table`: level as the specification numbers it, and the first IOVA the entry covers. */
+  readonly level?: number;
+  readonly iova?: bigint;
+}
+/** `root` and `context`: structures above the page tables; `table`: an entry of a page table. */
+export type EntryRole = 'root' | 'context' | 'table';
+
+interface NodeBase {
+  readonly id: NodeId;
+  /** How many entries below have problems, as far as known without reading further; undefined: not known. */
+  readonly problems?: number;
+}
+
+/** A node of the Domains tree: facts, for the host to word. */
+export type TreeNode =
+  | (NodeBase & {
+      readonly kind: 'iommu';
+      readonly summary: IommuSummary;
+      readonly devices: number;
+      readonly domains: number;
+    })
+  | (NodeBase & {
+      readonly kind: 'device';
+      readonly device: DeviceRow;
+    })
+  | (NodeBase & { readonly kind: 'devicesWithoutTable'; readonly count: number })
+  | (NodeBase & { readonly kind: 'domain'; readonly domain: DomainRow })
+  | (NodeBase & {
+      readonly kind: 'table';
+      /** The entry that points to the table. */
+      readonly entry: EntryRef;
+      readonly word: bigint;
+      readonly range: AddressRange;
+      /** Level of the table pointed to. */
+      readonly level: number;
+      readonly table: bigint;
+      /** Why the table cannot be opened: outside the image, cycle. */
+      readonly failure?: Failure;
+    })
+  | (NodeBase & { readonly kind: 'run'; readonly run: Run })
+  | (NodeBase & {
+      /** Present entries that are no good, or stale words (only A, D or software bits left). */
+      readonly kind: 'entry';
+      readonly entry: EntryRef;
+      readonly word: bigint;
+      readonly range: AddressRange;
+      readonly level: number;
+      readonly why: Failure;
+    })
+  /** Synthetic: a part of more than 1000 children. */
+  | (NodeBase & {
+      readonly kind: 'range';
+      readonly first: string;
+      readonly last: string;
+      readonly count: number;
+    })
+  | (NodeBase & { readonly kind: 'message'; readonly why: Failure });
+
+export interface DeviceRow {
+  readonly iommu: string;
+  readonly requester: number;
+  readonly pasid: number | null;
+  readonly translation: 'table' | 'pass-through' | 'blocked';
+  readonly context: EntryRef;
+  readonly domain?: DomainKey;
+  readonly problems: readonly Failure[];
+}
+
+/** Names one domain of one IOMMU: the page-table root with its domain id. */
+export interface DomainKey {
+  readonly iommu: string;
+  readonly domainId: number;
+  /** Physical address of the root table. */
+  readonly root: bigint;
+  readonly levels: number;
+}
+
+export interface DomainRow extends DomainKey {
+  /** Name of the page-table format: `VT-d second stage`. */
+  readonly format: string;
+  readonly addressBits: number;
+  readonly requesters: readonly number[];
+}
+
+/** Merged neighbours: like leaves with contiguous IOVA and physical address. */
+export interface Run {
+  readonly iova: bigint;
+  readonly length: bigint;
+  readonly paddr: bigint;
+  /** Bytes a leaf maps. */
+  readonly pageSize: bigint;
+  /** Leaves merged. */
+  readonly count: number;
+  /** Effective, over all levels. */
+  readonly perm: Permission;
+  readonly accessed: boolean;
+  readonly dirty: boolean;
+  readonly level: number;
+  /** Of the first leaf. */
+  readonly entry: EntryRef;
+  readonly word: bigint;
+  /** Number of leaves of the run that have problems. */
+  readonly problems: number;
+}
+
+/** One field of an entry or register, as its specification names it. */
+export interface FieldValue {
+  readonly name: string;
+  /** Bit positions, inclusive. */
+  readonly high: number;
+  readonly low: number;
+  readonly value: bigint;
+  readonly meaning: string;
+  /** `VT-d 4.1 §9.8` */
+  readonly section: string;
+  readonly kind:
+    'address' | 'permission' | 'status' | 'attribute' | 'control' | 'software' | 'ignored' | 'reserved';
+}
+
+export interface EntryDetails {
+  readonly ref: EntryRef;
+  /** Title: `IOPTE, level 1 (4K page)`. */
+  readonly title: string;
+  /** 64-bit words, lowest address first: one for an IOPTE, two for a context entry. */
+  readonly words: readonly bigint[];
+  /** For each word its fields, highest bit first, every bit covered. */
+  readonly fields: readonly (readonly FieldValue[])[];
+  readonly problems: readonly EntryProblem[];
+  /** What it maps or points to. */
+  readonly target?: { readonly address: bigint; readonly what: string };
+  readonly range?: AddressRange;
+  readonly specification: string;
+}
+
+export interface EntryProblem extends Failure {
+  readonly severity: 'error' | 'warning';
+  /** Word and bits the problem is about. */
+  readonly word: number;
+  readonly high: number;
+  readonly low: number;
+}
+
+export type Access = 'read' | 'write';
+
+/** One DMA request. */
+export interface TranslateRequest {
+  readonly requester: number;
+  readonly pasid: number | null;
+  readonly iova: bigint;
+  readonly access: Access;
+}
+
+/** `fault` of a refused request; docs/faults.md says each in full with its code in the specification. */
+export const FAULTS = [
+  'iommu-not-found',
+  'root-entry-not-present',
+  'root-entry-reserved',
+  'root-entry-unreadable',
+  'context-entry-not-present',
+  'context-entry-reserved',
+  'context-entry-invalid',
+  'context-entry-unreadable',
+  'blocked',
+  'pasid-not-supported',
+  'interrupt-window',
+  'address-width',
+  'not-present',
+  'read-denied',
+  'write-denied',
+  'entry-reserved',
+  'table-unreadable',
+] as const;
+export type Fault = (typeof FAULTS)[number];
+
+export type Translation =
+  | {
+      readonly ok: true;
+      readonly paddr: bigint;
+      /** Bytes of the page; 4096 for pass-through. */
+      readonly size: bigint;
+      readonly perm: Permission;
+      /** Level of the leaf as the specification numbers it; null for pass-through. */
+      readonly level: number | null;
+      /** The leaf's word; null for pass-through. */
+      readonly entry: bigint | null;
+    }
+  | { readonly ok: false; readonly fault: Fault; readonly level: number | null };
+
+/** One step of a walk: an entry that was read, and what it said. */
+export interface WalkStep {
+  readonly entry: EntryRef;
+  readonly title: string;
+  readonly words: readonly bigint[];
+  /** Index in its table. */
+  readonly index: number;
+  readonly says: string;
+  readonly problems: readonly EntryProblem[];
+  /** Effective permission after this step. */
+  readonly perm: Permission;
+}
+
+export interface WalkResult {
+  readonly request: TranslateRequest;
+  readonly iommu: string;
+  readonly steps: readonly WalkStep[];
+  readonly translation: Translation;
+  /** The result in one sentence, with the reason when it fails. */
+  readonly summary: string;
+  readonly hint?: string;
+  /** Tree node of the last entry, for reveal. */
+  readonly node?: NodeId;
+}
+
+export interface DomainStatistics {
+  readonly domain: DomainKey;
+  readonly mappedBytes: bigint;
+  readonly leaves: bigint;
+  readonly tablesByLevel: readonly { readonly level: number; readonly tables: bigint }[];
+  readonly leavesBySize: readonly {
+    readonly level: number;
+    readonly pageSize: bigint;
+    readonly leaves: bigint;
+  }[];
+  readonly leavesByPermission: readonly { readonly perm: Permission; readonly leaves: bigint }[];
+  readonly accessed: bigint;
+  readonly dirty: bigint;
+  readonly problems: bigint;
+  /** False when a bound was reached; `why` says which. */
+  readonly complete: boolean;
+  readonly why?: string;
+}
+
+export interface ListParams {
+  readonly inspection: InspectionId;
+  readonly domain: DomainKey;
+  /** In the filter language; empty: all. */
+  readonly where: string;
+  readonly page: PageRequest;
+}
+
+/** Rows of a list; `scannedTo` tells how far the walk came, also when nothing matched. */
+export interface RunPage extends Page<Run> {
+  readonly scannedTo: bigint;
+  /** Why the walk gave up before the end, though nobody asked it to. */
+  readonly gaveUp?: Failure;
+}
+
+/** A place in a filter or a description, in UTF-16 units, half-open. */
+export interface TextProblem extends Failure {
+  readonly start: number;
+  readonly end: number;
+  readonly severity: 'error' | 'warning';
+}
+
+export interface Completion {
+  readonly text: string;
+  readonly detail: string;
+  /** What `text` replaces, half-open. */
+  readonly start: number;
+  readonly end: number;
+}
+
+export interface Progress {
+  /** What is being done: `Inflating vtd.elf.gz`. */
+  readonly message: string;
+  /** 0 to 1, or undefined when the end is not known. */
+  readonly fraction?: number;
+}
+
+/** Every request: its parameters and its result. */
+export interface Requests {
+  open: { params: OpenParams; result: InspectionSummary };
+  close: { params: { inspection: InspectionId }; result: null };
+  /** Children of a tree node; no node: the IOMMUs. With `where`, only what matches is shown below domains. */
+  children: {
+    params: { inspection: InspectionId; node?: NodeId; where?: string; page: PageRequest };
+    result: Page<TreeNode>;
+  };
+  /** The nodes from the root of the tree down to this one: for reveal and for restoring a selection. */
+  path: { params: { inspection: InspectionId; node: NodeId; where?: string }; result: readonly TreeNode[] };
+  /** The node that shows this IOVA of this domain (a run, a table or an entry), with its ancestors. */
+  locate: {
+    params: { inspection: InspectionId; domain: DomainKey; iova: bigint; where?: string };
+    result: readonly TreeNode[];
+  };
+  devices: {
+    params: { inspection: InspectionId; iommu?: string; page: PageRequest };
+    result: Page<DeviceRow>;
+  };
+  domains: {
+    params: { inspection: InspectionId; iommu?: string; page: PageRequest };
+    result: Page<DomainRow>;
+  };
+  entry: { params: { inspection: InspectionId; entry: EntryRef }; result: EntryDetails };
+  walk: {
+    params: { inspection: InspectionId; iommu?: string; request: TranslateRequest };
+    result: WalkResult;
+  };
+  translate: {
+    params: { inspection: InspectionId; iommu?: string; requests: readonly TranslateRequest[] };
+    result: readonly Translation[];
+  };
+  list: { params: ListParams; result: RunPage };
+  statistics: { params: { inspection: InspectionId; domain: DomainKey }; result: DomainStatistics };
+  checkFilter: { params: { where: string }; result: readonly TextProblem[] };
+  completeFilter: { params: { where: string; offset: number }; result: readonly Completion[] };
+  /** Problems of a description text, with exact ranges; does not open the image. */
+  checkDescription: { params: { text: string }; result: readonly TextProblem[] };
+  /** What a file is, from its first bytes and its name: `elf-core`, `raw`, `gzip` of these, or why it is neither. */
+  recognise: { params: { image: FileSource }; result: { format: string; needsSegments: boolean } };
+}
+
+export type Method = keyof Requests;
+export type Params<M extends Method> = Requests[M]['params'];
+export type ResultOf<M extends Method> = Requests[M]['result'];
+
+/** Messages to the engine. */
+export type ToEngine =
+  | { readonly type: 'request'; readonly id: number; readonly method: Method; readonly params: unknown }
+  | { readonly type: 'cancel'; readonly id: number };
+
+/** Messages from the engine. */
+export type FromEngine =
+  | { readonly type: 'ready' }
+  | { readonly type: 'result'; readonly id: number; readonly result: unknown }
+  | { readonly type: 'failure'; readonly id: number; readonly failure: Failure }
+  | { readonly type: 'progress'; readonly id: number; readonly progress: Progress };
+
+/** Codes the client itself gives. */
+export const CANCELLED = 'cancelled';
+export const ENGINE_LOST = 'engine/lost';
+
+export interface RequestOptions {
+  readonly signal?: CancelSignal;
+  readonly onProgress?: (progress: Progress) => void;
+}
+
+/** The part of AbortSignal that is used, so that no room needs DOM types for it. */
+export interface CancelSignal {
+  readonly aborted: boolean;
+  addEventListener(type: 'abort', listener: () => void): void;
+  removeEventListener(type: 'abort', listener: () => void): void;
+}
+
+/** An engine, wherever it runs. Made by `startEngine()` of inspection/node or inspection/web. */
+export interface EngineClient {
+  /** Rejects with a `RequestError`. */
+  request<M extends Method>(method: M, params: Params<M>, options?: RequestOptions): Promise<ResultOf<M>>;
+  /** Where it runs: for the log and the tests. */
+  readonly where: 'worker' | 'in-process';
+  /** Called once when the engine is lost (crash, kill); every pending request has been rejected with ENGINE_LOST before. */
+  onLost(listener: (why: Failure) => void): void;
+  dispose(): Promise<void>;
+}
+
+/** A failed request. */
+export class RequestError extends Error {
+  readonly code: string;
+  readonly hint: string | undefined;
+  constructor(readonly failure: Failure) {
+    super(failure.message);
+    this.name = 'RequestError';
+    this.code = failure.code;
+    this.hint = failure.hint;
+  }
+}
