@@ -1,0 +1,100 @@
+'use strict';
+
+// Bundles: the extension for both hosts, the engine's worker for both, the command line, and the webviews.
+// `--env tests` builds the suites that run inside VS Code instead.
+const { chmodSync, existsSync } = require('node:fs');
+const path = require('node:path');
+const webpack = require('webpack');
+
+const from = (file) => path.resolve(__dirname, file);
+
+/** Keeps the entries whose file is there. */
+const present = (entries) =>
+  Object.fromEntries(Object.entries(entries).filter(([, { import: file }]) => existsSync(file)));
+
+/** An entry whose exports VS Code takes with `require`. */
+const required = (file) => ({ import: from(file), library: { type: 'commonjs2' } });
+/** An entry that is a program of its own. */
+const program = (file) => ({ import: from(file) });
+
+/** Makes the command line a program that a shell starts by its name. */
+class Executable {
+  constructor(file) {
+    this.file = file;
+  }
+
+  apply(compiler) {
+    new webpack.BannerPlugin({ banner: '#!/usr/bin/env node', raw: true, test: this.file }).apply(compiler);
+    compiler.hooks.assetEmitted.tap('Executable', (name, { targetPath }) => {
+      if (name === this.file) chmodSync(targetPath, 0o755);
+    });
+  }
+}
+
+const bundle = (mode, name, target, folder, entry, more = {}) => ({
+  name,
+  mode,
+  target,
+  context: __dirname,
+  entry: present(entry),
+  output: { path: from(folder), filename: '[name].js', chunkFormat: false },
+  // Source maps would show the package's users nothing that the repository does not.
+  devtool: mode === 'production' ? false : 'source-map',
+  externals: { vscode: 'commonjs vscode', mocha: 'commonjs mocha' },
+  node: { __dirname: false, __filename: false },
+  resolve: { extensions: ['.ts', '.js'] },
+  module: {
+    // Every bundle is one file: a worker or a webview cannot fetch a second one.
+    parser: { javascript: { dynamicImportMode: 'eager' } },
+    rules: [
+      {
+        test: /\.ts$/,
+        exclude: /node_modules/,
+        loader: 'ts-loader',
+        options: {
+          transpileOnly: true, // `npm run types` checks
+          configFile: from('tsconfig.base.json'),
+          compilerOptions: { composite: false, declaration: false, emitDeclarationOnly: false },
+        },
+      },
+    ],
+  },
+  optimization: { splitChunks: false, runtimeChunk: false },
+  performance: { hints: false }, // the package's test checks sizes
+  ...more,
+});
+
+const product = (mode) => [
+  bundle(
+    mode,
+    'node',
+    'node20',
+    'dist',
+    {
+      extension: required('src/host/node/extension.ts'),
+      engineWorker: program('src/inspection/node/engineWorker.ts'),
+      cli: program('src/cli/main.ts'),
+    },
+    { plugins: [new Executable('cli.js')] },
+  ),
+  bundle(mode, 'worker', 'webworker', 'dist/web', {
+    extension: required('src/host/web/extension.ts'),
+    engineWorker: program('src/inspection/web/engineWorker.ts'),
+  }),
+  bundle(mode, 'webview', 'web', 'dist/webview', { entry: program('src/webview/entry/main.ts') }),
+];
+
+const tests = (mode) => [
+  bundle(mode, 'tests-node', 'node20', 'out/host-tests', { node: required('test/host/index.node.ts') }),
+  bundle(
+    mode,
+    'tests-web',
+    'webworker',
+    'out/host-tests',
+    { web: required('test/host/index.web.ts') },
+    { externals: { vscode: 'commonjs vscode' } },
+  ),
+];
+
+module.exports = (env, { mode = 'production' }) =>
+  (env.tests ? tests : product)(mode).filter(({ entry }) => Object.keys(entry).length > 0);
