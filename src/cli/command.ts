@@ -1,0 +1,29 @@
+import { type Command } from 'commander';
+import { type Output } from './output';
+import { type Session } from './session';
+import { type SourceOptions } from './source';
+
+/** Options that every command has. */
+export interface CommonOptions extends SourceOptions {
+  readonly json?: boolean;
+}
+
+/** What a command gets when it runs: the opened source, where to write, what was asked. */
+export interface Call<Options extends CommonOptions> {
+  readonly session: Session;
+  readonly output: Output;
+  readonly options: Options;
+  /** Warnings and notes, on standard error. */
+  readonly note: (text: string) => void;
+}
+
+/** A command: one file of src/cli/commands each, listed in program.ts. */
+export interface CliCommand<Options extends CommonOptions> {
+  readonly name: string;
+  readonly summary: string;
+  /** Lines after `iopte NAME`. */
+  readonly examples: readonly string[];
+  /** Adds the options; FILE, --registers, --kind and --json are there already. */
+  configure(command: Command): void;
+  run(call: Call<Options>): Promise<void>;
+}

@@ -1,0 +1,252 @@
+import {
+  formatSize,
+  hex,
+  type DeviceRow,
+  type DomainRow,
+  type DomainStatistics,
+  type InspectionSummary,
+  type IommuSummary,
+} from '../../inspection/protocol';
+import { type CliCommand, type CommonOptions } from '../command';
+import { fromFailure } from '../errors';
+import { type Output } from '../output';
+import { type Session } from '../session';
+import { deviceName, domainName } from '../words';
+
+interface CountedDomain {
+  readonly domain: DomainRow;
+  readonly statistics: DomainStatistics;
+}
+
+export const inspect: CliCommand<CommonOptions> = {
+  name: 'inspect',
+  summary: 'show what the image is: IOMMUs, registers, devices, domains with statistics',
+  examples: [
+    'vtd.elf.gz',
+    'vtd.iopte.json --json',
+    'vtd.elf.gz --registers RTADDR=0x2f8f000,GSTS=0xc7000000',
+  ],
+  configure() {
+    // FILE says everything.
+  },
+  async run({ session, output, options }) {
+    const { summary } = session;
+    const devices = await session.devices();
+    const domains = await session.domains();
+    const write = options.json === true ? writeJson : writeText;
+    await write(output, session, summary, devices, domains);
+    const [first] = summary.iommus;
+    if (first?.failure && summary.iommus.every((iommu) => iommu.failure)) throw fromFailure(first.failure);
+  },
+};
+
+function statisticsOf(session: Session, domain: DomainRow): Promise<DomainStatistics> {
+  const { iommu, domainId, root, levels } = domain;
+  return session.request('statistics', {
+    inspection: session.inspection,
+    domain: { iommu, domainId, root, levels },
+  });
+}
+
+async function writeJson(
+  output: Output,
+  session: Session,
+  summary: InspectionSummary,
+  devices: readonly DeviceRow[],
+  domains: readonly DomainRow[],
+): Promise<void> {
+  const { image } = summary;
+  await output.json([
+    { type: 'image', ...image, bytesHeld: Number(image.bytesHeld) },
+    ...summary.problems.map(({ severity, code, message }) => ({ type: 'problem', severity, code, message })),
+    ...summary.iommus.map((iommu) => ({
+      type: 'iommu',
+      name: iommu.name,
+      kind: iommu.kind,
+      segment: iommu.segment,
+      mode: iommu.mode,
+      translating: iommu.translating,
+      registers: Object.fromEntries(iommu.registers.map((register) => [register.name, register.value])),
+      ...(iommu.failure ? { failure: iommu.failure } : {}),
+    })),
+    ...devices.map((device) => ({
+      type: 'device',
+      iommu: device.iommu,
+      sid: hex(device.requester),
+      bdf: deviceName(device.requester),
+      pasid: device.pasid === null ? null : hex(device.pasid),
+      translation: device.translation,
+      domain: device.domain?.domainId ?? null,
+      root: device.domain?.root ?? null,
+      context: device.context.address,
+      problems: device.problems.map(({ code, message }) => ({ code, message })),
+    })),
+  ]);
+  for (const domain of domains) {
+    const statistics = await statisticsOf(session, domain);
+    await output.json([domainJson({ domain, statistics })]);
+  }
+}
+
+function domainJson({ domain, statistics }: CountedDomain): object {
+  return {
+    type: 'domain',
+    iommu: domain.iommu,
+    domain: domain.domainId,
+    root: domain.root,
+    format: domain.format,
+    levels: domain.levels,
+    addressBits: domain.addressBits,
+    sids: domain.requesters.map(hex),
+    mappedBytes: statistics.mappedBytes,
+    leaves: Number(statistics.leaves),
+    leavesBySize: statistics.leavesBySize.map(({ level, pageSize, leaves }) => ({
+      level,
+      size: pageSize,
+      leaves: Number(leaves),
+    })),
+    leavesByPermission: Object.fromEntries(
+      statistics.leavesByPermission.map(({ perm, leaves }) => [perm, Number(leaves)]),
+    ),
+    tablesByLevel: Object.fromEntries(
+      statistics.tablesByLevel.map(({ level, tables }) => [String(level), Number(tables)]),
+    ),
+    accessed: Number(statistics.accessed),
+    dirty: Number(statistics.dirty),
+    problems: Number(statistics.problems),
+    complete: statistics.complete,
+    ...(statistics.why === undefined ? {} : { why: statistics.why }),
+  };
+}
+
+async function writeText(
+  output: Output,
+  session: Session,
+  summary: InspectionSummary,
+  devices: readonly DeviceRow[],
+  domains: readonly DomainRow[],
+): Promise<void> {
+  const { image } = summary;
+  await output.lines([
+    `Image    ${image.name}`,
+    `Format   ${image.format}`,
+    `Memory   ${formatSize(image.bytesHeld)} in ${image.segments} segments, up to ${hex(image.highestAddress)}`,
+  ]);
+  for (const iommu of summary.iommus) {
+    await output.lines(['']);
+    await writeIommu(output, iommu);
+    if (iommu.failure) continue;
+    await writeDevices(
+      output,
+      devices.filter((device) => device.iommu === iommu.name),
+    );
+    await writeDomains(
+      output,
+      session,
+      domains.filter((domain) => domain.iommu === iommu.name),
+    );
+  }
+}
+
+async function writeIommu(output: Output, iommu: IommuSummary): Promise<void> {
+  const state = iommu.translating ? 'translation on' : 'translation off';
+  await output.title(`${iommu.name}: ${iommu.mode}, PCI segment ${iommu.segment}, ${state}`);
+  if (iommu.failure) await output.lines([output.red(`  ${iommu.failure.message}`)]);
+  const rows = iommu.registers.flatMap((register) => [
+    [register.name, '', '', hex(register.value), ''],
+    // Reserved bits that are clear, and what a register does not offer, would only hide the rest.
+    ...register.fields
+      .filter((field) => field.kind !== 'reserved' || field.value !== 0n)
+      .map((field) => [
+        '',
+        field.name,
+        field.high === field.low ? String(field.high) : `${field.high}:${field.low}`,
+        hex(field.value),
+        field.meaning,
+      ]),
+  ]);
+  await output.table(
+    [
+      { title: 'REGISTER' },
+      { title: 'FIELD' },
+      { title: 'BITS', align: 'right' },
+      { title: 'VALUE', align: 'right' },
+      { title: 'MEANING', wrap: true },
+    ],
+    rows,
+    { indent: 2 },
+  );
+}
+
+async function writeDevices(output: Output, devices: readonly DeviceRow[]): Promise<void> {
+  await output.lines(['']);
+  await output.title(`  Devices: ${devices.length}`);
+  if (devices.length === 0) return;
+  await output.table(
+    [
+      { title: 'DEVICE' },
+      { title: 'PASID', align: 'right' },
+      { title: 'TRANSLATION' },
+      { title: 'DOMAIN', align: 'right' },
+      { title: 'ROOT', align: 'right' },
+      { title: 'CONTEXT ENTRY', align: 'right' },
+      { title: 'PROBLEMS', wrap: true },
+    ],
+    devices.map((device) => [
+      deviceName(device.requester),
+      device.pasid === null ? '-' : hex(device.pasid),
+      device.translation,
+      device.domain === undefined ? '-' : String(device.domain.domainId),
+      device.domain === undefined ? '-' : hex(device.domain.root),
+      hex(device.context.address),
+      device.problems.map((problem) => problem.message).join('; '),
+    ]),
+    { indent: 2 },
+  );
+}
+
+async function writeDomains(output: Output, session: Session, domains: readonly DomainRow[]): Promise<void> {
+  await output.lines(['']);
+  await output.title(`  Domains: ${domains.length}`);
+  if (domains.length === 0) return;
+  const counted: CountedDomain[] = [];
+  for (const domain of domains) counted.push({ domain, statistics: await statisticsOf(session, domain) });
+  await output.table(
+    [
+      { title: 'DOMAIN', align: 'right' },
+      { title: 'ROOT', align: 'right' },
+      { title: 'LEVELS', align: 'right' },
+      { title: 'MAPPED', align: 'right' },
+      { title: 'LEAVES', align: 'right' },
+      { title: 'BY SIZE' },
+      { title: 'BY PERMISSION' },
+      { title: 'TABLES BY LEVEL' },
+      { title: 'PROBLEMS', align: 'right' },
+      { title: 'DEVICES', wrap: true },
+    ],
+    counted.map(domainCells),
+    { indent: 2 },
+  );
+  for (const { domain, statistics } of counted) {
+    if (statistics.complete) continue;
+    const why = statistics.why ?? 'it is too large';
+    await output.lines([output.red(`  ${domainName(domain)} was not counted to its end: ${why}`)]);
+  }
+}
+
+function domainCells({ domain, statistics }: CountedDomain): readonly string[] {
+  return [
+    String(domain.domainId),
+    hex(domain.root),
+    String(domain.levels),
+    formatSize(statistics.mappedBytes),
+    String(statistics.leaves),
+    statistics.leavesBySize
+      .map(({ pageSize, leaves }) => `${String(leaves)} x ${formatSize(pageSize)}`)
+      .join(', '),
+    statistics.leavesByPermission.map(({ perm, leaves }) => `${String(leaves)} ${perm}`).join(', '),
+    statistics.tablesByLevel.map(({ level, tables }) => `${String(tables)} at ${level}`).join(', '),
+    statistics.problems === 0n ? '' : String(statistics.problems),
+    domain.requesters.map(deviceName).join(' '),
+  ];
+}

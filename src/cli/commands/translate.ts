@@ -1,0 +1,144 @@
+import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { addAbortSignal } from 'node:stream';
+import { formatSize, hex, type Translation, type TranslateRequest } from '../../inspection/protocol';
+import { type Call, type CliCommand, type CommonOptions } from '../command';
+import { badInput, cancelled, CliError } from '../errors';
+import { parseRequest, readLines, type NumberedLine } from '../requests';
+import { answerOf, deviceName } from '../words';
+
+interface TranslateOptions extends CommonOptions {
+  readonly requests: string;
+  readonly iommu?: string;
+}
+
+export const translate: CliCommand<TranslateOptions> = {
+  name: 'translate',
+  summary: 'answer translation requests, one JSON object a line, in order',
+  examples: [
+    'vtd.elf.gz --requests requests.jsonl --json',
+    `vtd.elf.gz --requests - --json <<< '{"sid": "0x10", "pasid": null, "iova": "0xffed8000", "access": "read"}'`,
+  ],
+  configure(command) {
+    command
+      .requiredOption('--requests <file>', 'requests as JSON lines; - reads standard input')
+      .option('--iommu <name>', 'which IOMMU, when the description has several');
+  },
+  async run(call) {
+    const { session, output, options } = call;
+    const fromInput = options.requests === '-';
+    const name = fromInput ? 'standard input' : options.requests;
+    if (!fromInput) await mustBeReadable(name);
+    const stream = addAbortSignal(session.signal, fromInput ? process.stdin : createReadStream(name));
+    let heading = true;
+    try {
+      for await (const lines of readLines(stream, name)) {
+        const { requests, refused } = parseAll(lines, name);
+        const answers = await answer(call, requests);
+        if (options.json === true) await output.json(answers.map(answerOf));
+        else if (requests.length > 0) await output.table(COLUMNS, cellsOf(requests, answers), { heading });
+        heading = false;
+        if (refused) throw refused;
+      }
+    } catch (error) {
+      throw session.signal.aborted ? cancelled() : error;
+    } finally {
+      stream.destroy();
+    }
+  },
+};
+
+async function mustBeReadable(file: string): Promise<void> {
+  try {
+    if (!(await stat(file)).isDirectory()) return;
+  } catch (error) {
+    throw badInput(
+      `requests cannot be read: ${error instanceof Error ? error.message : String(error)}`,
+      '- reads standard input',
+    );
+  }
+  throw badInput(`requests cannot be read: ${file} is a folder`);
+}
+
+/** The requests before the first line that is none, and why that one is none. */
+function parseAll(
+  lines: readonly NumberedLine[],
+  name: string,
+): { readonly requests: readonly TranslateRequest[]; readonly refused?: CliError } {
+  const requests: TranslateRequest[] = [];
+  for (const line of lines) {
+    try {
+      requests.push(parseRequest(line, name));
+    } catch (error) {
+      if (error instanceof CliError) return { requests, refused: error };
+      throw error;
+    }
+  }
+  return { requests };
+}
+
+/** Answers in the order of the requests. Requests of different IOMMUs are asked apart and put together again. */
+async function answer(
+  { session, options }: Call<TranslateOptions>,
+  requests: readonly TranslateRequest[],
+): Promise<readonly Translation[]> {
+  const groups = new Map<string, number[]>();
+  for (const [index, request] of requests.entries()) {
+    const iommu = await session.iommuOf(request.requester, deviceName(request.requester), options.iommu);
+    const group = groups.get(iommu);
+    if (group) group.push(index);
+    else groups.set(iommu, [index]);
+  }
+  const answers = new Map<number, Translation>();
+  for (const [iommu, indexes] of groups) {
+    const part = indexes.flatMap((index) => requests[index] ?? []);
+    const translations = await session.request('translate', {
+      inspection: session.inspection,
+      iommu,
+      requests: part,
+    });
+    indexes.forEach((index, place) => {
+      const translation = translations[place];
+      if (translation) answers.set(index, translation);
+    });
+  }
+  return requests.flatMap((_, index) => answers.get(index) ?? []);
+}
+
+/** With widths, so that the parts of a long table stand under each other. */
+const COLUMNS = [
+  { title: 'DEVICE', width: 7 },
+  { title: 'PASID', align: 'right', width: 7 },
+  { title: 'ACCESS', width: 6 },
+  { title: 'IOVA', align: 'right', width: 18 },
+  { title: 'RESULT', align: 'right', width: 24 },
+  { title: 'PAGE', align: 'right', width: 4 },
+  { title: 'PERM', width: 4 },
+  { title: 'LEVEL', align: 'right' },
+  { title: 'ENTRY', align: 'right', width: 18 },
+] as const;
+
+function cellsOf(
+  requests: readonly TranslateRequest[],
+  answers: readonly Translation[],
+): readonly (readonly string[])[] {
+  return requests.map((request, index) => {
+    const device = [
+      deviceName(request.requester),
+      request.pasid === null ? '-' : hex(request.pasid),
+      request.access,
+      hex(request.iova),
+    ];
+    const result = answers[index];
+    if (!result?.ok) return [...device, result?.fault ?? '', '', '', String(result?.level ?? '-'), ''];
+    const { paddr, size, perm, level, entry } = result;
+    return [
+      ...device,
+      hex(paddr),
+      formatSize(size),
+      perm,
+      String(level ?? '-'),
+      entry === null ? '-' : hex(entry),
+    ];
+  });
+}

@@ -1,0 +1,93 @@
+import { CommanderError } from 'commander';
+import { CANCELLED, RequestError, type Failure, type TextProblem } from '../inspection/protocol';
+
+/** Exit codes, as docs/cli.md lists them. */
+export const EXIT = { ok: 0, badInput: 1, badUsage: 2, cancelled: 130 } as const;
+export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
+
+/** An error that ends the program with a message for people. */
+export class CliError extends Error {
+  constructor(
+    readonly exitCode: ExitCode,
+    message: string,
+    /** What to do next: one or more lines. */
+    readonly hint?: string,
+  ) {
+    super(message);
+    this.name = 'CliError';
+  }
+}
+
+export const badInput = (message: string, hint?: string): CliError =>
+  new CliError(EXIT.badInput, message, hint);
+export const badUsage = (message: string, hint?: string): CliError =>
+  new CliError(EXIT.badUsage, message, hint);
+export const cancelled = (): CliError => new CliError(EXIT.cancelled, 'cancelled');
+export const fromFailure = (failure: Failure): CliError =>
+  failure.code === CANCELLED ? cancelled() : badInput(failure.message, failure.hint);
+
+/** Thrown when the reader of standard output has gone (`iopte list x | head`): ends the program quietly. */
+export class OutputClosed extends Error {}
+
+export interface Ending {
+  readonly exitCode: ExitCode;
+  /** What to write on standard error; empty: nothing. */
+  readonly text: string;
+}
+
+/** How the program ends when this was thrown. */
+export function endingOf(thrown: unknown): Ending {
+  if (thrown instanceof OutputClosed) return { exitCode: EXIT.ok, text: '' };
+  if (thrown instanceof CommanderError) {
+    // Commander has written its message (or the help that was asked for) already.
+    return { exitCode: thrown.exitCode === 0 ? EXIT.ok : EXIT.badUsage, text: '' };
+  }
+  const error = thrown instanceof RequestError ? fromFailure(thrown.failure) : thrown;
+  if (error instanceof CliError) {
+    return { exitCode: error.exitCode, text: errorText(error.message, error.hint) };
+  }
+  const why = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return {
+    exitCode: EXIT.badInput,
+    text: errorText(
+      `internal error: ${why}`,
+      'this is a bug in iopte: please report it with the command you ran',
+    ),
+  };
+}
+
+/** `iopte: message` with a hint line for each line of the hint. */
+export function errorText(message: string, hint?: string): string {
+  const hints = hint === undefined ? [] : hint.split('\n');
+  return [
+    `iopte: ${message}`,
+    ...hints.map((line, index) => (index === 0 ? `hint: ${line}` : `      ${line}`)),
+  ]
+    .map((line) => `${line}\n`)
+    .join('');
+}
+
+/**
+ * Points at the place of a problem:
+ *
+ *     perm = rv and size >= 2M
+ *            ^^
+ */
+export function pointAt(text: string, problem: TextProblem): string {
+  const start = Math.min(problem.start, text.length);
+  const lineStart = text.lastIndexOf('\n', start - 1) + 1;
+  const lineEnd = text.indexOf('\n', start);
+  const line = text.slice(lineStart, lineEnd === -1 ? text.length : lineEnd);
+  const column = start - lineStart;
+  // Tabs stay tabs, so that the caret stands under its character.
+  const indent = line.slice(0, column).replaceAll(/[^\t]/g, ' ');
+  const width = Math.max(1, Math.min(problem.end - problem.start, line.length - column));
+  return `  ${line}\n  ${indent}${'^'.repeat(width)}`;
+}
+
+/** 1-based line and column of an offset, as editors and compilers write them. */
+export function positionOf(text: string, offset: number): { readonly line: number; readonly column: number } {
+  const before = text.slice(0, offset);
+  const line = before.split('\n').length;
+  return { line, column: offset - (before.lastIndexOf('\n') + 1) + 1 };
+}

@@ -1,0 +1,77 @@
+import { Command } from 'commander';
+import { parseRegisters } from './arguments';
+import { type CliCommand, type CommonOptions } from './command';
+import { inspect } from './commands/inspect';
+import { list } from './commands/list';
+import { translate } from './commands/translate';
+import { walk } from './commands/walk';
+
+/** Opens FILE and runs the command on it. */
+export type Runner = <Options extends CommonOptions>(
+  command: CliCommand<Options>,
+  file: string,
+  options: Options,
+) => Promise<void>;
+
+export interface Streams {
+  readonly out: (text: string) => void;
+  readonly error: (text: string) => void;
+}
+
+const FILE_HELP = `
+FILE is one of
+  an image with a description (*.iopte.json) beside it that names it
+  an image, with --registers
+  a description`;
+
+/** The command line's grammar; errors in it are thrown as CommanderError after they were written. */
+export function createProgram(version: string, streams: Streams, run: Runner): Command {
+  const program = new Command('iopte')
+    .description('Reads IO page tables from memory images: domains, tables, IOPTEs, walks.')
+    .version(version, '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'print help')
+    .helpCommand('help [command]', 'print help for a command')
+    .exitOverride()
+    .showSuggestionAfterError()
+    .configureOutput({
+      writeOut: streams.out,
+      writeErr: streams.error,
+      outputError: (text, write) => write(text.replace(/^error: /, 'iopte: ')),
+    })
+    .showHelpAfterError('hint: iopte --help')
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 done, 1 bad input, 2 bad usage, 130 cancelled.\nExamples:\n' +
+        '  $ iopte inspect vtd.elf.gz\n  $ iopte walk vtd.elf.gz --device 00:02.0 --iova 0xffed8000',
+    );
+  add(program, inspect, run);
+  add(program, walk, run);
+  add(program, list, run);
+  add(program, translate, run);
+  return program;
+}
+
+function add<Options extends CommonOptions>(program: Command, spec: CliCommand<Options>, run: Runner): void {
+  const command = program
+    .command(spec.name)
+    .summary(spec.summary)
+    .description(spec.summary)
+    .argument('<FILE>', 'memory image or description')
+    .showHelpAfterError(`hint: iopte ${spec.name} --help`);
+  spec.configure(command);
+  command
+    .option('--json', 'write JSON lines, addresses as hex strings')
+    .option(
+      '--registers <NAME=VALUE,...>',
+      'registers of the IOMMU, for an image without description',
+      parseRegisters,
+    )
+    .option('--kind <kind>', 'kind of IOMMU that --registers are of (default: vt-d)')
+    .addHelpText(
+      'after',
+      [FILE_HELP, '', 'Examples:', ...spec.examples.map((line) => `  $ iopte ${spec.name} ${line}`)].join(
+        '\n',
+      ),
+    )
+    .action((file: string, options: Options) => run(spec, file, options));
+}

@@ -1,0 +1,137 @@
+/** From FILE on the command line to what the inspection opens: a description and its image. */
+import { readFile, readdir, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { findNodeAtLocation, getNodeValue, parseTree } from 'jsonc-parser';
+import { hex } from '../inspection/protocol';
+import { type Registers } from './arguments';
+import { badInput, badUsage } from './errors';
+
+const DESCRIPTION_SUFFIX = '.iopte.json';
+/** A description with the segments of a big machine stays far below this; anything larger is not one. */
+const LONGEST_DESCRIPTION = 16 * 1024 * 1024;
+
+export interface SourceOptions {
+  readonly registers?: Registers;
+  readonly kind?: string;
+}
+
+export interface Source {
+  readonly description: string;
+  /** The description's file; absent when it was made from --registers. */
+  readonly descriptionPath?: string;
+  readonly imagePath: string;
+}
+
+/** FILE is an image (with a description beside it or --registers) or a description. */
+export async function resolveSource(file: string, options: SourceOptions): Promise<Source> {
+  await mustBeFile(file);
+  const isDescription = file.endsWith(DESCRIPTION_SUFFIX);
+  if (options.registers !== undefined) {
+    if (isDescription) {
+      throw badUsage(
+        `--registers is for an image, and ${file} is a description`,
+        'name the image itself, or edit the registers in the description',
+      );
+    }
+    const kind = options.kind ?? 'vt-d';
+    return { description: describe(path.basename(file), kind, options.registers), imagePath: file };
+  }
+  if (options.kind !== undefined) throw badUsage('--kind needs --registers');
+  const descriptionPath = isDescription ? file : await descriptionBeside(file);
+  const description = await readDescription(descriptionPath);
+  const image = imageOf(description);
+  if (image === undefined) {
+    throw badInput(
+      `${descriptionPath} does not name its image`,
+      'add "image": "NAME.elf.gz" with the name of the image in the same folder',
+    );
+  }
+  const imagePath = path.resolve(path.dirname(descriptionPath), image);
+  await mustBeFile(imagePath, descriptionPath);
+  return { description, descriptionPath, imagePath };
+}
+
+/** Text of a description with one IOMMU. */
+export function describe(image: string, kind: string, registers: Registers): string {
+  const name = kind === 'vt-d' ? 'dmar0' : 'iommu0';
+  const values = Object.fromEntries([...registers].map(([register, value]) => [register, hex(value)]));
+  const description = { version: 1, image, iommus: [{ name, kind, segment: 0, registers: values }] };
+  return `${JSON.stringify(description, null, 2)}\n`;
+}
+
+/** The image's file as the description names it; undefined when it names none. */
+export function imageOf(description: string): string | undefined {
+  const root = parseTree(description, [], { allowTrailingComma: true });
+  if (root === undefined) return undefined;
+  for (const place of [['image'], ['image', 'file']]) {
+    const node = findNodeAtLocation(root, place);
+    const value: unknown = node && getNodeValue(node);
+    if (typeof value === 'string' && value !== '') return value;
+  }
+  return undefined;
+}
+
+async function descriptionBeside(image: string): Promise<string> {
+  const folder = path.dirname(image);
+  const names = (await readdir(folder)).filter((name) => name.endsWith(DESCRIPTION_SUFFIX)).sort();
+  const found: string[] = [];
+  for (const name of names) {
+    const candidate = path.join(folder, name);
+    const named = imageOf(await readDescription(candidate).catch(() => ''));
+    if (named !== undefined && path.resolve(folder, named) === path.resolve(image)) found.push(candidate);
+  }
+  const [only] = found;
+  if (only !== undefined && found.length === 1) return only;
+  if (found.length > 1) {
+    throw badInput(
+      `${image} has more than one description: ${found.join(', ')}`,
+      'name the description itself instead of the image',
+    );
+  }
+  throw badInput(`${image} has no description beside it`, howToDescribe(image));
+}
+
+/** What to write, and how: an example that only lacks the value of the root table's register. */
+function howToDescribe(image: string): string {
+  const stem = path.basename(image).replace(/(\.(elf|raw|bin|img|dump|core|vmcore))?(\.gz)?$/i, '');
+  const example = describe(path.basename(image), 'vt-d', new Map());
+  return [
+    `give the registers: --registers RTADDR=0x...,GSTS=0x...`,
+    `or write ${path.join(path.dirname(image), stem + DESCRIPTION_SUFFIX)}:`,
+    ...example
+      .replace('"registers": {}', '"registers": { "RTADDR": "0x...", "GSTS": "0x..." }')
+      .trimEnd()
+      .split('\n'),
+  ].join('\n');
+}
+
+async function readDescription(file: string): Promise<string> {
+  const { size } = await stat(file);
+  if (size > LONGEST_DESCRIPTION) {
+    throw badInput(
+      `${file} is too long for a description: ${String(size)} bytes`,
+      `descriptions end in ${DESCRIPTION_SUFFIX}; an image must not`,
+    );
+  }
+  // Editors of Windows begin UTF-8 files with a byte order mark, which JSON does not know.
+  return (await readFile(file, 'utf8')).replace(/^\u{feff}/u, '');
+}
+
+async function mustBeFile(file: string, namedIn?: string): Promise<void> {
+  const where = namedIn === undefined ? '' : `, named in ${namedIn}`;
+  try {
+    const found = await stat(file);
+    if (found.isDirectory())
+      throw badInput(`${file} is a folder${where}`, 'name an image or a description in it');
+  } catch (error) {
+    if (error instanceof Error && 'code' in error) {
+      throw badInput(
+        error.code === 'ENOENT'
+          ? `${file} does not exist${where}`
+          : `${file} cannot be read${where}: ${error.message}`,
+        namedIn === undefined ? undefined : 'correct "image" in the description, or move the image there',
+      );
+    }
+    throw error;
+  }
+}
