@@ -1,0 +1,39 @@
+import { type Result } from '../../engine/result';
+import { type ByteSource } from '../byteSource';
+import { type MemoryImage } from '../memoryImage';
+import { type ImageProblem } from '../problems';
+import { type Task } from '../task';
+
+/** Where a piece of a file without headers belongs, as a description file says it. Bytes. */
+export interface DescribedSegment {
+  readonly paddr: number;
+  readonly offset: number;
+  /** Absent: to the end of the file. */
+  readonly length?: number;
+}
+
+export interface ReaderOptions extends Task {
+  /** Places in the file; needed by formats that do not say so themselves, and overrides what a file says. */
+  readonly segments?: readonly DescribedSegment[];
+  /** Take a file without headers and without `segments` as memory from physical address 0 on. */
+  readonly assumeFromZero?: boolean;
+}
+
+export interface ReadImage {
+  readonly memory: MemoryImage;
+  readonly problems: readonly ImageProblem[];
+}
+
+/** One format of memory image. */
+export interface ImageReader {
+  /** Stable, for programs: `elf-core`. */
+  readonly id: string;
+  /** For people: `ELF64 core`. */
+  readonly title: string;
+  /** True when the file does not say where its bytes stood in physical memory. */
+  readonly needsSegments: boolean;
+  /** By the first bytes (up to 4 KiB, fewer in a short file) and the name. */
+  recognise(head: Uint8Array, name: string): boolean;
+  /** Reads the headers; on success the memory owns `source`. Never throws on bad input. */
+  open(source: ByteSource, options: ReaderOptions): Promise<Result<ReadImage>>;
+}

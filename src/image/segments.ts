@@ -1,0 +1,182 @@
+import { assert } from '../engine/result';
+import { sortedOrder } from './sortedOrder';
+import { type Task } from './task';
+
+/** File offset of a segment that has no bytes in the file and reads as zeros. */
+export const ZEROS = -1;
+
+/** Physical addresses end here: 52 bits, as in every IOMMU specification read here. */
+export const PHYSICAL_END = 2 ** 52;
+
+/** A piece of physical memory and where its bytes stand. All in bytes, all exact (below 2^53). */
+export interface Segment {
+  readonly paddr: number;
+  /** Offset in the file, or `ZEROS`. */
+  readonly offset: number;
+  readonly length: number;
+}
+
+/** Bytes that two segments give differently placed contents for; the one in the map won. */
+export interface Overlap extends Segment {
+  /** Where the loser's bytes stand (or `ZEROS`). */
+  readonly offset: number;
+}
+
+/** Overlaps kept for the reader to compare; the others are counted. */
+const OVERLAPS_KEPT = 256;
+
+/** Segments as they come from a file, in any order, as columns. */
+export class SegmentList {
+  private columns = new Float64Array(3 * 64);
+  private used = 0;
+
+  get count(): number {
+    return this.used;
+  }
+
+  /**
+   * Adds [paddr, paddr + length). A segment that only repeats or continues the one before is joined to it: dumps made by
+   * virtual address name the same bytes many times in a row.
+   */
+  push(paddr: number, offset: number, length: number): void {
+    assert(length > 0 && paddr >= 0 && paddr + length <= PHYSICAL_END, 'segment out of range');
+    if (this.joins(paddr, offset, length)) return;
+    if (3 * this.used === this.columns.length) {
+      const grown = new Float64Array(2 * this.columns.length);
+      grown.set(this.columns);
+      this.columns = grown;
+    }
+    this.columns.set([paddr, offset, length], 3 * this.used++);
+  }
+
+  private joins(paddr: number, offset: number, length: number): boolean {
+    if (this.used === 0) return false;
+    const last = this.at(this.used - 1);
+    if (paddr < last.paddr || paddr > last.paddr + last.length) return false;
+    if (!samePlace(last, { paddr, offset, length })) return false;
+    this.columns[3 * this.used - 1] = Math.max(last.length, paddr + length - last.paddr);
+    return true;
+  }
+
+  at(index: number): Segment {
+    const at = 3 * index;
+    return {
+      paddr: this.columns[at] ?? 0,
+      offset: this.columns[at + 1] ?? 0,
+      length: this.columns[at + 2] ?? 0,
+    };
+  }
+
+  /** Indices by address; of those that start at the same address the first pushed comes first. */
+  sorted(task: Task): Promise<Uint32Array> {
+    const starts = new Float64Array(this.used);
+    for (let i = 0; i < this.used; i++) starts[i] = this.columns[3 * i] ?? 0;
+    return sortedOrder(starts, task);
+  }
+}
+
+/** True when both read the same bytes of the file for an address that both hold. */
+function samePlace(a: Segment, b: Segment): boolean {
+  if (a.offset === ZEROS || b.offset === ZEROS) return a.offset === b.offset;
+  return a.offset - a.paddr === b.offset - b.paddr;
+}
+
+/** Disjoint segments by ascending address. */
+export class SegmentMap {
+  /** The segment that the last look-up found: neighbours are mostly asked for one after the other. */
+  private last = 0;
+  readonly bytesHeld: number;
+
+  private constructor(
+    readonly starts: Float64Array,
+    readonly ends: Float64Array,
+    readonly offsets: Float64Array,
+  ) {
+    let held = 0;
+    for (let i = 0; i < starts.length; i++) held += (ends[i] ?? 0) - (starts[i] ?? 0);
+    this.bytesHeld = held;
+  }
+
+  get count(): number {
+    return this.starts.length;
+  }
+
+  /** One more than the highest address held; 0 for an empty map. */
+  get end(): number {
+    return this.ends[this.ends.length - 1] ?? 0;
+  }
+
+  /** Index of the segment that holds `address`, or -1. */
+  find(address: number): number {
+    const { starts, ends } = this;
+    const last = this.last;
+    if (address >= (starts[last] ?? Infinity) && address < (ends[last] ?? 0)) return last;
+    const index = this.atOrBelow(address);
+    if (index < 0 || address >= (ends[index] ?? 0)) return -1;
+    this.last = index;
+    return index;
+  }
+
+  /** Index of the last segment that starts at or below `address`, or -1. */
+  atOrBelow(address: number): number {
+    let low = 0;
+    let high = this.starts.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.starts[middle] ?? 0) <= address) low = middle + 1;
+      else high = middle;
+    }
+    return low - 1;
+  }
+
+  segment(index: number): Segment {
+    const paddr = this.starts[index] ?? 0;
+    return { paddr, offset: this.offsets[index] ?? 0, length: (this.ends[index] ?? 0) - paddr };
+  }
+
+  /**
+   * Sorts and joins. Where segments overlap the one that starts lower wins, and of two that start together the first in the
+   * list. Overlaps that name the same bytes of the file are no conflict and are not reported.
+   */
+  static async build(
+    list: SegmentList,
+    task: Task,
+  ): Promise<{ map: SegmentMap; overlaps: readonly Overlap[]; overlapCount: number }> {
+    const order = await list.sorted(task);
+    const joined = new SegmentList();
+    const overlaps: Overlap[] = [];
+    let overlapCount = 0;
+    let end = 0;
+    for (const index of order) {
+      const next = list.at(index);
+      const nextEnd = next.paddr + next.length;
+      if (next.paddr < end) {
+        const last = joined.at(joined.count - 1);
+        if (next.paddr < last.paddr || !samePlace(last, next)) {
+          overlapCount++;
+          if (overlaps.length < OVERLAPS_KEPT) {
+            overlaps.push({ ...next, length: Math.min(nextEnd, end) - next.paddr });
+          }
+        }
+        if (nextEnd <= end) continue;
+      }
+      const start = Math.max(next.paddr, end);
+      joined.push(start, next.offset === ZEROS ? ZEROS : next.offset + start - next.paddr, nextEnd - start);
+      end = nextEnd;
+    }
+    return { map: SegmentMap.ofSorted(joined), overlaps, overlapCount };
+  }
+
+  private static ofSorted(list: SegmentList): SegmentMap {
+    const starts = new Float64Array(list.count);
+    const ends = new Float64Array(list.count);
+    const offsets = new Float64Array(list.count);
+    for (let i = 0; i < list.count; i++) {
+      const { paddr, offset, length } = list.at(i);
+      starts[i] = paddr;
+      ends[i] = paddr + length;
+      offsets[i] = offset;
+    }
+    return new SegmentMap(starts, ends, offsets);
+  }
+}

@@ -1,0 +1,49 @@
+import { type Task } from './task';
+
+/** Sorted in one go: a few milliseconds. */
+const CHUNK = 16_384;
+/** Merged between two pauses. */
+const MERGE_SLICE = 262_144;
+
+/**
+ * Indices of `keys` by ascending key, equal keys by ascending index. Sorts in slices, so that four million program headers
+ * do not hold up the event loop.
+ */
+export async function sortedOrder(keys: Float64Array, task: Task): Promise<Uint32Array> {
+  const count = keys.length;
+  let order = Uint32Array.from({ length: count }, (_, i) => i);
+  if (isSorted(keys)) return order;
+  const compare = (a: number, b: number): number => (keys[a] ?? 0) - (keys[b] ?? 0) || a - b;
+  for (let start = 0; start < count; start += CHUNK) {
+    order.subarray(start, start + CHUNK).sort(compare);
+    await task.pause();
+  }
+  let target = new Uint32Array(count);
+  let sincePause = 0;
+  for (let width = CHUNK; width < count; width *= 2) {
+    for (let start = 0; start < count; start += 2 * width) {
+      const middle = Math.min(start + width, count);
+      const end = Math.min(start + 2 * width, count);
+      let left = start;
+      let right = middle;
+      for (let at = start; at < end; at++) {
+        const takeLeft =
+          left < middle && (right >= end || (keys[order[left] ?? 0] ?? 0) <= (keys[order[right] ?? 0] ?? 0));
+        target[at] = order[takeLeft ? left++ : right++] ?? 0;
+        if (++sincePause >= MERGE_SLICE) {
+          sincePause = 0;
+          await task.pause();
+        }
+      }
+    }
+    [order, target] = [target, order];
+  }
+  return order;
+}
+
+function isSorted(keys: Float64Array): boolean {
+  for (let i = 1; i < keys.length; i++) {
+    if ((keys[i - 1] ?? 0) > (keys[i] ?? 0)) return false;
+  }
+  return true;
+}
