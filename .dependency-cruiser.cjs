@@ -6,6 +6,8 @@
 
 const room = (...names) => `^src/(${names.join('|')})/`;
 const protocol = '^src/inspection/protocol\\.ts$';
+/** Pure data that a view and the host send each other; no DOM. */
+const messages = '^src/webview/messages/';
 
 /** Everything of ours except the given patterns is out of reach for `from`. */
 const only = (name, comment, from, ...allowed) => ({
@@ -61,6 +63,7 @@ module.exports = {
       { path: room('host'), pathNot: '^src/host/(node|web)/' },
       '^src/host/(?!node/|web/)',
       protocol,
+      messages,
     ),
     only(
       'host-entries',

@@ -1,0 +1,87 @@
+import { type CopyFormat, type EntryModel, type ShowMessage } from '../messages/entryMessages';
+import { element, fill } from '../shared/dom';
+import { columnsFor } from './bitRows';
+import { diagram } from './diagram';
+import { entryHeader, wordHeader } from './entryHeader';
+import { FieldChoice, type FieldKey } from './fieldChoice';
+import { fieldTable } from './fieldTable';
+import { FieldView } from './fieldView';
+import { faultyFields, problemList } from './problemList';
+import { bitsInWords, valueText } from './wording';
+
+export interface PageActions {
+  /** `field` null: the whole word. */
+  copy(word: number, field: number | null, format: CopyFormat): void;
+  pinned(key: FieldKey | undefined): void;
+}
+
+/** The page of one entry; made anew for each entry and each number of columns. */
+export function entryPage(
+  { entry, strings }: ShowMessage,
+  width: number,
+  pinned: FieldKey | undefined,
+  actions: PageActions,
+): HTMLElement[] {
+  if (!entry) {
+    return [
+      element(
+        'div',
+        { class: 'empty' },
+        element('p', { text: strings.empty }),
+        element('p', { text: strings.emptyHint }),
+      ),
+    ];
+  }
+  const choice = new FieldChoice();
+  const view = new FieldView(choice, ({ word, field }) => actions.copy(word, field, 'hex'));
+  const columns = columnsFor(width);
+  const diagrams = new Map<number, HTMLElement>();
+
+  const reveal = ({ word, field }: FieldKey): void => {
+    choice.pin({ word, field });
+    diagrams.get(word)?.querySelector<HTMLElement>(`button[data-field="${field}"]`)?.focus();
+  };
+
+  // Specifications draw the highest word on top.
+  const words = entry.words.map(({ value, fields }, index) => {
+    const problems = faultyFields(entry, index);
+    const drawn = diagram(strings, { index, value: BigInt(value), fields, problems }, columns, view);
+    diagrams.set(index, drawn);
+    return element(
+      'section',
+      { class: 'word', attributes: { 'aria-label': fill(strings.word, index) } },
+      wordHeader(strings, entry, index, (word, format) => actions.copy(word, null, format)),
+      drawn,
+      fieldTable(strings, index, fields, view),
+    );
+  });
+  const detail = element('p', { class: 'detail', attributes: { 'aria-hidden': 'true' } });
+  choice.onChange(() => {
+    view.paint();
+    describe(detail, strings, entry, choice.active);
+  });
+  choice.pin(pinned);
+  choice.onChange(() => actions.pinned(choice.pinned));
+  const problems = problemList(strings, entry, reveal);
+  return [entryHeader(strings, entry), ...(problems ? [problems] : []), ...words.reverse(), detail];
+}
+
+/** The field that is looked at, in a line that stays in sight; screen readers have it from the field itself. */
+function describe(
+  line: HTMLElement,
+  strings: ShowMessage['strings'],
+  entry: EntryModel,
+  key: FieldKey | undefined,
+): void {
+  const field = key && entry.words[key.word]?.fields[key.field];
+  if (!field) {
+    line.replaceChildren(strings.keys);
+    return;
+  }
+  line.replaceChildren(
+    element('strong', { text: field.name }),
+    ` ${bitsInWords(strings, key.word, field.high, field.low)} = `,
+    element('code', { text: valueText(field) }),
+    ` · ${field.meaning} · ${field.section}`,
+  );
+}
