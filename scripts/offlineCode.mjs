@@ -100,7 +100,15 @@ try {
   const log = [];
   const end = await runTests(log);
   code = end.code;
-  if (end.why) console.error(`offlineCode: ${end.why}\n${log.slice(-40).join('\n')}`);
+  if (end.why)
+    console.error(
+      `offlineCode: ${end.why}\n${log
+        .join('\n')
+        .split('\n')
+        .filter((line) => !/^\s+at |Canceled/.test(line))
+        .slice(-40)
+        .join('\n')}`,
+    );
   if (code !== 0) {
     mkdirSync(path.join(root, 'shots'), { recursive: true });
     await browser.page

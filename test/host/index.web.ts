@@ -4,7 +4,8 @@ import LineReporter from '../../scripts/lib/lineReporter.cjs';
 import { finish, print } from './runSuite';
 
 export function run(): Promise<void> {
-  mocha.setup({ ui: 'bdd', timeout: 20_000, reporter: LineReporter, reporterOptions: { print } });
+  mocha.setup({ ui: 'bdd', timeout: 20_000 });
+  mocha.reporter(LineReporter, { print });
   const tests = import.meta.webpackContext('.', {
     recursive: false,
     regExp: /^\.\/[^.]+(\.web)?\.test\.ts$/,

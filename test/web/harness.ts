@@ -1,0 +1,172 @@
+/** Drives a real VS Code workbench in a real browser, as a person would. */
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { source as axeSource, type AxeResults, type RunOptions } from 'axe-core';
+import { type Frame, type Page } from 'playwright-core';
+import { openBrowser, type BrowserOptions } from '../../scripts/lib/browser.mjs';
+import { installVsix, remoteUri, startCodeServer, workbenchUrl } from '../../scripts/lib/codeServer.mjs';
+import { sampleWorkspace } from '../../scripts/lib/workspace.mjs';
+
+export { openBrowser } from '../../scripts/lib/browser.mjs';
+export { startCodeServer, workbenchUrl } from '../../scripts/lib/codeServer.mjs';
+
+/** The checkout. */
+export const root = path.resolve(__dirname, '../..');
+const shots = path.join(root, 'shots');
+const images = path.join(root, 'docs', 'images');
+
+export interface WorkbenchOptions extends BrowserOptions {
+  /** The packaged extension, installed first; absent: the checkout's dist/, as an extension under development. */
+  readonly vsix?: string;
+  /** Folder to open; `samples`: a copy of samples/ that the test may write to; absent: an empty window. */
+  readonly folder?: string;
+  /** User settings. */
+  readonly settings?: Readonly<Record<string, unknown>>;
+  /** Which extension host runs it: Node (default), or the browser's web worker. */
+  readonly host?: 'node' | 'web';
+}
+
+export interface Workbench {
+  readonly page: Page;
+  /** The folder that is open. */
+  readonly folder: string | undefined;
+  /** Addresses outside this machine that the window tried to fetch. */
+  readonly blocked: readonly string[];
+  /** What the host printed. */
+  readLog(): string;
+  close(): Promise<void>;
+}
+
+/** Starts a host and a browser and waits until the workbench stands. */
+export async function openWorkbench(options: WorkbenchOptions = {}): Promise<Workbench> {
+  const { vsix, folder: wanted, settings = {}, host: kind = 'node', ...browserOptions } = options;
+  const cleanUp: (() => Promise<void> | void)[] = [];
+  const close = async (): Promise<void> => {
+    for (const step of cleanUp.splice(0).reverse()) await step();
+  };
+  try {
+    const copy = wanted === 'samples' ? sampleWorkspace() : undefined;
+    if (copy) cleanUp.push(() => copy.remove());
+    const folder = copy?.folder ?? wanted;
+
+    const extensionsDir = mkdtempSync(path.join(tmpdir(), 'iopte-ext-'));
+    cleanUp.push(() => rmSync(extensionsDir, { recursive: true, force: true }));
+    if (vsix !== undefined) await installVsix(vsix, extensionsDir);
+
+    const kindSetting =
+      kind === 'web' ? { 'remote.extensionKind': { 'iopte.iopte-inspector': ['web'] } } : {};
+    const host = await startCodeServer({
+      testDriver: true,
+      settings: { ...kindSetting, ...settings },
+      extensionsDir,
+    });
+    cleanUp.push(() => host.stop());
+    const browser = await openBrowser(browserOptions);
+    cleanUp.push(() => browser.close());
+
+    const payload = vsix === undefined ? [['extensionDevelopmentPath', remoteUri(host, root)] as const] : [];
+    await browser.page.goto(workbenchUrl(host, { ...(folder === undefined ? {} : { folder }), payload }));
+    await browser.page.locator('.monaco-workbench .statusbar').waitFor({ timeout: 60_000 });
+    return { page: browser.page, folder, blocked: browser.blocked, readLog: () => host.readLog(), close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** Runs a command from the command palette, by its full title: `IOPTE: Open Sample`. */
+export async function runCommand(page: Page, title: string): Promise<void> {
+  await page.keyboard.press('F1');
+  const input = page.locator('.quick-input-widget input[type="text"]');
+  await input.waitFor();
+  await input.fill(`>${title}`);
+  await page.locator('.quick-input-list .monaco-list-row', { hasText: title }).first().waitFor();
+  await input.press('Enter');
+}
+
+/** Takes the row with this text in the quick pick that is open. */
+export async function pick(page: Page, text: string): Promise<void> {
+  await page.locator('.quick-input-list .monaco-list-row', { hasText: text }).first().click();
+}
+
+/** Types into the input box that is open, and accepts. */
+export async function answer(page: Page, text: string): Promise<void> {
+  const input = page.locator('.quick-input-widget input[type="text"]');
+  await input.waitFor();
+  await input.fill(text);
+  await input.press('Enter');
+}
+
+/** Shows the container IOPTE of the activity bar, whether or not it is shown already. */
+export async function openContainer(page: Page): Promise<void> {
+  const tab = page.locator('.activitybar .action-item', { has: page.locator('a[aria-label^="IOPTE"]') });
+  await tab.waitFor({ timeout: 30_000 });
+  if ((await tab.getAttribute('aria-expanded')) !== 'true') await tab.locator('a').click();
+}
+
+/** Rows of the trees in the side bar that have this text. */
+export const treeRow = (page: Page, text: string | RegExp) =>
+  page.locator('.pane-body .monaco-list-row', { hasText: text });
+
+/**
+ * The extension's own document in a webview that shows: workbench > iframe.webview (VS Code's loader) > iframe#active-frame.
+ * @param containing  selector of something in it, where more than one webview shows
+ */
+export async function webview(page: Page, containing = 'body', milliseconds = 30_000): Promise<Frame> {
+  const end = Date.now() + milliseconds;
+  for (;;) {
+    for (const outer of await page.locator('iframe.webview.ready:visible').elementHandles()) {
+      const loader = await outer.contentFrame();
+      const inner = await loader?.$('iframe#active-frame');
+      const frame = await inner?.contentFrame();
+      if (frame && (await frame.$(containing))) return frame;
+    }
+    if (Date.now() > end) throw new Error(`no webview with ${containing} within ${String(milliseconds)} ms`);
+    await page.waitForTimeout(100);
+  }
+}
+
+/**
+ * Takes a picture into shots/.
+ * @param options.docs  a picture that README or docs/ show: taken over into docs/images/ when UPDATE_IMAGES is set
+ *   (`npm test -- --update-images`)
+ */
+export async function screenshot(
+  page: Page,
+  name: string,
+  options: { readonly docs?: boolean } = {},
+): Promise<void> {
+  mkdirSync(shots, { recursive: true });
+  const file = path.join(shots, `${name}.png`);
+  await page.screenshot({ path: file, animations: 'disabled', caret: 'hide' });
+  if (options.docs && process.env['UPDATE_IMAGES']) {
+    mkdirSync(images, { recursive: true });
+    copyFileSync(file, path.join(images, `${name}.png`));
+  }
+}
+
+/**
+ * What axe-core finds against WCAG 2.2 A and AA: one line a finding, so that an empty list is a pass.
+ * @param target  a page or a webview's frame
+ * @param within  selector of the part that is ours; the workbench around it is not
+ */
+export async function accessibilityProblems(target: Page | Frame, within = 'html'): Promise<string[]> {
+  await target.evaluate(axeSource);
+  const options: RunOptions = {
+    runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'],
+    resultTypes: ['violations'],
+  };
+  const { violations } = await target.evaluate(
+    async ({ selector, run }) => {
+      const { axe } = globalThis as unknown as {
+        axe: { run(selector: string, options: RunOptions): Promise<AxeResults> };
+      };
+      return axe.run(selector, run);
+    },
+    { selector: within, run: options },
+  );
+  return violations.flatMap(({ id, help, nodes }) =>
+    nodes.map((node) => `${id}: ${help}: ${node.html.slice(0, 200)}`),
+  );
+}
