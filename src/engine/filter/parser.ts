@@ -279,10 +279,10 @@ class Parser {
   #skip(): Expression {
     const { start } = this.#token;
     for (let open = 0; this.#token.kind !== 'end'; this.#position++) {
-      const { kind, text } = this.#token;
-      if (open === 0 && ((kind === 'word' && (text === 'and' || text === 'or')) || text === ')')) break;
-      if (kind === 'symbol' && text === '(') open++;
-      if (kind === 'symbol' && text === ')') open--;
+      const closes = this.#is('symbol', ')');
+      if (open === 0 && (closes || this.#is('word', 'and') || this.#is('word', 'or'))) break;
+      if (this.#is('symbol', '(')) open++;
+      if (closes) open--;
     }
     return { kind: 'invalid', start, end: this.#token.start };
   }

@@ -21,6 +21,9 @@ export class ProblemList {
   add(span: Span, code: string, message: string, hint?: string): void {
     if (this.#problems.length >= MAX_PROBLEMS) return;
     const { start, end } = span;
+    // One complaint a place: the parser may come to the same token on two ways.
+    if (this.#problems.some((known) => known.start === start && known.end === end)) return;
+
     const problem = { code: `filter/${code}`, message, start, end, severity: 'error' } as const;
     this.#problems.push(hint === undefined ? problem : { ...problem, hint });
   }
