@@ -3,14 +3,8 @@ import { element, fill } from '../shared/dom';
 import { RovingFocus } from '../shared/rovingFocus';
 import { bitRows, type BitRow, type Segment } from './bitRows';
 import { type FieldView } from './fieldView';
+import { type WordModel } from './wordModel';
 import { bitNumber, fieldInWords, isQuiet } from './wording';
-
-interface Word {
-  readonly index: number;
-  readonly value: bigint;
-  readonly fields: readonly FieldModel[];
-  readonly problems: ReadonlySet<number>;
-}
 
 /** Short enough for a single bit's cell; the table has the full name. */
 const shortName = (field: FieldModel): string => {
@@ -18,7 +12,7 @@ const shortName = (field: FieldModel): string => {
   return field.kind === 'reserved' ? 'RSVD' : field.name;
 };
 
-function bitCells(word: Word, segment: Segment): HTMLElement {
+function bitCells(word: WordModel, segment: Segment): HTMLElement {
   const cells = element('span', { class: 'cells' });
   for (let bit = segment.high; bit >= segment.low; bit--) {
     const set = ((word.value >> BigInt(bit)) & 1n) === 1n;
@@ -37,7 +31,7 @@ function bitCells(word: Word, segment: Segment): HTMLElement {
 /** The first segment of a field is its button; the others follow it for the eye and the pointer only. */
 function segmentElement(
   strings: EntryStrings,
-  word: Word,
+  word: WordModel,
   segment: Segment,
   rowHigh: number,
 ): HTMLElement | undefined {
@@ -68,7 +62,7 @@ function segmentElement(
   return made;
 }
 
-function rowElement(word: Word, row: BitRow, segments: readonly HTMLElement[]): HTMLElement {
+function rowElement(word: WordModel, row: BitRow, segments: readonly HTMLElement[]): HTMLElement {
   const bits = row.high - row.low + 1;
   const digits = ((word.value >> BigInt(row.low)) & ((1n << BigInt(bits)) - 1n)).toString(16);
   const label = element('span', {
@@ -80,7 +74,12 @@ function rowElement(word: Word, row: BitRow, segments: readonly HTMLElement[]): 
 }
 
 /** One word as rows of bits, highest first. `columns` bits stand in a row. */
-export function diagram(strings: EntryStrings, word: Word, columns: number, view: FieldView): HTMLElement {
+export function diagram(
+  strings: EntryStrings,
+  word: WordModel,
+  columns: number,
+  view: FieldView,
+): HTMLElement {
   const buttons: HTMLElement[] = [];
   const rows = bitRows(word.fields, columns).map((row) => {
     const segments = row.segments.flatMap((segment) => {

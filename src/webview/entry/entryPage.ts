@@ -6,8 +6,9 @@ import { entryHeader, wordHeader } from './entryHeader';
 import { FieldChoice, type FieldKey } from './fieldChoice';
 import { fieldTable } from './fieldTable';
 import { FieldView } from './fieldView';
-import { faultyFields, problemList } from './problemList';
-import { bitsInWords, valueText } from './wording';
+import { problemList } from './problemList';
+import { wordModels } from './wordModel';
+import { binaryDigits, bitsInWords } from './wording';
 
 export interface PageActions {
   /** `field` null: the whole word. */
@@ -43,16 +44,15 @@ export function entryPage(
   };
 
   // Specifications draw the highest word on top.
-  const words = entry.words.map(({ value, fields }, index) => {
-    const problems = faultyFields(entry, index);
-    const drawn = diagram(strings, { index, value: BigInt(value), fields, problems }, columns, view);
-    diagrams.set(index, drawn);
+  const words = wordModels(entry).map((word) => {
+    const drawn = diagram(strings, word, columns, view);
+    diagrams.set(word.index, drawn);
     return element(
       'section',
-      { class: 'word', attributes: { 'aria-label': fill(strings.word, index) } },
-      wordHeader(strings, entry, index, (word, format) => actions.copy(word, null, format)),
+      { class: 'word', attributes: { 'aria-label': fill(strings.word, word.index) } },
+      wordHeader(strings, entry, word.index, (index, format) => actions.copy(index, null, format)),
       drawn,
-      fieldTable(strings, index, fields, view),
+      fieldTable(strings, word, view),
     );
   });
   const detail = element('p', { class: 'detail', attributes: { 'aria-hidden': 'true' } });
@@ -81,7 +81,7 @@ function describe(
   line.replaceChildren(
     element('strong', { text: field.name }),
     ` ${bitsInWords(strings, key.word, field.high, field.low)} = `,
-    element('code', { text: valueText(field) }),
+    element('code', { text: `${field.value} = 0b${binaryDigits(field)}` }),
     ` · ${field.meaning} · ${field.section}`,
   );
 }

@@ -2,6 +2,7 @@ import { type EntryStrings, type FieldModel } from '../messages/entryMessages';
 import { element, fill } from '../shared/dom';
 import { RovingFocus } from '../shared/rovingFocus';
 import { type FieldView } from './fieldView';
+import { type WordModel } from './wordModel';
 import { binaryDigits, bitRange, fieldWidth, isQuiet, valueText } from './wording';
 
 // The roles are written out because narrow views lay the rows out as grids, which would otherwise end the table for
@@ -11,15 +12,19 @@ const cell = (className: string, ...children: (Node | string)[]): HTMLElement =>
 
 function valueCell(field: FieldModel): HTMLElement {
   const made = cell('value', element('code', { text: valueText(field) }));
-  if (fieldWidth(field) > 8) made.title = `0b${binaryDigits(field)}`;
+  if (fieldWidth(field) > 4) made.title = `0b${binaryDigits(field)}`;
   return made;
+}
+
+function rowClass(field: FieldModel, faulty: boolean): string {
+  if (faulty) return 'faulty';
+  return isQuiet(field) ? 'quiet' : '';
 }
 
 /** Every field of a word, highest bit first. */
 export function fieldTable(
   strings: EntryStrings,
-  word: number,
-  fields: readonly FieldModel[],
+  { index: word, fields, problems }: WordModel,
   view: FieldView,
 ): HTMLElement {
   const headings = [strings.bitsHeading, strings.name, strings.value, strings.meaning, strings.section];
@@ -34,7 +39,7 @@ export function fieldTable(
     );
     const row = element(
       'tr',
-      { class: isQuiet(field) ? 'quiet' : '', attributes: { role: 'row' } },
+      { class: rowClass(field, problems.has(index)), attributes: { role: 'row' } },
       cell('bits', bitRange(word, field.high, field.low)),
       element('th', { class: 'name', attributes: { scope: 'row', role: 'rowheader' } }, button),
       valueCell(field),

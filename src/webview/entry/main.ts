@@ -41,6 +41,7 @@ function paint(): void {
     ...entryPage(shown, width, pinned, {
       copy,
       pinned: (key) => {
+        if (key === pinned) return;
         pinned = key;
         save();
       },

@@ -9,18 +9,6 @@ const ICONS = {
   warning: 'M8 1 .8 14.5h14.4ZM8.6 12.6H7.4v-1.2h1.2Zm0-2.2H7.4V6h1.2Z',
 };
 
-/** The fields that the problems of a word are about. */
-export function faultyFields(entry: EntryModel, word: number): Set<number> {
-  const faulty = new Set<number>();
-  for (const problem of entry.problems) {
-    if (problem.word !== word) continue;
-    entry.words[word]?.fields.forEach((field, index) => {
-      if (field.low <= problem.high && field.high >= problem.low) faulty.add(index);
-    });
-  }
-  return faulty;
-}
-
 /** What is wrong with the entry, each with a button that leads to its bits; nothing when nothing is. */
 export function problemList(
   strings: EntryStrings,

@@ -27,7 +27,7 @@ export function binaryDigits(field: FieldModel): string {
 export function valueText(field: FieldModel): string {
   const width = fieldWidth(field);
   if (width === 1) return BigInt(field.value).toString();
-  return width <= 8 ? `${field.value} (0b${binaryDigits(field)})` : field.value;
+  return width <= 4 ? `${field.value} (0b${binaryDigits(field)})` : field.value;
 }
 
 /** Everything there is to know about a field, as one sentence for a screen reader. */
