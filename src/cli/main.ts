@@ -36,7 +36,8 @@ const run: Runner = async (command, file, options) => {
 /** Of the package that dist/cli.js belongs to. */
 function version(): string {
   const manifest: unknown = JSON.parse(readFileSync(path.join(__dirname, '..', 'package.json'), 'utf8'));
-  const found = typeof manifest === 'object' && manifest !== null && 'version' in manifest && manifest.version;
+  const found =
+    typeof manifest === 'object' && manifest !== null && 'version' in manifest && manifest.version;
   return typeof found === 'string' ? found : 'unknown';
 }
 

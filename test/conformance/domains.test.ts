@@ -1,0 +1,252 @@
+/** Devices, domains, statistics and runs against what the manifests say, from every form of the image. */
+import assert from 'node:assert/strict';
+import { type DomainRow, type EngineClient, type Run } from '../../src/inspection/protocol';
+import { listAll, openForm, startTestEngine } from './engine';
+import { PAGE, replayTrace } from './ftrace';
+import { NAMES, formsOf, readManifest, tablesOf, type ImageForm, type Manifest } from './manifest';
+
+describe('domains of real guests', function () {
+  this.timeout(120_000);
+  let engine: EngineClient;
+  before(async () => {
+    engine = await startTestEngine();
+  });
+  after(() => engine.dispose());
+
+  for (const name of NAMES) {
+    const manifest = readManifest(name);
+    for (const form of formsOf(name)) {
+      const inspection = `${name}:${form.file}`;
+      describe(`${name}, ${form.title}`, () => {
+        let domains: readonly DomainRow[];
+        const runs = new Map<bigint, readonly Run[]>();
+        before(async () => {
+          await openForm(engine, inspection, manifest, form);
+          domains = (await engine.request('domains', { inspection, page: { limit: 1000 } })).rows;
+          for (const domain of domains) runs.set(domain.root, await listAll(engine, inspection, domain));
+        });
+        after(() => engine.request('close', { inspection }));
+
+        it(`finds the ${manifest.devices.length} devices with their domains and context words`, () =>
+          testDevices(engine, inspection, manifest));
+
+        it(`finds the ${tablesOf(manifest).length} domains with their devices`, () => {
+          const expected = tablesOf(manifest).map((table) => ({
+            domainId: table.did,
+            root: BigInt(table.root),
+            levels: table.levels,
+            requesters: manifest.devices
+              .filter((device) => device.root === table.root)
+              .map((device) => Number(device.sid)),
+          }));
+          const found = domains.map(({ domainId, root, levels, requesters }) => ({
+            domainId,
+            root,
+            levels,
+            requesters,
+          }));
+          assert.deepEqual(sortedByRoot(found), sortedByRoot(expected));
+        });
+
+        it('counts tables, leaves, permissions and bytes of each domain', () =>
+          testStatistics(engine, inspection, manifest, domains));
+
+        it('lists the runs of each domain', () => {
+          for (const { root, ranges } of manifest.decoded_ranges) {
+            const found = runs.get(BigInt(root));
+            assert.ok(found, `the domain of root ${root} is there`);
+            assert.deepEqual(
+              mergeRuns(found),
+              ranges.map((range) => ({
+                iova: BigInt(range.iova),
+                length: BigInt(range.length),
+                paddr: BigInt(range.paddr),
+                perm: range.perm,
+                pageSize: BigInt(range.page),
+                count: range.n,
+              })),
+            );
+          }
+        });
+
+        testReplay(manifest, form, () => [...runs.values()].flat());
+      });
+    }
+  }
+});
+
+async function testDevices(engine: EngineClient, inspection: string, manifest: Manifest): Promise<void> {
+  const devices = (await engine.request('devices', { inspection, page: { limit: 1000 } })).rows;
+  assert.deepEqual(
+    devices.map((device) => ({
+      requester: device.requester,
+      pasid: device.pasid,
+      translation: device.translation,
+      domainId: device.domain?.domainId,
+      root: device.domain?.root,
+      problems: device.problems,
+    })),
+    manifest.devices.map((device) => ({
+      requester: Number(device.sid),
+      pasid: null,
+      translation: device.table === 'pt' ? 'pass-through' : 'table',
+      domainId: device.table === 'pt' ? undefined : device.did,
+      root: device.table === 'pt' ? undefined : BigInt(device.root),
+      problems: [],
+    })),
+  );
+  for (const [index, device] of manifest.devices.entries()) {
+    const row = devices[index];
+    assert.ok(row);
+    const entry = await engine.request('entry', { inspection, entry: row.context });
+    assert.deepEqual(entry.words, device.raw.map(BigInt), `context words of ${device.sid}`);
+    const field = (name: string): bigint | undefined =>
+      entry.fields.flat().find((one) => one.name === name)?.value;
+    assert.equal(field('TT'), BigInt(device.tt));
+    assert.equal(field('DID'), BigInt(device.did));
+    assert.equal(field('AW'), BigInt(device.levels - 2));
+    assert.deepEqual(entry.problems, []);
+  }
+}
+
+async function testStatistics(
+  engine: EngineClient,
+  inspection: string,
+  manifest: Manifest,
+  domains: readonly DomainRow[],
+): Promise<void> {
+  for (const expected of manifest.domains) {
+    const domain = domains.find((row) => row.root === BigInt(expected.root));
+    assert.ok(domain, `the domain of root ${expected.root} is there`);
+    const { iommu, domainId, root, levels } = domain;
+    const found = await engine.request('statistics', {
+      inspection,
+      domain: { iommu, domainId, root, levels },
+    });
+    assert.deepEqual(
+      {
+        tables: Object.fromEntries(
+          found.tablesByLevel
+            .filter((one) => one.tables > 0n)
+            .map((one) => [String(one.level), Number(one.tables)]),
+        ),
+        leaves: Number(found.leaves),
+        leaf_by_level_size: Object.fromEntries(
+          found.leavesBySize
+            .filter((one) => one.leaves > 0n)
+            .map((one) => [`L${one.level}:0x${one.pageSize.toString(16)}`, Number(one.leaves)]),
+        ),
+        perms: Object.fromEntries(
+          found.leavesByPermission
+            .filter((one) => one.leaves > 0n)
+            .map((one) => [{ RW: 'RW', R: 'R-', W: '-W', '-': '--' }[one.perm], Number(one.leaves)]),
+        ),
+        mapped_bytes: Number(found.mappedBytes),
+        problems: Number(found.problems),
+        complete: found.complete,
+      },
+      {
+        tables: expected.tables,
+        leaves: expected.leaves,
+        leaf_by_level_size: expected.leaf_by_level_size,
+        perms: expected.perms,
+        mapped_bytes: expected.mapped_bytes,
+        problems: 0,
+        complete: true,
+      },
+    );
+  }
+}
+
+/** The guest mapped 0 to 16 MiB onto itself for 00:1f.0 before tracing could begin: 4,096 pages. */
+const MAPPED_BEFORE_TRACING = 4096;
+
+function testReplay(manifest: Manifest, form: ImageForm, allRuns: () => readonly Run[]): void {
+  const replay = replayTrace(manifest.name as Parameters<typeof replayTrace>[0]);
+  const known = manifest.linux_ftrace_replay;
+  const surplus = known.only_in_decoder;
+  it(`holds exactly the pages that the guest's ${replay.maps + replay.unmaps} map and unmap events leave live`, () => {
+    assert.deepEqual({ map: replay.maps, unmap: replay.unmaps }, known.events);
+    assert.ok(surplus === 0 || surplus === MAPPED_BEFORE_TRACING);
+    const decoded = livePages(allRuns());
+    let fromTrace = 0;
+    for (const [iova, page] of replay.pages) {
+      const found = decoded.get(iova) ?? [];
+      const explained = intersection(found, page.candidates);
+      assert.equal(explained.length, page.live, `0x${iova.toString(16)} of ${form.title}`);
+      fromTrace += page.live;
+    }
+    const identity: number[] = [];
+    for (const [iova, found] of decoded) {
+      const left = without(found, replay.pages.get(iova)?.candidates ?? []);
+      for (const paddr of left) {
+        assert.equal(paddr, iova, 'only the identity map was made before tracing began');
+        identity.push(iova);
+      }
+    }
+    assert.equal(identity.length, surplus);
+    assert.deepEqual(
+      identity.sort((one, other) => one - other),
+      Array.from({ length: surplus }, (_, page) => page * PAGE),
+    );
+    assert.equal(fromTrace, known.live_pages_trace);
+    assert.equal([...decoded.values()].flat().length, known.live_pages_decoded);
+  });
+}
+
+/** Physical addresses by IOVA, in pages of 4K, of all domains together. */
+function livePages(runs: readonly Run[]): ReadonlyMap<number, readonly number[]> {
+  const pages = new Map<number, number[]>();
+  for (const run of runs) {
+    for (let offset = 0; offset < Number(run.length); offset += PAGE) {
+      const iova = Number(run.iova) + offset;
+      const page = pages.get(iova);
+      if (page) page.push(Number(run.paddr) + offset);
+      else pages.set(iova, [Number(run.paddr) + offset]);
+    }
+  }
+  return pages;
+}
+
+/** Both as multisets. */
+function without(values: readonly number[], taken: readonly number[]): readonly number[] {
+  const left = [...taken];
+  return values.filter((value) => {
+    const place = left.indexOf(value);
+    if (place >= 0) left.splice(place, 1);
+    return place < 0;
+  });
+}
+
+const intersection = (one: readonly number[], other: readonly number[]): readonly number[] =>
+  without(one, without(one, other));
+
+/** Merges neighbours of the same permission and page size, as the manifests do. */
+function mergeRuns(runs: readonly Run[]): readonly object[] {
+  const merged: {
+    iova: bigint;
+    length: bigint;
+    paddr: bigint;
+    perm: string;
+    pageSize: bigint;
+    count: number;
+  }[] = [];
+  for (const { iova, length, paddr, perm, pageSize, count } of runs) {
+    const last = merged.at(-1);
+    if (
+      last?.perm === perm &&
+      last.pageSize === pageSize &&
+      last.iova + last.length === iova &&
+      last.paddr + last.length === paddr
+    ) {
+      last.length += length;
+      last.count += count;
+    } else {
+      merged.push({ iova, length, paddr, perm, pageSize, count });
+    }
+  }
+  return merged;
+}
+
+const sortedByRoot = <T extends { readonly root: bigint }>(rows: readonly T[]): readonly T[] =>
+  [...rows].sort((one, other) => (one.root < other.root ? -1 : 1));

@@ -1,0 +1,69 @@
+import assert from 'node:assert/strict';
+import { InvalidArgumentError } from 'commander';
+import {
+  parseAddress,
+  parseDevice,
+  parseDomain,
+  parseLimit,
+  parsePasid,
+  parseRegisters,
+} from '../../../src/cli/arguments';
+
+const refused = (parse: () => unknown, message: RegExp): void => {
+  assert.throws(parse, (error) => error instanceof InvalidArgumentError && message.test(error.message));
+};
+
+describe('arguments of the command line', () => {
+  it('reads addresses in hexadecimal, decimal and with units, up to 64 bits', () => {
+    assert.equal(parseAddress('0xffffffffffffffff'), 2n ** 64n - 1n);
+    assert.equal(parseAddress('0xFEE0_0000'), 0xfee00000n);
+    assert.equal(parseAddress('4096'), 4096n);
+    assert.equal(parseAddress('2M'), 2n * 1024n * 1024n);
+  });
+
+  it('refuses addresses that are none, negative or too long, and says what to write', () => {
+    for (const text of ['', 'x', '-1', '0x', '0x1.5', '1e3', '0x10000000000000000', '4096 4096']) {
+      refused(() => parseAddress(text), /64 bits.*0x/s);
+    }
+  });
+
+  it('reads devices as bus:device.function, with a segment, or as a requester id', () => {
+    assert.equal(parseDevice('00:02.0'), 0x10);
+    assert.equal(parseDevice('0000:ff:1f.7'), 0xffff);
+    assert.equal(parseDevice('0x10'), 0x10);
+    for (const text of ['00:20.0', '00:02.8', '02.0', '0x10000', 'nvme']) {
+      refused(() => parseDevice(text), /bus:device\.function/);
+    }
+  });
+
+  it('bounds PASIDs and domain ids to 20 bits, limits to what a number holds', () => {
+    assert.equal(parsePasid('0xfffff'), 0xfffff);
+    assert.equal(parseDomain('5'), 5);
+    assert.equal(parseLimit('1000'), 1000);
+    refused(() => parsePasid('0x100000'), /PASID/);
+    refused(() => parseDomain('-5'), /domain id/);
+    refused(() => parseLimit('0x20000000000000'), /limit/);
+  });
+
+  it('collects registers, also over several options', () => {
+    const registers = parseRegisters(
+      'CAP=0xd2008c222f0606',
+      parseRegisters('RTADDR=0x2f8f000, GSTS=0xc7000000'),
+    );
+    assert.deepEqual(
+      [...registers],
+      [
+        ['RTADDR', 0x2f8f000n],
+        ['GSTS', 0xc7000000n],
+        ['CAP', 0xd2008c222f0606n],
+      ],
+    );
+  });
+
+  it('refuses registers without a value, with a bad one, or given twice', () => {
+    refused(() => parseRegisters('RTADDR'), /"RTADDR" is not NAME=VALUE/);
+    refused(() => parseRegisters('RTADDR=0xg'), /NAME=VALUE/);
+    refused(() => parseRegisters('RTADDR=0x1,,GSTS=1'), /"" is not NAME=VALUE/);
+    refused(() => parseRegisters('RTADDR=0x1,RTADDR=0x1'), /RTADDR is given twice/);
+  });
+});
