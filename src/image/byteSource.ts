@@ -1,13 +1,21 @@
 import { assert } from '../engine/result';
 
+/** Tells whether two sources are the same file with the same content. */
+export interface SourceIdentity {
+  /** Where it is: the absolute path. */
+  readonly place: string;
+  /** Changes with the content: size and time of change. */
+  readonly version: string;
+}
+
 /** Bytes by offset, read synchronously: a file, a buffer, or what was inflated from one. */
 export interface ByteSource {
   /** For people: the file's name without its directories. */
   readonly name: string;
   /** Bytes in all. */
   readonly size: number;
-  /** Equal for the same content in the same place (path, size, time of change). Absent when that is not known. */
-  readonly identity?: string;
+  /** Absent when it is not known. */
+  readonly identity?: SourceIdentity;
   /**
    * Fills `target` from `offset` on.
    *

@@ -8,8 +8,12 @@ const ZERO_BLOCK = new Uint8Array(BLOCK_BYTES);
 
 /** Where the blocks that are not all zeros go, in the order they come: slot 0, 1, 2, … */
 export interface BlockSink {
-  /** Called once for each block, `number` ascending. `block` has BLOCK_BYTES bytes and is reused after the call. */
-  put(number: number, block: Uint8Array): void;
+  /**
+   * Called once for each block, `number` ascending. `block` has BLOCK_BYTES bytes and is reused after the call.
+   *
+   * @returns False when there is no room: then it is not called again.
+   */
+  put(number: number, block: Uint8Array): boolean;
 }
 
 /** Cuts a stream of bytes into blocks, finds the zeros, and gives the others to a sink. */
@@ -18,22 +22,22 @@ export class BlockWriter {
   private readonly words = new Uint32Array(this.block.buffer);
   private filled = 0;
   private number = 0;
-  private stored = 0;
+  private noRoom = false;
 
   constructor(private readonly sink: BlockSink) {}
 
-  /** Bytes that came in. */
+  /** Bytes taken in. */
   get size(): number {
     return this.number * BLOCK_BYTES + this.filled;
   }
 
-  /** Bytes given to the sink. */
-  get storedBytes(): number {
-    return this.stored;
+  /** True once the sink had no room for a block: that block and what follows are not taken in. */
+  get full(): boolean {
+    return this.noRoom;
   }
 
   write(bytes: Uint8Array): void {
-    for (let at = 0; at < bytes.length;) {
+    for (let at = 0; at < bytes.length && !this.noRoom;) {
       const part = bytes.subarray(at, at + BLOCK_BYTES - this.filled);
       this.block.set(part, this.filled);
       this.filled += part.length;
@@ -42,23 +46,24 @@ export class BlockWriter {
     }
   }
 
-  /** Gives the last, partly filled block to the sink, its rest zeros. `size` stays what it was. */
+  /**
+   * Gives the last, partly filled block to the sink, its rest zeros.
+   *
+   * @returns Bytes taken in.
+   */
   end(): number {
     const size = this.size;
     if (this.filled > 0) {
       this.block.fill(0, this.filled);
       this.flush();
     }
-    return size;
+    return this.noRoom ? this.size : size;
   }
 
   private flush(): void {
-    if (!allZero(this.words)) {
-      this.sink.put(this.number, this.block);
-      this.stored += BLOCK_BYTES;
-    }
-    this.number++;
     this.filled = 0;
+    if (allZero(this.words) || this.sink.put(this.number, this.block)) this.number++;
+    else this.noRoom = true;
   }
 }
 
@@ -69,12 +74,16 @@ function allZero(words: Uint32Array): boolean {
   return true;
 }
 
-/** Blocks in memory, one buffer each. */
+/** Blocks in memory, one buffer each, up to a limit of bytes. */
 export class MemoryBlocks implements BlockSink {
   readonly blocks = new Map<number, Uint8Array>();
 
-  put(number: number, block: Uint8Array): void {
+  constructor(private readonly limit: number) {}
+
+  put(number: number, block: Uint8Array): boolean {
+    if ((this.blocks.size + 1) * BLOCK_BYTES > this.limit) return false;
     this.blocks.set(number, block.slice());
+    return true;
   }
 }
 

@@ -1,7 +1,7 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { failure, type Result, success } from '../../engine/result';
-import { type ByteSource } from '../../image/byteSource';
+import { type ByteSource, type SourceIdentity } from '../../image/byteSource';
 
 /** A file read by ranges, synchronously: the engine runs in a thread of its own. */
 export function openFileSource(file: string): Result<ByteSource> {
@@ -22,7 +22,7 @@ export function openFileSource(file: string): Result<ByteSource> {
         'Choose a file; copy the contents of a device or a pipe into one first.',
       );
     }
-    const identity = `${path.resolve(file)}:${stat.size}:${stat.mtimeNs}`;
+    const identity = { place: path.resolve(file), version: `${stat.size}:${stat.mtimeNs}` };
     return success(new FileSource(name, Number(stat.size), identity, descriptor));
   } catch (error) {
     fs.closeSync(descriptor);
@@ -56,7 +56,7 @@ class FileSource implements ByteSource {
   constructor(
     readonly name: string,
     readonly size: number,
-    readonly identity: string,
+    readonly identity: SourceIdentity,
     private readonly descriptor: number,
   ) {}
 
