@@ -11,7 +11,7 @@ import {
   type Params,
   type ResultOf,
 } from '../inspection/protocol';
-import { badInput, badUsage, fromFailure, pointAt, positionOf, type CliError } from './errors';
+import { badInput, fromFailure, pointAt, positionOf } from './errors';
 import { type ProgressLine } from './progress';
 import { type Source } from './source';
 
@@ -23,7 +23,6 @@ export class Session {
   /** Names the opened source in requests. */
   readonly inspection = 'cli';
   #summary: InspectionSummary | undefined;
-  #devices: Promise<readonly DeviceRow[]> | undefined;
 
   constructor(
     readonly engine: EngineClient,
@@ -70,7 +69,12 @@ export class Session {
   /** The IOMMU of that name; without a name all that can be read. */
   iommus(name?: string): readonly IommuSummary[] {
     const all = this.summary.iommus;
-    if (name === undefined) return all.filter((iommu) => iommu.failure === undefined);
+    if (name === undefined) {
+      const readable = all.filter((iommu) => iommu.failure === undefined);
+      const [first] = all;
+      if (readable.length === 0 && first?.failure) throw fromFailure(first.failure);
+      return readable;
+    }
     const found = all.find((iommu) => iommu.name === name);
     if (!found)
       throw badInput(`there is no IOMMU "${name}"`, `IOMMUs here: ${listOf(all.map((one) => one.name))}`);
@@ -78,51 +82,26 @@ export class Session {
     return [found];
   }
 
-  /** Every device with a context entry, of all IOMMUs; asked for once. */
-  devices(): Promise<readonly DeviceRow[]> {
-    this.#devices ??= this.#ofEachIommu((iommu) =>
+  /** Every device with a context entry; without a name of all IOMMUs. */
+  devices(name?: string): Promise<readonly DeviceRow[]> {
+    return this.#ofEachIommu(name, (iommu) =>
       allRows((page) => this.request('devices', { inspection: this.inspection, iommu, page })),
     );
-    return this.#devices;
   }
 
-  domains(): Promise<readonly DomainRow[]> {
-    return this.#ofEachIommu((iommu) =>
+  domains(name?: string): Promise<readonly DomainRow[]> {
+    return this.#ofEachIommu(name, (iommu) =>
       allRows((page) => this.request('domains', { inspection: this.inspection, iommu, page })),
     );
   }
 
-  /**
-   * The IOMMU that translates for a device: the one named; else the only one; else the one that has a context entry
-   * for it. An image of a machine with several IOMMUs does not hold the ACPI tables that would say it otherwise.
-   */
-  async iommuOf(requester: number, device: string, name?: string): Promise<string> {
-    const all = this.iommus(name);
-    const [only] = all;
-    if (only === undefined) throw this.#nothingReadable();
-    if (all.length === 1) return only.name;
-    const names = new Set(
-      (await this.devices()).filter((row) => row.requester === requester).map((row) => row.iommu),
-    );
-    const [found] = names;
-    if (found !== undefined && names.size === 1) return found;
-    throw badUsage(
-      names.size === 0
-        ? `no IOMMU has a context entry for device ${device}`
-        : `device ${device} has a context entry in more than one IOMMU: ${listOf([...names])}`,
-      `choose with --iommu: ${listOf(all.map((iommu) => iommu.name))}`,
-    );
-  }
-
-  async #ofEachIommu<Row>(fetch: (iommu: string) => Promise<readonly Row[]>): Promise<readonly Row[]> {
+  async #ofEachIommu<Row>(
+    name: string | undefined,
+    fetch: (iommu: string) => Promise<readonly Row[]>,
+  ): Promise<readonly Row[]> {
     const rows: Row[] = [];
-    for (const iommu of this.iommus()) rows.push(...(await fetch(iommu.name)));
+    for (const iommu of this.iommus(name)) rows.push(...(await fetch(iommu.name)));
     return rows;
-  }
-
-  #nothingReadable(): CliError {
-    const [first] = this.summary.iommus;
-    return first?.failure ? fromFailure(first.failure) : badInput('the description has no IOMMU');
   }
 }
 
@@ -137,4 +116,10 @@ async function allRows<Row>(fetch: (page: PageRequest) => Promise<Page<Row>>): P
   return rows;
 }
 
-export const listOf = (names: readonly string[]): string => names.join(', ');
+/** Names that a message mentions in full. */
+const NAMED = 20;
+
+export function listOf(names: readonly string[]): string {
+  const shown = names.slice(0, NAMED).join(', ');
+  return names.length > NAMED ? `${shown} and ${names.length - NAMED} more` : shown;
+}

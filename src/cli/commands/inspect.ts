@@ -31,12 +31,13 @@ export const inspect: CliCommand<CommonOptions> = {
   },
   async run({ session, output, options }) {
     const { summary } = session;
-    const devices = await session.devices();
-    const domains = await session.domains();
+    const readable = summary.iommus.some((iommu) => iommu.failure === undefined);
+    const devices = readable ? await session.devices() : [];
+    const domains = readable ? await session.domains() : [];
     const write = options.json === true ? writeJson : writeText;
     await write(output, session, summary, devices, domains);
     const [first] = summary.iommus;
-    if (first?.failure && summary.iommus.every((iommu) => iommu.failure)) throw fromFailure(first.failure);
+    if (!readable && first?.failure) throw fromFailure(first.failure);
   },
 };
 
@@ -114,6 +115,7 @@ function domainJson({ domain, statistics }: CountedDomain): object {
     accessed: Number(statistics.accessed),
     dirty: Number(statistics.dirty),
     problems: Number(statistics.problems),
+    unreadableTables: Number(statistics.unreadableTables),
     complete: statistics.complete,
     ...(statistics.why === undefined ? {} : { why: statistics.why }),
   };
@@ -228,6 +230,10 @@ async function writeDomains(output: Output, session: Session, domains: readonly 
     { indent: 2 },
   );
   for (const { domain, statistics } of counted) {
+    if (statistics.unreadableTables > 0n) {
+      const tables = `${String(statistics.unreadableTables)} tables that are not in the image`;
+      await output.lines([output.red(`  ${domainName(domain)} points to ${tables}`)]);
+    }
     if (statistics.complete) continue;
     const why = statistics.why ?? 'it is too large';
     await output.lines([output.red(`  ${domainName(domain)} was not counted to its end: ${why}`)]);

@@ -39,15 +39,13 @@ export const list: CliCommand<ListOptions> = {
       throw badUsage('--domain and --device cannot be given together');
     }
     if (where !== '') await session.checkFilter(where);
-    const domains = await chooseDomains(call);
     let left = options.limit ?? Infinity;
-    for (const domain of domains) {
-      const { rows, more } = await listDomain(call, domain, where, left);
-      left -= rows;
-      if (more) {
-        note(`--limit ${options.limit ?? 0} reached, there is more`);
+    for (const domain of await chooseDomains(call)) {
+      if (left <= 0) {
+        note(`stopped at --limit ${options.limit ?? 0}, before ${domainName(domain)}`);
         return;
       }
+      left -= await listDomain(call, domain, where, left);
     }
   },
 };
@@ -55,8 +53,7 @@ export const list: CliCommand<ListOptions> = {
 /** The domains that were asked for; an id that names none or more than one is refused with the candidates. */
 async function chooseDomains(call: Call<ListOptions>): Promise<readonly DomainRow[]> {
   const { session, options } = call;
-  const names = new Set(session.iommus(options.iommu).map((iommu) => iommu.name));
-  const all = (await session.domains()).filter((domain) => names.has(domain.iommu));
+  const all = await session.domains(options.iommu);
   if (options.device !== undefined) return [await domainOfDevice(call, options.device, all)];
   if (options.domain === undefined) return all;
   const found = all.filter((domain) => domain.domainId === options.domain);
@@ -81,13 +78,19 @@ async function domainOfDevice(
 ): Promise<DomainRow> {
   const { session, options } = call;
   const name = deviceName(requester);
-  const iommu = await session.iommuOf(requester, name, options.iommu);
-  const devices = (await session.devices()).filter((row) => row.iommu === iommu);
-  const device = devices.find((row) => row.requester === requester && row.pasid === null);
+  const devices = await session.devices(options.iommu);
+  const found = devices.filter((row) => row.requester === requester && row.pasid === null);
+  const [device] = found;
   if (!device) {
     throw badInput(
-      `${iommu} has no context entry for device ${name}`,
+      `no context entry for device ${name}`,
       `devices here: ${listOf([...new Set(devices.map((row) => deviceName(row.requester)))]) || 'none'}`,
+    );
+  }
+  if (found.length > 1) {
+    throw badInput(
+      `device ${name} has a context entry in more than one IOMMU: ${listOf(found.map((row) => row.iommu))}`,
+      'choose with --iommu NAME',
     );
   }
   const { domain: key } = device;
@@ -101,19 +104,20 @@ async function domainOfDevice(
   );
 }
 
+/** Gives the number of rows it wrote. */
 async function listDomain(
   call: Call<ListOptions>,
   domain: DomainRow,
   where: string,
   limit: number,
-): Promise<{ readonly rows: number; readonly more: boolean }> {
-  const { session, output, options } = call;
+): Promise<number> {
+  const { session, output, options, note } = call;
   const json = options.json === true;
   let rows = 0;
   let cursor: string | undefined;
+  const leftOut = { tables: 0, cycles: 0 };
   if (!json) await output.title(`${domainName(domain)}: ${domain.requesters.map(deviceName).join(' ')}`);
   do {
-    if (rows >= limit) return { rows, more: true };
     const page = await session.request('list', {
       inspection: session.inspection,
       domain: { iommu: domain.iommu, domainId: domain.domainId, root: domain.root, levels: domain.levels },
@@ -123,12 +127,19 @@ async function listDomain(
     if (json) await output.json(page.rows.map((run) => runJson(domain, run)));
     else if (page.rows.length > 0)
       await output.table(COLUMNS, page.rows.map(runCells), { indent: 2, heading: rows === 0 });
+    leftOut.tables += page.unreadableTables;
+    leftOut.cycles += page.cycles;
     if (page.gaveUp) throw fromFailure(page.gaveUp);
     rows += page.rows.length;
     cursor = page.next;
-  } while (cursor !== undefined);
+  } while (cursor !== undefined && rows < limit);
+  if (cursor !== undefined) note(`stopped at --limit ${options.limit ?? 0}, within ${domainName(domain)}`);
   if (!json && rows === 0) await output.lines([where === '' ? '  nothing is mapped' : '  nothing matches']);
-  return { rows, more: false };
+  const name = domainName(domain);
+  if (leftOut.tables > 0) note(`warning: ${name}: ${leftOut.tables} tables are not in the image`);
+  if (leftOut.cycles > 0)
+    note(`warning: ${name}: ${leftOut.cycles} entries point back to a table above them`);
+  return rows;
 }
 
 /** With widths, so that the parts of a long table stand under each other. */
@@ -142,7 +153,6 @@ const COLUMNS = [
   { title: 'LEVEL', align: 'right' },
   { title: 'A/D', width: 3 },
   { title: 'FIRST ENTRY', align: 'right', width: 18 },
-  { title: 'PROBLEMS', align: 'right' },
 ] as const;
 
 function runCells(run: Run): readonly string[] {
@@ -156,7 +166,6 @@ function runCells(run: Run): readonly string[] {
     String(run.level),
     `${run.accessed ? 'A' : '-'}${run.dirty ? 'D' : '-'}`,
     hex(run.word),
-    run.problems === 0 ? '' : String(run.problems),
   ];
 }
 
@@ -176,6 +185,5 @@ function runJson(domain: DomainRow, run: Run): object {
     level: run.level,
     entry: run.word,
     address: run.entry.address,
-    problems: run.problems,
   };
 }

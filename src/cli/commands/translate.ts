@@ -2,7 +2,7 @@ import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { addAbortSignal } from 'node:stream';
 import { formatSize, hex, type Translation, type TranslateRequest } from '../../inspection/protocol';
-import { type Call, type CliCommand, type CommonOptions } from '../command';
+import { type CliCommand, type CommonOptions } from '../command';
 import { badInput, cancelled, CliError } from '../errors';
 import { parseRequest, readLines, type NumberedLine } from '../requests';
 import { answerOf, deviceName } from '../words';
@@ -24,8 +24,8 @@ export const translate: CliCommand<TranslateOptions> = {
       .requiredOption('--requests <file>', 'requests as JSON lines; - reads standard input')
       .option('--iommu <name>', 'which IOMMU, when the description has several');
   },
-  async run(call) {
-    const { session, output, options } = call;
+  async run({ session, output, options }) {
+    if (options.iommu !== undefined) session.iommus(options.iommu);
     const fromInput = options.requests === '-';
     const name = fromInput ? 'standard input' : options.requests;
     if (!fromInput) await mustBeReadable(name);
@@ -34,7 +34,11 @@ export const translate: CliCommand<TranslateOptions> = {
     try {
       for await (const lines of readLines(stream, name)) {
         const { requests, refused } = parseAll(lines, name);
-        const answers = await answer(call, requests);
+        const answers = await session.request('translate', {
+          inspection: session.inspection,
+          ...(options.iommu === undefined ? {} : { iommu: options.iommu }),
+          requests,
+        });
         if (options.json === true) await output.json(answers.map(answerOf));
         else if (requests.length > 0) await output.table(COLUMNS, cellsOf(requests, answers), { heading });
         heading = false;
@@ -75,34 +79,6 @@ function parseAll(
     }
   }
   return { requests };
-}
-
-/** Answers in the order of the requests. Requests of different IOMMUs are asked apart and put together again. */
-async function answer(
-  { session, options }: Call<TranslateOptions>,
-  requests: readonly TranslateRequest[],
-): Promise<readonly Translation[]> {
-  const groups = new Map<string, number[]>();
-  for (const [index, request] of requests.entries()) {
-    const iommu = await session.iommuOf(request.requester, deviceName(request.requester), options.iommu);
-    const group = groups.get(iommu);
-    if (group) group.push(index);
-    else groups.set(iommu, [index]);
-  }
-  const answers = new Map<number, Translation>();
-  for (const [iommu, indexes] of groups) {
-    const part = indexes.flatMap((index) => requests[index] ?? []);
-    const translations = await session.request('translate', {
-      inspection: session.inspection,
-      iommu,
-      requests: part,
-    });
-    indexes.forEach((index, place) => {
-      const translation = translations[place];
-      if (translation) answers.set(index, translation);
-    });
-  }
-  return requests.flatMap((_, index) => answers.get(index) ?? []);
 }
 
 /** With widths, so that the parts of a long table stand under each other. */

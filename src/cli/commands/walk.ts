@@ -28,10 +28,10 @@ export const walk: CliCommand<WalkOptions> = {
       .option('--iommu <name>', 'which IOMMU, when the description has several');
   },
   async run({ session, output, options }) {
-    const iommu = await session.iommuOf(options.device, deviceName(options.device), options.iommu);
+    if (options.iommu !== undefined) session.iommus(options.iommu);
     const result = await session.request('walk', {
       inspection: session.inspection,
-      iommu,
+      ...(options.iommu === undefined ? {} : { iommu: options.iommu }),
       request: {
         requester: options.device,
         pasid: options.pasid ?? null,

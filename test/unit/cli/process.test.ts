@@ -1,0 +1,344 @@
+/** The built command line, run as a process on the samples. */
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { CLI, ended, ensureBuilt, jsonLines, runCli, startCli } from '../../built';
+
+const SAMPLE = 'samples/vtd-4level.iopte.json';
+const PASS_THROUGH = 'samples/vtd-passthrough.iopte.json';
+
+describe('iopte', function () {
+  this.timeout(120_000);
+  let folder: string;
+  before(async () => {
+    ensureBuilt();
+    folder = await mkdtemp(path.join(tmpdir(), 'iopte-cli-'));
+  });
+  after(() => rm(folder, { recursive: true }));
+  const at = (name: string): string => path.join(folder, name);
+
+  describe('usage', () => {
+    it('prints help with examples for itself and for every command', async () => {
+      for (const command of [[], ['inspect'], ['walk'], ['list'], ['translate']]) {
+        const { exitCode, stdout, stderr } = await runCli([...command, '--help']);
+        assert.equal(exitCode, 0);
+        assert.match(stdout, /^Usage: iopte /);
+        assert.match(stdout, /Examples:\n {2}\$ iopte /);
+        assert.equal(stderr, '');
+      }
+    });
+
+    it('prints its version', async () => {
+      assert.match((await runCli(['--version'])).stdout, /^\d+\.\d+\.\d+\n$/);
+    });
+
+    it('exits with 2 and says what to do on bad usage', async () => {
+      const cases: [string[], RegExp][] = [
+        [[], /Usage: iopte/],
+        [['inspct'], /iopte: unknown command 'inspct'\n.*inspect/],
+        [['inspect'], /iopte: missing required argument 'FILE'\n+hint: iopte inspect --help/],
+        [['inspect', SAMPLE, 'more'], /iopte: too many arguments/],
+        [['walk', SAMPLE], /iopte: required option '--device <device>' not specified/],
+        [['walk', SAMPLE, '--device', 'x', '--iova', '1'], /iopte: .*'x' is invalid.*bus:device\.function/],
+        [['walk', SAMPLE, '--device', '00:02.0', '--iova', '0xg'], /'0xg' is invalid.*64 bits/],
+        [['list', SAMPLE, '--domain', '1', '--device', '00:02.0'], /iopte: --domain and --device/],
+        [['list', SAMPLE, '--nothing'], /iopte: unknown option '--nothing'/],
+        [['inspect', SAMPLE, '--kind', 'vt-d'], /iopte: --kind needs --registers/],
+      ];
+      for (const [args, message] of cases) {
+        const { exitCode, stdout, stderr } = await runCli(args);
+        assert.equal(exitCode, 2, args.join(' '));
+        assert.match(stderr, message);
+        assert.equal(stdout, '');
+      }
+    });
+  });
+
+  describe('bad input', () => {
+    it('exits with 1 and says what is wrong and what to do', async () => {
+      await writeFile(at('noise.elf.gz'), 'this is no image');
+      await writeFile(at('noise.iopte.json'), '{"version": 1, "image": "noise.elf.gz", "iommus": []');
+      const cases: [string[], RegExp][] = [
+        [['inspect', at('missing.elf')], /^iopte: .*missing\.elf does not exist/],
+        [['inspect', folder], /^iopte: .* is a folder/],
+        [
+          ['inspect', 'package.json'],
+          /^iopte: package\.json has no description beside it\nhint: .*--registers/,
+        ],
+        [['inspect', at('noise.iopte.json')], /^iopte: .*noise\.iopte\.json:1:\d+: [^]*\^[^]*hint: /],
+        [['inspect', at('noise.elf.gz'), '--registers', 'RTADDR=0x1000'], /^iopte: .+\nhint: .+/],
+        [
+          ['walk', SAMPLE, '--device', '00:02.0', '--iova', '0', '--iommu', 'x'],
+          /no IOMMU "x"\nhint: .*dmar0/,
+        ],
+        [
+          ['list', SAMPLE, '--domain', '77'],
+          /^iopte: there is no domain 77\nhint: domains here: domain 2 \(root 0x342e000\) of dmar0/,
+        ],
+        [
+          ['list', SAMPLE, '--device', '00:09.0'],
+          /^iopte: no context entry for device 00:09\.0\nhint: devices here: 00:00\.0/,
+        ],
+        [['list', PASS_THROUGH, '--device', '00:02.0'], /00:02\.0 is passed through/],
+        [
+          ['translate', SAMPLE, '--requests', at('missing.jsonl')],
+          /^iopte: requests cannot be read: .*missing\.jsonl/,
+        ],
+      ];
+      for (const [args, message] of cases) {
+        const { exitCode, stdout, stderr } = await runCli(args);
+        assert.equal(exitCode, 1, `${args.join(' ')}\n${stderr}`);
+        assert.match(stderr, message);
+        assert.equal(stdout, '');
+      }
+    });
+
+    it('points a caret at the place where a filter is wrong', async () => {
+      const { exitCode, stderr } = await runCli(['list', SAMPLE, '--where', 'perm = rw and sise >= 2M']);
+      assert.equal(exitCode, 1);
+      const [message = '', filter = '', caret = ''] = stderr.split('\n');
+      assert.match(message, /^iopte: filter: /);
+      assert.equal(filter, '  perm = rw and sise >= 2M');
+      assert.equal(caret.indexOf('^'), filter.indexOf('sise'));
+    });
+
+    it('lists the descriptions when an image has several', async () => {
+      await copyFile('samples/vtd-4level.elf.gz', at('two.elf.gz'));
+      for (const name of ['a', 'b']) await writeFile(at(`${name}.iopte.json`), '{"image": "two.elf.gz"}');
+      const { exitCode, stderr } = await runCli(['inspect', at('two.elf.gz')]);
+      assert.equal(exitCode, 1);
+      assert.match(stderr, /more than one description: .*a\.iopte\.json, .*b\.iopte\.json/);
+    });
+  });
+
+  describe('inspect', () => {
+    it('shows IOMMU, registers, devices and domains to people', async () => {
+      const { exitCode, stdout, stderr } = await runCli(['inspect', SAMPLE]);
+      assert.equal(exitCode, 0, stderr);
+      assert.equal(stderr, '');
+      assert.match(stdout, /^dmar0: VT-d legacy, PCI segment 0, translation on$/m);
+      assert.match(stdout, /^ +RTADDR +0x2f8f000$/m);
+      assert.match(stdout, /^ +TES +31 +0x1 /m);
+      assert.match(stdout, /^ +00:02\.0 +- +table +4 +0x3436000 /m);
+      // Domain 9: 21 pages of 4K and 9 of 2M, 23 of them writable.
+      assert.match(stdout, /^ +9 +0x1184b000 +4 +18516K +30 +21 x 4K, 9 x 2M +23 RW, 7 R .*00:07\.0$/m);
+      assert.ok(!stdout.includes('\u{1b}'), 'no colour in a pipe');
+    });
+
+    it('writes the same as JSON lines', async () => {
+      const { exitCode, stdout } = await runCli(['inspect', SAMPLE, '--json']);
+      assert.equal(exitCode, 0);
+      const lines = jsonLines(stdout) as readonly Record<string, unknown>[];
+      const ofType = (type: string) => lines.filter((line) => line['type'] === type);
+      assert.equal(ofType('image').length, 1);
+      assert.equal(ofType('device').length, 11);
+      assert.equal(ofType('domain').length, 9);
+      const [iommu] = ofType('iommu');
+      assert.deepEqual(iommu?.['registers'], {
+        RTADDR: '0x2f8f000',
+        GSTS: '0xc7000000',
+        CAP: '0xd2008c222f0606',
+        ECAP: '0xf00f4a',
+      });
+      const domain = ofType('domain').find((line) => line['domain'] === 9);
+      assert.equal(domain?.['root'], '0x1184b000');
+      assert.equal(domain['mappedBytes'], '0x1215000');
+      assert.deepEqual(domain['leavesByPermission'], { RW: 23, R: 7 });
+    });
+
+    it('opens an image with registers given by hand', async () => {
+      await copyFile('samples/vtd-4level.elf.gz', at('alone.elf.gz'));
+      const registers = ['--registers', 'RTADDR=0x2f8f000', '--registers', 'GSTS=0xc7000000'];
+      const { exitCode, stdout, stderr } = await runCli(['inspect', at('alone.elf.gz'), ...registers]);
+      assert.equal(exitCode, 0, stderr);
+      assert.match(stdout, /Devices: 11$/m);
+    });
+  });
+
+  describe('walk', () => {
+    it('shows every level and the result', async () => {
+      const { exitCode, stdout } = await runCli([
+        'walk',
+        SAMPLE,
+        '--device',
+        '00:02.0',
+        '--iova',
+        '0xffed8123',
+      ]);
+      assert.equal(exitCode, 0);
+      assert.match(stdout, /^read of 0xffed8123 by 00:02\.0, through dmar0$/m);
+      assert.match(stdout, /0x9d61003 /);
+      assert.match(stdout, /^0xffed8123 -> 0x9d61123 \(4K page, RW\)$/m);
+    });
+
+    it('shows why a request fails', async () => {
+      const walk = ['walk', SAMPLE, '--device', '00:07.0', '--iova', '0x5000'];
+      const { exitCode, stdout } = await runCli(walk);
+      assert.equal(exitCode, 0);
+      assert.match(stdout, /^fault: not-present$/m);
+    });
+
+    it('writes steps and result as JSON lines', async () => {
+      const { stdout } = await runCli([
+        'walk',
+        SAMPLE,
+        '--device',
+        '0x10',
+        '--iova',
+        '0xffed8000',
+        '--write',
+        '--json',
+      ]);
+      const lines = jsonLines(stdout) as readonly Record<string, unknown>[];
+      assert.deepEqual(
+        lines.map((line) => [line['type'], line['role'] ?? null, line['level'] ?? null]),
+        [
+          ['step', 'root', null],
+          ['step', 'context', null],
+          ['step', 'table', 4],
+          ['step', 'table', 3],
+          ['step', 'table', 2],
+          ['step', 'table', 1],
+          ['result', null, 1],
+        ],
+      );
+      const result = lines.at(-1);
+      assert.equal(result?.['paddr'], '0x9d61000');
+      assert.equal(result['entry'], '0x9d61003');
+    });
+  });
+
+  describe('list', () => {
+    it('lists the runs of a domain to people', async () => {
+      const { exitCode, stdout } = await runCli(['list', SAMPLE, '--domain', '4']);
+      assert.equal(exitCode, 0);
+      assert.match(stdout, /^domain 4 \(root 0x3436000\) of dmar0: 00:02\.0$/m);
+      assert.match(stdout, /^ +0xfff00000 +0xfff80000 +512K +0x6c00000 +RW +128 x 4K +1 /m);
+      assert.equal((await runCli(['list', SAMPLE, '--device', '00:02.0'])).stdout, stdout);
+    });
+
+    it('filters, limits and writes JSON lines', async () => {
+      const args = ['list', SAMPLE, '--device', '00:07.0', '--where', 'size >= 2M', '--json'];
+      const { stdout } = await runCli(args);
+      const runs = jsonLines(stdout) as readonly Record<string, unknown>[];
+      assert.equal(
+        runs.reduce((sum, run) => sum + Number(run['count']), 0),
+        9,
+      );
+      assert.ok(runs.every((run) => run['size'] === '0x200000' && run['level'] === 2));
+      const limited = await runCli([...args, '--limit', '1']);
+      assert.deepEqual(jsonLines(limited.stdout), runs.slice(0, 1));
+      assert.match(limited.stderr, /^iopte: stopped at --limit 1, within domain 9 /m);
+    });
+
+    it('says so when nothing matches', async () => {
+      const { exitCode, stdout } = await runCli(['list', SAMPLE, '--domain', '2', '--where', 'perm = rw']);
+      assert.equal(exitCode, 0);
+      assert.match(stdout, /nothing matches/);
+    });
+
+    it('ends quietly when its reader goes away', async () => {
+      const shell = `"${process.execPath}" "${CLI}" list ${SAMPLE} --json | head -1`;
+      const { stdout, stderr } = await promisify(execFile)('bash', ['-c', `set -o pipefail; ${shell}`]);
+      assert.equal(jsonLines(stdout).length, 1);
+      assert.equal(stderr, '');
+    });
+  });
+
+  describe('translate', () => {
+    const line = (iova: string, access = 'read'): string =>
+      `${JSON.stringify({ sid: '0x10', pasid: null, iova, access })}\n`;
+    const HIT = { ok: true, paddr: '0x9d61000', size: '0x1000', perm: 'RW', level: 1, entry: '0x9d61003' };
+
+    it('answers in order, from a file and from standard input', async () => {
+      const input =
+        line('0xffed8000') + line('0xfee00000') + line('4293754880', 'write') + line('0xffffffffffffffff');
+      await writeFile(at('requests.jsonl'), input);
+      const { exitCode, stdout, stderr } = await runCli([
+        'translate',
+        SAMPLE,
+        '--requests',
+        at('requests.jsonl'),
+        '--json',
+      ]);
+      assert.equal(exitCode, 0, stderr);
+      assert.deepEqual(jsonLines(stdout), [
+        HIT,
+        { ok: false, fault: 'interrupt-window', level: null },
+        HIT,
+        { ok: false, fault: 'address-width', level: null },
+      ]);
+      const piped = await runCli(['translate', SAMPLE, '--requests', '-', '--json'], { input });
+      assert.equal(piped.stdout, stdout);
+    });
+
+    it('answers pass-through with the IOVA itself and no entry', async () => {
+      const { stdout } = await runCli(['translate', PASS_THROUGH, '--requests', '-', '--json'], {
+        input: line('0x12345678'),
+      });
+      assert.deepEqual(jsonLines(stdout), [
+        { ok: true, paddr: '0x12345678', size: '0x1000', perm: 'RW', level: null, entry: null },
+      ]);
+    });
+
+    it('keeps the order over many batches', async () => {
+      const pages = Array.from(
+        { length: 20_000 },
+        (_, index) => 0xfff00000 + (index % 128) * 4096 + (index % 4096),
+      );
+      const input = pages.map((page) => line(`0x${page.toString(16)}`)).join('');
+      const { stdout } = await runCli(['translate', SAMPLE, '--requests', '-', '--json'], { input });
+      const answers = jsonLines(stdout) as readonly { paddr: string }[];
+      assert.deepEqual(
+        answers.map((answer) => Number(answer.paddr)),
+        pages.map((page) => page - 0xfff00000 + 0x6c00000),
+      );
+    });
+
+    it('answers what comes before a bad line, names the line and exits with 1', async () => {
+      const input = `${line('0xffed8000')}\n{"sid": "0x10"}\n${line('0xffed8000')}`;
+      const { exitCode, stdout, stderr } = await runCli(['translate', SAMPLE, '--requests', '-', '--json'], {
+        input,
+      });
+      assert.equal(exitCode, 1);
+      assert.deepEqual(jsonLines(stdout), [HIT]);
+      assert.match(stderr, /^iopte: standard input:3: "iova" is missing\nhint: /);
+    });
+
+    it('answers each request as it comes, and stops with 130 on Ctrl-C', async () => {
+      const child = startCli(['translate', SAMPLE, '--requests', '-', '--json']);
+      const end = ended(child);
+      for (let round = 0; round < 3; round++) {
+        const answered = new Promise((resolve) => child.stdout.once('data', resolve));
+        child.stdin.write(line('0xffed8000'));
+        await answered;
+      }
+      child.kill('SIGINT');
+      const { exitCode, stdout, stderr } = await end;
+      assert.deepEqual(jsonLines(stdout), [HIT, HIT, HIT]);
+      assert.equal(exitCode, 130);
+      assert.equal(stderr, 'iopte: cancelled\n');
+    });
+
+    it('shows a table to people', async () => {
+      const input = line('0xffed8000') + line('0x0', 'write');
+      const { stdout } = await runCli(['translate', SAMPLE, '--requests', '-'], { input });
+      assert.match(
+        stdout,
+        /^DEVICE .*\n00:02\.0 +- +read +0xffed8000 +0x9d61000 +4K +RW +1 +0x9d61003\n00:02\.0 +- +write +0x0 +not-present .*\n$/,
+      );
+    });
+  });
+
+  describe('in integrated terminals', () => {
+    it('is started by its wrapper with the Node it is given', async () => {
+      const { stdout } = await promisify(execFile)('media/bin/iopte', ['--version'], {
+        env: { ...process.env, IOPTE_NODE: process.execPath },
+      });
+      assert.match(stdout, /^\d+\.\d+\.\d+\n$/);
+    });
+  });
+});
