@@ -2,10 +2,17 @@
  * The only door of the inspection: what host, webview and command line may know of it. Requests go in with an id, can be
  * cancelled, and fail as a `Failure` at the caller; lists are pages. Addresses and entries are bigint here (an edge).
  */
+import { type FieldValue } from '../engine/bits/bitFields';
+import { type Fault } from '../engine/directory/deviceDirectory';
 import { type Failure } from '../engine/result';
+import { type CancelSignal, type Progress } from '../image/task';
 
 export type { Failure, Result } from '../engine/result';
 export { failure, success } from '../engine/result';
+export { RequestError } from './requestError';
+/** `fault` of a refused request; docs/faults.md says each in full with its code in the specification. */
+export { FAULTS } from '../engine/directory/deviceDirectory';
+export type { Fault } from '../engine/directory/deviceDirectory';
 export { formatRequester, formatSize, hex, parseInteger, parseRequester } from '../engine/values';
 
 /** Names one opened source. Chosen by the caller, so that a rebuilt engine gives the same ids. */
@@ -94,7 +101,8 @@ export interface EntryRef {
   /** Physical address of the entry's first byte. */
   readonly address: bigint;
   readonly role: EntryRole;
-  /** For `table`: level as the specification numbers it, and the first IOVA the entry covers. */
+  /** For `table`: whose tables these are, the level as the specification numbers it, and the first IOVA covered. */
+  readonly domain?: DomainKey;
   readonly level?: number;
   readonly iova?: bigint;
 }
@@ -195,23 +203,9 @@ export interface Run {
   /** Of the first leaf. */
   readonly entry: EntryRef;
   readonly word: bigint;
-  /** Number of leaves of the run that have problems. */
-  readonly problems: number;
 }
 
-/** One field of an entry or register, as its specification names it. */
-export interface FieldValue {
-  readonly name: string;
-  /** Bit positions, inclusive. */
-  readonly high: number;
-  readonly low: number;
-  readonly value: bigint;
-  readonly meaning: string;
-  /** `VT-d 4.1 §9.8` */
-  readonly section: string;
-  readonly kind:
-    'address' | 'permission' | 'status' | 'attribute' | 'control' | 'software' | 'ignored' | 'reserved';
-}
+export type { FieldValue } from '../engine/bits/bitFields';
 
 export interface EntryDetails {
   readonly ref: EntryRef;
@@ -245,28 +239,6 @@ export interface TranslateRequest {
   readonly iova: bigint;
   readonly access: Access;
 }
-
-/** `fault` of a refused request; docs/faults.md says each in full with its code in the specification. */
-export const FAULTS = [
-  'iommu-not-found',
-  'root-entry-not-present',
-  'root-entry-reserved',
-  'root-entry-unreadable',
-  'context-entry-not-present',
-  'context-entry-reserved',
-  'context-entry-invalid',
-  'context-entry-unreadable',
-  'blocked',
-  'pasid-not-supported',
-  'interrupt-window',
-  'address-width',
-  'not-present',
-  'read-denied',
-  'write-denied',
-  'entry-reserved',
-  'table-unreadable',
-] as const;
-export type Fault = (typeof FAULTS)[number];
 
 export type Translation =
   | {
@@ -303,8 +275,8 @@ export interface WalkResult {
   /** The result in one sentence, with the reason when it fails. */
   readonly summary: string;
   readonly hint?: string;
-  /** Tree node of the last entry, for reveal. */
-  readonly node?: NodeId;
+  /** The domain whose tables were walked; `locate` finds its node. */
+  readonly domain?: DomainKey;
 }
 
 export interface DomainStatistics {
@@ -320,7 +292,9 @@ export interface DomainStatistics {
   readonly leavesByPermission: readonly { readonly perm: Permission; readonly leaves: bigint }[];
   readonly accessed: bigint;
   readonly dirty: bigint;
+  /** Entries with reserved bits set, and entries that point back to a table above them. */
   readonly problems: bigint;
+  readonly unreadableTables: bigint;
   /** False when a bound was reached; `why` says which. */
   readonly complete: boolean;
   readonly why?: string;
@@ -337,6 +311,9 @@ export interface ListParams {
 /** Rows of a list; `scannedTo` tells how far the walk came, also when nothing matched. */
 export interface RunPage extends Page<Run> {
   readonly scannedTo: bigint;
+  /** Tables of this stretch that are not in the image, and entries that point back to a table above them: left out. */
+  readonly unreadableTables: number;
+  readonly cycles: number;
   /** Why the walk gave up before the end, though nobody asked it to. */
   readonly gaveUp?: Failure;
 }
@@ -356,12 +333,7 @@ export interface Completion {
   readonly end: number;
 }
 
-export interface Progress {
-  /** What is being done: `Inflating vtd.elf.gz`. */
-  readonly message: string;
-  /** 0 to 1, or undefined when the end is not known. */
-  readonly fraction?: number;
-}
+export type { CancelSignal, Progress } from '../image/task';
 
 /** Every request: its parameters and its result. */
 export interface Requests {
@@ -422,20 +394,13 @@ export type FromEngine =
   | { readonly type: 'failure'; readonly id: number; readonly failure: Failure }
   | { readonly type: 'progress'; readonly id: number; readonly progress: Progress };
 
-/** Codes the client itself gives. */
-export const CANCELLED = 'cancelled';
+export { CANCELLED } from '../image/task';
+/** Code of the failure of every request that was pending when the engine was lost. */
 export const ENGINE_LOST = 'engine/lost';
 
 export interface RequestOptions {
   readonly signal?: CancelSignal;
   readonly onProgress?: (progress: Progress) => void;
-}
-
-/** The part of AbortSignal that is used, so that no room needs DOM types for it. */
-export interface CancelSignal {
-  readonly aborted: boolean;
-  addEventListener(type: 'abort', listener: () => void): void;
-  removeEventListener(type: 'abort', listener: () => void): void;
 }
 
 /** An engine, wherever it runs. Made by `startEngine()` of inspection/node or inspection/web. */
@@ -447,16 +412,4 @@ export interface EngineClient {
   /** Called once when the engine is lost (crash, kill); every pending request has been rejected with ENGINE_LOST before. */
   onLost(listener: (why: Failure) => void): void;
   dispose(): Promise<void>;
-}
-
-/** A failed request. */
-export class RequestError extends Error {
-  readonly code: string;
-  readonly hint: string | undefined;
-  constructor(readonly failure: Failure) {
-    super(failure.message);
-    this.name = 'RequestError';
-    this.code = failure.code;
-    this.hint = failure.hint;
-  }
 }

@@ -7,6 +7,8 @@ import { BlockWriter, MemoryBlocks, SparseStore } from '../../image/sparseStore'
 import { CANCELLED, type Task } from '../../image/task';
 
 export interface WebImageOptions {
+  /** Lets the event loop run once. */
+  readonly pause: () => Promise<void>;
   /** Inflated bytes that are not zero and are kept, in memory. */
   readonly storedBytes?: number;
 }
@@ -18,7 +20,7 @@ const INPUT_BYTES = 16 * 1024;
 const SLICE_MS = 20;
 
 /** Image reading in a browser: bytes handed in, DecompressionStream, everything in memory. */
-export function webImagePlatform(options: WebImageOptions = {}): ImagePlatform {
+export function webImagePlatform({ pause, storedBytes = STORED_BYTES }: WebImageOptions): ImagePlatform {
   return {
     openPath: (path) =>
       failure(
@@ -26,22 +28,10 @@ export function webImagePlatform(options: WebImageOptions = {}): ImagePlatform {
         `${path} cannot be read: a browser has no files by path.`,
         'Open the image through the editor, which hands over its bytes.',
       ),
-    inflate: (packed, task) => inflate(packed, task, options.storedBytes ?? STORED_BYTES),
+    inflate: (packed, task) => inflate(packed, task, storedBytes),
     inflateHead,
     pause,
   };
-}
-
-/** A message to oneself: unlike a timer it is not held back for 4 ms. */
-function pause(): Promise<void> {
-  return new Promise((resolve) => {
-    const { port1, port2 } = new MessageChannel();
-    port1.onmessage = () => {
-      port1.close();
-      resolve();
-    };
-    port2.postMessage(undefined);
-  });
 }
 
 async function inflate(packed: ByteSource, task: Task, limit: number): Promise<Result<Inflated>> {
@@ -90,7 +80,7 @@ async function decompress(packed: ByteSource, writer: BlockWriter, task: Task): 
       }
       if (performance.now() - slice < SLICE_MS) continue;
       task.onProgress?.({ message: `Inflating ${packed.name}`, fraction: offset / packed.size });
-      await pause();
+      await task.pause();
       slice = performance.now();
     }
   } catch (error) {

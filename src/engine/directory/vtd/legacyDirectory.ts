@@ -1,0 +1,197 @@
+import { bits } from '../../bits/bitFields';
+import { compileFormat, type CompiledFormat } from '../../formats/compile';
+import { vtdSecondStage } from '../../formats/vtdSecondStage';
+import { type PhysicalMemory } from '../../memory/physicalMemory';
+import { readWord } from '../../memory/words';
+import {
+  FRAME_BYTES,
+  domainId,
+  frameNumber,
+  requesterId,
+  type FrameNumber,
+  type Pasid,
+  type RequesterId,
+} from '../../values';
+import {
+  type AddressSpace,
+  type DeviceDirectory,
+  type DirectoryAnswer,
+  type DirectoryDevice,
+  type DirectoryLookup,
+  type Fault,
+  type PageWindow,
+  type Register,
+  type StructureEntry,
+  type StructureRole,
+} from '../deviceDirectory';
+import {
+  CONTEXT_LAYOUT,
+  CONTEXT_RESERVED,
+  LEVELS_OF_WIDTH,
+  ROOT_LAYOUT,
+  ROOT_RESERVED,
+} from './legacyEntries';
+import { secondStageHardware, vtdRegisters } from './registers';
+
+const ENTRY_BYTES = 16;
+const PASS_THROUGH = 2n;
+
+/** Requests to 0xFEE0_0000-0xFEEF_FFFF are interrupt messages and never reach the tables (VT-d 4.1 §3.14). */
+export const VTD_INTERRUPT_WINDOW: PageWindow = { startPage: 0xfee00, endPage: 0xfef00 };
+
+const SECTIONS = {
+  root: { title: 'Root entry', section: 'VT-d 4.1 §9.1' },
+  context: { title: 'Context entry', section: 'VT-d 4.1 §9.3' },
+};
+
+/** Root and context tables of legacy mode (RTADDR.TTM = 00). */
+export class VtdLegacyDirectory implements DeviceDirectory {
+  readonly mode = 'VT-d legacy';
+  readonly interruptWindow = VTD_INTERRUPT_WINDOW;
+  readonly registers: readonly Register[];
+  readonly translating: boolean;
+  readonly #memory: PhysicalMemory;
+  readonly #values: ReadonlyMap<string, bigint>;
+  readonly #rootTable: FrameNumber;
+  readonly #formats = new Map<number, CompiledFormat>();
+  readonly #spaces = new Map<string, AddressSpace>();
+
+  constructor(memory: PhysicalMemory, values: ReadonlyMap<string, bigint>) {
+    this.#memory = memory;
+    this.#values = values;
+    this.registers = vtdRegisters(values);
+    this.#rootTable = frameNumber(Number((values.get('RTADDR') ?? 0n) >> 12n));
+    const status = values.get('GSTS');
+    this.translating = status === undefined || bits(status, 31) === 1n;
+  }
+
+  layouts(role: StructureRole) {
+    return role === 'root' ? ROOT_LAYOUT : CONTEXT_LAYOUT;
+  }
+
+  titleOf(role: StructureRole) {
+    return SECTIONS[role];
+  }
+
+  lookup(requester: RequesterId, pasid: Pasid | null): DirectoryLookup {
+    const entries: StructureEntry[] = [];
+    const refuse = (fault: Fault, why: string, hint?: string): DirectoryLookup => ({
+      answer: hint === undefined ? { kind: 'fault', fault, why } : { kind: 'fault', fault, why, hint },
+      entries,
+    });
+    if (pasid !== null) {
+      return refuse(
+        'pasid-not-supported',
+        'Requests with a PASID are blocked in legacy mode.',
+        'Ask without a PASID.',
+      );
+    }
+    const root = this.#read('root', this.#rootTable, requester >> 8, (words) => sayRoot(words));
+    if (!root) {
+      const missing = this.#memory.explainMissing(this.#rootTable);
+      return refuse(
+        'root-entry-unreadable',
+        `The root table cannot be read: ${missing}.`,
+        'Check RTADDR, and that the image holds the table.',
+      );
+    }
+    entries.push(root);
+    const [rootLo = 0n, rootHi = 0n] = root.words;
+    if (bits(rootLo, 0) === 0n) {
+      return refuse('root-entry-not-present', `The root entry of bus ${requester >> 8} is not present.`);
+    }
+    if (((rootLo & ROOT_RESERVED[0]) | (rootHi & ROOT_RESERVED[1])) !== 0n) {
+      return refuse('root-entry-reserved', 'The root entry has reserved bits set.');
+    }
+    const table = frameNumber(Number(rootLo >> 12n));
+    const context = this.#read('context', table, requester & 0xff, (words) => sayContext(words));
+    if (!context) {
+      const missing = this.#memory.explainMissing(table);
+      return refuse('context-entry-unreadable', `The context table cannot be read: ${missing}.`);
+    }
+    entries.push(context);
+    return { answer: this.#interpret(context.words), entries };
+  }
+
+  *devices(): Generator<DirectoryDevice | undefined> {
+    for (let bus = 0; bus < 256; bus++) {
+      const present = this.#read('root', this.#rootTable, bus, sayRoot)?.words[0] ?? 0n;
+      for (let device = 0; bits(present, 0) === 1n && device < 256; device++) {
+        const requester = requesterId((bus << 8) | device);
+        const lookup = this.lookup(requester, null);
+        const context = lookup.entries[1];
+        if (context && bits(context.words[0] ?? 0n, 0) === 1n) yield { requester, pasid: null, lookup };
+      }
+      yield undefined;
+    }
+  }
+
+  /** What a context entry that was read makes of a request (VT-d 4.1 §9.3). */
+  #interpret([lo = 0n, hi = 0n]: readonly bigint[]): DirectoryAnswer {
+    const refuse = (fault: Fault, why: string): DirectoryAnswer => ({ kind: 'fault', fault, why });
+    if (bits(lo, 0) === 0n) return refuse('context-entry-not-present', 'The context entry is not present.');
+    if (((lo & CONTEXT_RESERVED[0]) | (hi & CONTEXT_RESERVED[1])) !== 0n) {
+      return refuse('context-entry-reserved', 'The context entry has reserved bits set.');
+    }
+    const type = bits(lo, 3, 2);
+    const ecap = this.#values.get('ECAP');
+    if (type === 3n) return refuse('context-entry-invalid', 'TT = 3 is reserved.');
+    if (type === 1n && ecap !== undefined && bits(ecap, 2) === 0n) {
+      return refuse('context-entry-invalid', 'TT = 1 needs a device TLB, and ECAP.DT is 0.');
+    }
+    if (type === PASS_THROUGH) {
+      return ecap !== undefined && bits(ecap, 6) === 0n
+        ? refuse('context-entry-invalid', 'TT = 2 (pass-through), and ECAP.PT is 0.')
+        : { kind: 'pass-through' };
+    }
+    const width = Number(bits(hi, 2, 0));
+    const levels = LEVELS_OF_WIDTH[width];
+    if (levels === undefined) return refuse('context-entry-invalid', `AW = ${width} is reserved.`);
+    const cap = this.#values.get('CAP');
+    if (cap !== undefined && bits(cap, 8 + width) === 0n) {
+      return refuse('context-entry-invalid', `AW = ${width} (${levels} levels) is not in CAP.SAGAW.`);
+    }
+    return { kind: 'table', space: this.#space(Number(bits(hi, 23, 8)), Number(lo >> 12n), levels) };
+  }
+
+  /** One object for one (domain, root, levels), so that devices of a domain share it. */
+  #space(domain: number, root: number, levels: number): AddressSpace {
+    const key = `${domain}:${root}:${levels}`;
+    const known = this.#spaces.get(key);
+    if (known) return known;
+    const format =
+      this.#formats.get(levels) ?? compileFormat(vtdSecondStage, levels, secondStageHardware(this.#values));
+    this.#formats.set(levels, format);
+    const cap = this.#values.get('CAP');
+    const guestBits = cap === undefined ? 64 : Number(bits(cap, 21, 16)) + 1;
+    const space: AddressSpace = {
+      domainId: domainId(domain),
+      root: frameNumber(root),
+      format,
+      inputBits: Math.min(format.addressBits, guestBits),
+    };
+    this.#spaces.set(key, space);
+    return space;
+  }
+
+  #read(role: StructureRole, table: FrameNumber, index: number, say: (words: readonly bigint[]) => string) {
+    const frame = this.#memory.readFrame(table);
+    if (!frame) return undefined;
+    const words = [readWord(frame, 2 * index), readWord(frame, 2 * index + 1)];
+    const address = table * FRAME_BYTES + index * ENTRY_BYTES;
+    return { role, address, index, words, says: say(words) } satisfies StructureEntry;
+  }
+}
+
+function sayRoot([lo = 0n]: readonly bigint[]): string {
+  return bits(lo, 0) === 0n ? 'not present' : `context table at 0x${(lo & ~0xfffn).toString(16)}`;
+}
+
+function sayContext([lo = 0n, hi = 0n]: readonly bigint[]): string {
+  if (bits(lo, 0) === 0n) return 'not present';
+  const domain = `domain ${bits(hi, 23, 8)}`;
+  if (bits(lo, 3, 2) === PASS_THROUGH) return `${domain}, pass-through`;
+  const levels = LEVELS_OF_WIDTH[Number(bits(hi, 2, 0))];
+  const depth = levels === undefined ? `reserved AW ${bits(hi, 2, 0)}` : `${levels} levels`;
+  return `${domain}, ${depth}, tables at 0x${(lo & ~0xfffn).toString(16)}`;
+}

@@ -1,0 +1,55 @@
+/** Runs of like neighbours, struct of arrays; row i of each array belongs to run i. Grows as it is filled. */
+export class RunColumns {
+  length = 0;
+  /** IOVA / 4096 of the first leaf. */
+  page: Float64Array;
+  /** Leaves merged. */
+  count: Float64Array;
+  /** Physical address / 4096 of the first leaf. */
+  frame: Float64Array;
+  /** Physical byte address of the first entry. */
+  entryAddress: Float64Array;
+  /** The first entry's word. */
+  lo: Uint32Array;
+  hi: Uint32Array;
+  level: Uint8Array;
+  /** READ | WRITE, effective. */
+  permission: Uint8Array;
+
+  constructor(capacity: number) {
+    this.page = new Float64Array(capacity);
+    this.count = new Float64Array(capacity);
+    this.frame = new Float64Array(capacity);
+    this.entryAddress = new Float64Array(capacity);
+    this.lo = new Uint32Array(capacity);
+    this.hi = new Uint32Array(capacity);
+    this.level = new Uint8Array(capacity);
+    this.permission = new Uint8Array(capacity);
+  }
+
+  /** Room for one more run; the caller fills row `length` and raises it. */
+  reserve(): number {
+    if (this.length === this.page.length) this.#grow();
+    return this.length;
+  }
+
+  #grow(): void {
+    const capacity = 2 * this.page.length + 16;
+    const larger = <T extends Float64Array | Uint32Array | Uint8Array>(
+      make: new (length: number) => T,
+      old: T,
+    ): T => {
+      const grown = new make(capacity);
+      grown.set(old);
+      return grown;
+    };
+    this.page = larger(Float64Array, this.page);
+    this.count = larger(Float64Array, this.count);
+    this.frame = larger(Float64Array, this.frame);
+    this.entryAddress = larger(Float64Array, this.entryAddress);
+    this.lo = larger(Uint32Array, this.lo);
+    this.hi = larger(Uint32Array, this.hi);
+    this.level = larger(Uint8Array, this.level);
+    this.permission = larger(Uint8Array, this.permission);
+  }
+}

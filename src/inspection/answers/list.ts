@@ -1,0 +1,66 @@
+import { type AddressSpace } from '../../engine/directory/deviceDirectory';
+import { levelOf } from '../../engine/formats/compile';
+import { joinHalves } from '../../engine/memory/words';
+import { isAccessed, isDirty, permissionText } from '../../engine/pageTable/entry';
+import { listRuns } from '../../engine/pageTable/list';
+import { type RunColumns } from '../../engine/pageTable/runColumns';
+import { domainKey, type Inspection } from '../inspection';
+import { type DomainKey, type Failure, type ListParams, type Run, type RunPage } from '../protocol';
+import { type Work } from '../work';
+import { bytesOf, checkLimit, parseCursor } from './addresses';
+import { filterOf } from './filters';
+
+/** One run as the protocol shows it. */
+export function runAt(columns: RunColumns, row: number, iommu: string, space: AddressSpace): Run {
+  const { format } = space;
+  const level = columns.level[row] ?? 1;
+  const page = columns.page[row] ?? 0;
+  const count = columns.count[row] ?? 0;
+  const lo = columns.lo[row] ?? 0;
+  const hi = columns.hi[row] ?? 0;
+  const pageSize = bytesOf(levelOf(format, level).pagesPerEntry);
+  const domain: DomainKey = domainKey(iommu, space);
+  const iova = bytesOf(page);
+  return {
+    iova,
+    length: BigInt(count) * pageSize,
+    paddr: bytesOf(columns.frame[row] ?? 0),
+    pageSize,
+    count,
+    perm: permissionText(columns.permission[row] ?? 0),
+    accessed: isAccessed(format, lo, hi),
+    dirty: isDirty(format, lo, hi),
+    level,
+    entry: { iommu, address: BigInt(columns.entryAddress[row] ?? 0), role: 'table', domain, level, iova },
+    word: joinHalves(lo, hi),
+  };
+}
+
+export function* listPage(inspection: Inspection, params: ListParams): Work<RunPage> {
+  const filter = filterOf(params.where);
+  const limit = checkLimit(params.page.limit);
+  const startPage = parseCursor(params.page.cursor, 16);
+  const { space } = yield* inspection.space(params.domain);
+  const endPage = 2 ** (space.inputBits - 12);
+  const list = yield* listRuns(inspection.memory, space, { startPage, endPage, limit, filter });
+  const rows = Array.from({ length: list.runs.length }, (_, row) =>
+    runAt(list.runs, row, params.domain.iommu, space),
+  );
+  const { nextPage, unreadableTables, cycles } = list;
+  return {
+    rows,
+    ...(nextPage === undefined ? {} : { next: nextPage.toString(16) }),
+    scannedTo: bytesOf(nextPage ?? endPage),
+    unreadableTables,
+    cycles,
+    ...(list.gaveUp ? { gaveUp: tooMuch(nextPage ?? 0) } : {}),
+  };
+}
+
+function tooMuch(page: number): Failure {
+  return {
+    code: 'list/too-much',
+    message: `Stopped at IOVA 0x${bytesOf(page).toString(16)}: these tables claim to map more than can be listed at once.`,
+    hint: 'Go on from there, or narrow the list with iova in A..B. Tables that share one table make this happen.',
+  };
+}

@@ -1,0 +1,114 @@
+import { type DeviceDirectory, type AddressSpace } from '../engine/directory/deviceDirectory';
+import { FRAME_BYTES, requesterId } from '../engine/values';
+import { type MemoryImage } from '../image/memoryImage';
+import { readDevices, type DeviceTable, type SharedSpace } from './deviceTable';
+import { type DomainKey, type DomainRow, type InspectionSummary, type IommuSummary } from './protocol';
+import { refuse } from './requestError';
+import { type Work } from './work';
+
+/** One IOMMU of an opened source. */
+export interface OpenIommu {
+  readonly summary: IommuSummary;
+  /** Undefined when it cannot be read; `summary.failure` says why. */
+  readonly directory: DeviceDirectory | undefined;
+}
+
+/** One opened source; everything a view shows comes from one. */
+export class Inspection {
+  readonly summary: InspectionSummary;
+  readonly memory: MemoryImage;
+  readonly iommus: readonly OpenIommu[];
+  readonly #devices = new Map<string, DeviceTable>();
+
+  constructor(summary: InspectionSummary, memory: MemoryImage, iommus: readonly OpenIommu[]) {
+    this.summary = summary;
+    this.memory = memory;
+    this.iommus = iommus;
+  }
+
+  iommu(name: string): OpenIommu {
+    const found = this.iommus.find((iommu) => iommu.summary.name === name);
+    if (found) return found;
+    const names = this.iommus.map((iommu) => iommu.summary.name).join(', ');
+    return refuse('inspection/no-such-iommu', `There is no IOMMU ${name}.`, `This source has: ${names}.`);
+  }
+
+  /** The directory of an IOMMU, which must be readable. */
+  directory(name: string): DeviceDirectory {
+    const { directory, summary } = this.iommu(name);
+    if (directory) return directory;
+    const why = summary.failure;
+    return refuse(
+      why?.code ?? 'inspection/iommu-not-read',
+      why?.message ?? `${name} cannot be read.`,
+      why?.hint,
+    );
+  }
+
+  /** Its devices, read on first use. */
+  *devices(name: string): Work<DeviceTable> {
+    const known = this.#devices.get(name);
+    if (known) return known;
+    const { directory } = this.iommu(name);
+    const table: DeviceTable = directory
+      ? yield* readDevices(directory)
+      : { requesters: [], states: [], spaceOf: [], spaces: [] };
+    this.#devices.set(name, table);
+    return table;
+  }
+
+  /** The address space that a key names. */
+  *space(key: DomainKey): Work<SharedSpace> {
+    const { spaces } = yield* this.devices(key.iommu);
+    const found = spaces.find(({ space }) => sameSpace(space, key));
+    if (found) return found;
+    const ids = [...new Set(spaces.map(({ space }) => Number(space.domainId)))].slice(0, 20).join(', ');
+    return refuse(
+      'inspection/no-such-domain',
+      `${key.iommu} has no domain ${key.domainId} with its root table at 0x${key.root.toString(16)}.`,
+      ids === '' ? 'It has no domains with tables.' : `Its domains: ${ids}.`,
+    );
+  }
+
+  close(): void {
+    this.memory.close();
+  }
+}
+
+function sameSpace(space: AddressSpace, key: DomainKey): boolean {
+  return (
+    Number(space.domainId) === key.domainId &&
+    BigInt(space.root) * BigInt(FRAME_BYTES) === key.root &&
+    space.format.rootLevel === key.levels
+  );
+}
+
+export function domainKey(iommu: string, space: AddressSpace): DomainKey {
+  return {
+    iommu,
+    domainId: space.domainId,
+    root: BigInt(space.root) * BigInt(FRAME_BYTES),
+    levels: space.format.rootLevel,
+  };
+}
+
+export function domainRow(iommu: string, { space, requesters }: SharedSpace): DomainRow {
+  return {
+    ...domainKey(iommu, space),
+    format: space.format.format.title,
+    addressBits: space.inputBits,
+    requesters,
+  };
+}
+
+/** A requester as a request gives it: an integer below 65,536. */
+export function checkRequester(value: number) {
+  if (!Number.isInteger(value) || value < 0 || value > 0xffff) {
+    refuse(
+      'request/requester',
+      `${value} is not a requester id.`,
+      'Requester ids are 16 bits: bus << 8 | device << 3 | function.',
+    );
+  }
+  return requesterId(value);
+}

@@ -1,0 +1,191 @@
+import { checkDescription } from '../image/description/index';
+import { type ImagePlatform } from '../image/platform';
+import { checkLimit, parseCursor } from './answers/addresses';
+import { entryDetails } from './answers/entry';
+import { checkFilter, completions } from './answers/filters';
+import { listPage } from './answers/list';
+import { statisticsOf } from './answers/statistics';
+import { translateAll } from './answers/translate';
+import { walk } from './answers/walk';
+import { domainRow, type Inspection } from './inspection';
+import { openInspection, recognise } from './open';
+import {
+  CANCELLED,
+  type FromEngine,
+  type Failure,
+  type Method,
+  type Page,
+  type Params,
+  type ResultOf,
+  type ToEngine,
+} from './protocol';
+import { RequestError, refuse } from './requestError';
+import { deviceRow } from './tree/deviceNodes';
+import { childrenPage, locate, pathTo } from './tree/tree';
+import { runInSlices, type CallContext, type Scheduling, type Work } from './work';
+
+/** What the engine needs of the place it runs in. */
+export interface ServerPlatform extends Scheduling {
+  readonly images: ImagePlatform;
+  readonly post: (message: FromEngine) => void;
+  /** Shown to developers: a bug, not bad input. */
+  readonly log: (message: string) => void;
+}
+
+type Answer<M extends Method> = ResultOf<M> | Work<ResultOf<M>> | Promise<ResultOf<M>>;
+type Handlers = { readonly [M in Method]: (params: Params<M>, context: CallContext) => Answer<M> };
+
+/** The engine's side of the protocol: answers requests, several at a time, in slices. */
+export class InspectionServer {
+  readonly #platform: ServerPlatform;
+  readonly #inspections = new Map<string, Inspection>();
+  readonly #running = new Map<number, Cancellation>();
+  readonly #handlers: Handlers;
+
+  constructor(platform: ServerPlatform) {
+    this.#platform = platform;
+    const at = (id: string): Inspection => this.#inspection(id);
+    this.#handlers = {
+      open: (params, context) => this.#open(params, context),
+      close: ({ inspection }) => this.#close(inspection),
+      children: ({ inspection, node, where, page }) => childrenPage(at(inspection), node, where, page),
+      path: ({ inspection, node, where }) => pathTo(at(inspection), node, where),
+      locate: ({ inspection, domain, iova, where }) => locate(at(inspection), domain, iova, where),
+      devices: ({ inspection, iommu, page }) =>
+        tablePage(at(inspection), iommu, page, (each, name, table) =>
+          table.requesters.map((_, row) => () => deviceRow(each, name, table, row)),
+        ),
+      domains: ({ inspection, iommu, page }) =>
+        tablePage(at(inspection), iommu, page, (_, name, table) =>
+          table.spaces.map((shared) => () => domainRow(name, shared)),
+        ),
+      entry: ({ inspection, entry }) => entryDetails(at(inspection), entry),
+      walk: ({ inspection, iommu, request }) => walk(at(inspection), request, iommu),
+      translate: ({ inspection, iommu, requests }) => translateAll(at(inspection), requests, iommu),
+      list: (params) => listPage(at(params.inspection), params),
+      statistics: ({ inspection, domain }) => statisticsOf(at(inspection), domain),
+      checkFilter: ({ where }) => checkFilter(where),
+      completeFilter: ({ where, offset }) => completions(where, offset),
+      checkDescription: ({ text }) => checkDescription(text),
+      recognise: (params) => recognise(params, this.#platform.images),
+    };
+  }
+
+  /** Takes one message; answers come through `post`. Never throws. */
+  receive(message: ToEngine): void {
+    if (message.type === 'cancel') this.#running.get(message.id)?.cancel();
+    else void this.#answer(message.id, message.method, message.params);
+  }
+
+  /** Ends all running work and closes every source. */
+  dispose(): void {
+    for (const cancellation of this.#running.values()) cancellation.cancel();
+    for (const inspection of this.#inspections.values()) inspection.close();
+    this.#inspections.clear();
+  }
+
+  async #answer(id: number, method: Method, params: unknown): Promise<void> {
+    const { post } = this.#platform;
+    const cancellation = new Cancellation();
+    this.#running.set(id, cancellation);
+    try {
+      const context: CallContext = {
+        signal: cancellation,
+        onProgress: (progress) => post({ type: 'progress', id, progress }),
+      };
+      const result = await this.#run(method, params, context);
+      post({ type: 'result', id, result });
+    } catch (error) {
+      post({ type: 'failure', id, failure: this.#failureOf(error, method) });
+    } finally {
+      this.#running.delete(id);
+    }
+  }
+
+  async #run(method: Method, params: unknown, context: CallContext): Promise<unknown> {
+    const handler = this.#handlers[method] as
+      ((params: unknown, context: CallContext) => unknown) | undefined;
+    if (!handler) refuse('request/method', `The engine has no request "${method}".`);
+    const answer = handler(params, context);
+    return isWork(answer) ? runInSlices(answer, context.signal, this.#platform) : answer;
+  }
+
+  #failureOf(error: unknown, method: Method): Failure {
+    if (error instanceof RequestError) return error.failure;
+    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    this.#platform.log(`${method}: ${text}`);
+    return {
+      code: 'internal',
+      message: `The engine failed at "${method}": ${error instanceof Error ? error.message : String(error)}`,
+      hint: 'This is a bug. Please report it with the log and, if you can, the image.',
+    };
+  }
+
+  #inspection(id: string): Inspection {
+    const found = this.#inspections.get(id);
+    return found ?? refuse('inspection/closed', `The source "${id}" is not open.`, 'Open it again.');
+  }
+
+  async #open(params: Params<'open'>, context: CallContext): Promise<ResultOf<'open'>> {
+    const opened = await openInspection(params, this.#platform.images, context);
+    if (context.signal.aborted) {
+      opened.close();
+      return refuse(CANCELLED, 'Cancelled.');
+    }
+    this.#inspections.get(params.inspection)?.close();
+    this.#inspections.set(params.inspection, opened);
+    return opened.summary;
+  }
+
+  #close(id: string): null {
+    this.#inspections.get(id)?.close();
+    this.#inspections.delete(id);
+    return null;
+  }
+}
+
+type DeviceTable = Parameters<typeof deviceRow>[2];
+
+/** A page of rows made from the device tables of one IOMMU or of all; only the rows of the page are made. */
+function* tablePage<Row>(
+  inspection: Inspection,
+  iommu: string | undefined,
+  page: { readonly cursor?: string; readonly limit: number },
+  rowsOf: (inspection: Inspection, iommu: string, table: DeviceTable) => (() => Row)[],
+): Work<Page<Row>> {
+  const limit = checkLimit(page.limit);
+  const first = parseCursor(page.cursor, 10);
+  const names = iommu === undefined ? inspection.iommus.map(({ summary }) => summary.name) : [iommu];
+  const rows: (() => Row)[] = [];
+  for (const name of names) rows.push(...rowsOf(inspection, name, yield* inspection.devices(name)));
+  const end = first + limit;
+  return {
+    rows: rows.slice(first, end).map((make) => make()),
+    total: rows.length,
+    ...(end < rows.length ? { next: String(end) } : {}),
+  };
+}
+
+function isWork(answer: unknown): answer is Work<unknown> {
+  return typeof answer === 'object' && answer !== null && Symbol.iterator in answer && 'next' in answer;
+}
+
+/** A cancel signal that the client's cancel message raises. */
+class Cancellation {
+  aborted = false;
+  readonly #listeners = new Set<() => void>();
+
+  addEventListener(_type: 'abort', listener: () => void): void {
+    this.#listeners.add(listener);
+  }
+
+  removeEventListener(_type: 'abort', listener: () => void): void {
+    this.#listeners.delete(listener);
+  }
+
+  cancel(): void {
+    if (this.aborted) return;
+    this.aborted = true;
+    for (const listener of [...this.#listeners]) listener();
+  }
+}

@@ -1,0 +1,41 @@
+import { CANCELLED, type CancelSignal, type Progress } from '../image/task';
+import { RequestError } from './requestError';
+
+/** Work in small steps: yields the number of entries it read since the last yield; its return value is the answer. */
+export type Work<T> = Generator<number, T>;
+
+/** What the inspection needs of the place it runs in. */
+export interface Scheduling {
+  /** Milliseconds from any start, never going back. */
+  readonly clock: () => number;
+  /** Lets the event loop run once: cancel messages and other requests get through. */
+  readonly pause: () => Promise<void>;
+}
+
+/** Longest stretch without giving way. */
+export const SLICE_MS = 20;
+
+export interface CallContext {
+  readonly signal: CancelSignal;
+  readonly onProgress: (progress: Progress) => void;
+}
+
+/** Runs work in slices; between two slices everything else gets its turn, so that several works share the engine. */
+export async function runInSlices<T>(
+  work: Work<T>,
+  signal: CancelSignal,
+  scheduling: Scheduling,
+): Promise<T> {
+  for (;;) {
+    const end = scheduling.clock() + SLICE_MS;
+    do {
+      if (signal.aborted) {
+        work.return(undefined as never);
+        throw new RequestError({ code: CANCELLED, message: 'Cancelled.' });
+      }
+      const step = work.next();
+      if (step.done === true) return step.value;
+    } while (scheduling.clock() < end);
+    await scheduling.pause();
+  }
+}

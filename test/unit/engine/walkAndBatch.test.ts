@@ -1,0 +1,210 @@
+import assert from 'node:assert/strict';
+import fc from 'fast-check';
+import { type AddressSpace } from '../../../src/engine/directory/deviceDirectory';
+import { compileFormat } from '../../../src/engine/formats/compile';
+import { vtdSecondStage } from '../../../src/engine/formats/vtdSecondStage';
+import { listRuns } from '../../../src/engine/pageTable/list';
+import { countSpace } from '../../../src/engine/pageTable/statistics';
+import { faultOf, makeBatch, translateBatch } from '../../../src/engine/pageTable/translate';
+import { walkTables } from '../../../src/engine/pageTable/walk';
+import { domainId, frameNumber } from '../../../src/engine/values';
+import { FrameMemory } from '../../fixtures/builders/tables';
+
+const hardware = { largePages: undefined, snoopControl: undefined, deviceTlb: undefined };
+
+function spaceOf(levels: number, root: number): AddressSpace {
+  const format = compileFormat(vtdSecondStage, levels, hardware);
+  return { domainId: domainId(1), root: frameNumber(root), format, inputBits: format.addressBits };
+}
+
+/** Frames 1..8 hold words that often point at each other: sharing, cycles, holes and rubbish all occur. */
+const wordArbitrary = fc.oneof(
+  { weight: 4, arbitrary: fc.constant(0n) },
+  {
+    weight: 4,
+    arbitrary: fc
+      .tuple(
+        fc.integer({ min: 1, max: 9 }),
+        fc.constantFrom(1n, 2n, 3n, 3n),
+        fc.constantFrom(0n, 0n, 0x80n, 0x300n, 0x800n),
+      )
+      .map(([frame, permission, flags]) => (BigInt(frame) << 12n) | permission | flags),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.bigInt({ min: 0n, max: (1n << 31n) - 1n }).map((page) => (page << 21n) | 0x83n),
+  },
+  { weight: 1, arbitrary: fc.bigInt({ min: 0n, max: (1n << 64n) - 1n }) },
+);
+
+const memoryArbitrary = fc
+  .array(fc.tuple(fc.integer({ min: 1, max: 8 }), fc.integer({ min: 0, max: 511 }), wordArbitrary), {
+    maxLength: 60,
+  })
+  .map((writes) => {
+    const memory = new FrameMemory();
+    for (let frame = 1; frame <= 8; frame++) memory.frame(frame);
+    for (const [frame, index, word] of writes) memory.set(frame, index & (index % 3 ? 3 : 511), word);
+    return memory;
+  });
+
+/** What a walk must answer, written once more from the specification, with bigint and one loop. */
+function model(memory: FrameMemory, root: number, levels: number, iova: bigint, write: boolean): string {
+  if (iova >> BigInt(12 + 9 * levels) !== 0n) return 'address-width@null';
+  let table = root;
+  let [read, writable] = [true, true];
+  for (let level = levels; level >= 1; level--) {
+    const shift = BigInt(12 + 9 * (level - 1));
+    const words = memory.frames.get(table);
+    if (!words) return `table-unreadable@${level}`;
+    const index = Number((iova >> shift) & 511n);
+    const word = (BigInt(words[2 * index + 1] ?? 0) << 32n) | BigInt(words[2 * index] ?? 0);
+    if ((word & 3n) === 0n) return `not-present@${level}`;
+    const leaf = level === 1 || (level <= 3 && (word & 0x80n) !== 0n);
+    const below = (1n << shift) - 1n;
+    if (leaf && (word & 0xffffffffff000n & below) !== 0n) return `entry-reserved@${level}`;
+    if (!leaf && (word & ((1n << 11n) | (1n << 62n) | (level > 3 ? 0x80n : 0n))) !== 0n)
+      return `entry-reserved@${level}`;
+    read &&= (word & 1n) !== 0n;
+    writable &&= (word & 2n) !== 0n;
+    if (write && !writable) return `write-denied@${level}`;
+    if (!write && !read) return `read-denied@${level}`;
+    const address = word & 0xffffffffff000n;
+    if (leaf) return `0x${((address & ~below) | (iova & below)).toString(16)}@${level}`;
+    table = Number(address >> 12n);
+  }
+  throw new Error('no leaf at level 1');
+}
+
+const requestArbitrary = fc.tuple(
+  fc.array(
+    fc.integer({ min: 0, max: 511 }).map((index) => (index % 3 ? index & 3 : index)),
+    { minLength: 5, maxLength: 5 },
+  ),
+  fc.integer({ min: 0, max: 4095 }),
+  fc.constantFrom(0n, 0n, 0n, 0n, 1n << 57n, 1n << 63n),
+  fc.boolean(),
+);
+
+describe('walk and batch', () => {
+  it('answer as the specification says, and alike, over any tables', () => {
+    fc.assert(
+      fc.property(
+        memoryArbitrary,
+        fc.constantFrom(3, 4, 5),
+        fc.array(requestArbitrary, { maxLength: 20 }),
+        (memory, levels, requests) => {
+          const space = spaceOf(levels, 1);
+          const batch = makeBatch(requests.length);
+          const iovas = requests.map(([indices, offset, high]) => {
+            const used = indices.slice(0, levels);
+            return (
+              high |
+              used.reduce((sum, index, at) => sum | (BigInt(index) << BigInt(12 + 9 * at)), BigInt(offset))
+            );
+          });
+          iovas.forEach((iova, row) => {
+            batch.addressLo[row] = Number(iova & 0xffffffffn);
+            batch.addressHi[row] = Number(iova >> 32n);
+            batch.write[row] = requests[row]?.[3] === true ? 1 : 0;
+          });
+          translateBatch(memory, space, batch);
+          iovas.forEach((iova, row) => {
+            const write = requests[row]?.[3] === true;
+            const expected = model(memory, 1, levels, iova, write);
+            const { outcome } = walkTables(
+              memory,
+              space,
+              Number(iova & 0xffffffffn),
+              Number(iova >> 32n),
+              write,
+            );
+            const stepped = outcome.ok
+              ? `0x${((BigInt(outcome.paddrHi) << 32n) | BigInt(outcome.paddrLo)).toString(16)}`
+              : `${outcome.fault}@${outcome.level}`;
+            assert.equal(stepped, outcome.ok ? expected.replace(/@.*/, '') : expected);
+            const level = batch.level[row] === 0 ? 'null' : batch.level[row];
+            const status = batch.status[row] ?? 0;
+            const paddr = (BigInt(batch.paddrHi[row] ?? 0) << 32n) | BigInt(batch.paddrLo[row] ?? 0);
+            assert.equal(`${status === 0 ? `0x${paddr.toString(16)}` : faultOf(status)}@${level}`, expected);
+          });
+        },
+      ),
+      { numRuns: 400 },
+    );
+  });
+});
+
+describe('list and statistics', () => {
+  it('give each mapped page once, as a walk of that page does', () => {
+    fc.assert(
+      fc.property(memoryArbitrary, fc.constantFrom(3, 4), (memory, levels) => {
+        const space = spaceOf(levels, 1);
+        const steps = listRuns(memory, space, {
+          startPage: 0,
+          endPage: 2 ** 52,
+          limit: 300,
+          entryBudget: 400_000,
+        });
+        let longest = 0;
+        let step = steps.next();
+        for (; step.done !== true; step = steps.next()) longest = Math.max(longest, step.value);
+        assert.ok(longest <= 8192 + 513, `a step of ${longest} entries`);
+        const { runs } = step.value;
+        let last = -1;
+        for (let row = 0; row < runs.length; row++) {
+          const page = runs.page[row] ?? 0;
+          assert.ok(page > last, 'runs come in order');
+          const level = runs.level[row] ?? 0;
+          const pages = 512 ** (level - 1);
+          const count = runs.count[row] ?? 0;
+          last = page + pages * count - 1;
+          for (const leaf of new Set([0, count - 1, count >> 1])) {
+            const iova = BigInt(page + leaf * pages) << 12n;
+            const permission = runs.permission[row] ?? 0;
+            if (permission === 0) continue;
+            const paddr = BigInt((runs.frame[row] ?? 0) + leaf * pages) << 12n;
+            assert.equal(
+              model(memory, 1, levels, iova, (permission & 1) === 0),
+              `0x${paddr.toString(16)}@${level}`,
+            );
+          }
+        }
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  it('count what a list of the whole space adds up to', () => {
+    fc.assert(
+      fc.property(memoryArbitrary, (memory) => {
+        const space = spaceOf(3, 1);
+        const listing = listRuns(memory, space, {
+          startPage: 0,
+          endPage: 2 ** 52,
+          limit: 100_000,
+          entryBudget: 2 ** 22,
+        });
+        let step = listing.next();
+        while (step.done !== true) step = listing.next();
+        const { runs, gaveUp, nextPage } = step.value;
+        fc.pre(!gaveUp && nextPage === undefined);
+        const counting = countSpace(memory, space);
+        let counted = counting.next();
+        while (counted.done !== true) counted = counting.next();
+        let leaves = 0;
+        let pages = 0;
+        for (let row = 0; row < runs.length; row++) {
+          leaves += runs.count[row] ?? 0;
+          pages += (runs.count[row] ?? 0) * 512 ** ((runs.level[row] ?? 1) - 1);
+        }
+        assert.equal(
+          counted.value.leaves.reduce((sum, each) => sum + each.leaves, 0),
+          leaves,
+        );
+        assert.equal(counted.value.mappedPages, pages);
+      }),
+      { numRuns: 100 },
+    );
+  });
+});
