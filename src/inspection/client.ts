@@ -37,6 +37,7 @@ class Client implements EngineClient {
   readonly #port: Port;
   readonly #pending = new Map<number, Pending>();
   readonly #lostListeners = new Set<(why: Failure) => void>();
+  readonly #logListeners = new Set<(message: string) => void>();
   #lost: Failure | undefined;
   #nextId = 1;
 
@@ -75,6 +76,10 @@ class Client implements EngineClient {
     else this.#lostListeners.add(listener);
   }
 
+  onLog(listener: (message: string) => void): void {
+    this.#logListeners.add(listener);
+  }
+
   async dispose(): Promise<void> {
     this.#lostListeners.clear();
     this.#lose({ code: ENGINE_LOST, message: 'The engine was stopped.' });
@@ -83,6 +88,10 @@ class Client implements EngineClient {
 
   #receive(message: FromEngine): void {
     if (message.type === 'ready') return;
+    if (message.type === 'log') {
+      for (const listener of this.#logListeners) listener(message.message);
+      return;
+    }
     const pending = this.#pending.get(message.id);
     if (!pending) return;
     if (message.type === 'progress') {

@@ -392,7 +392,9 @@ export type FromEngine =
   | { readonly type: 'ready' }
   | { readonly type: 'result'; readonly id: number; readonly result: unknown }
   | { readonly type: 'failure'; readonly id: number; readonly failure: Failure }
-  | { readonly type: 'progress'; readonly id: number; readonly progress: Progress };
+  | { readonly type: 'progress'; readonly id: number; readonly progress: Progress }
+  /** A bug of the engine, for the log. */
+  | { readonly type: 'log'; readonly message: string };
 
 export { CANCELLED } from '../image/task';
 /** Code of the failure of every request that was pending when the engine was lost. */
@@ -411,5 +413,7 @@ export interface EngineClient {
   readonly where: 'worker' | 'in-process';
   /** Called once when the engine is lost (crash, kill); every pending request has been rejected with ENGINE_LOST before. */
   onLost(listener: (why: Failure) => void): void;
+  /** Called for each line that belongs in the log. */
+  onLog(listener: (message: string) => void): void;
   dispose(): Promise<void>;
 }

@@ -28,8 +28,6 @@ import { runInSlices, type CallContext, type Scheduling, type Work } from './wor
 export interface ServerPlatform extends Scheduling {
   readonly images: ImagePlatform;
   readonly post: (message: FromEngine) => void;
-  /** Shown to developers: a bug, not bad input. */
-  readonly log: (message: string) => void;
 }
 
 type Answer<M extends Method> = ResultOf<M> | Work<ResultOf<M>> | Promise<ResultOf<M>>;
@@ -102,7 +100,7 @@ export class InspectionServer {
     }
   }
 
-  async #run(method: Method, params: unknown, context: CallContext): Promise<unknown> {
+  #run(method: Method, params: unknown, context: CallContext): unknown {
     const handler = this.#handlers[method] as
       ((params: unknown, context: CallContext) => unknown) | undefined;
     if (!handler) refuse('request/method', `The engine has no request "${method}".`);
@@ -113,7 +111,7 @@ export class InspectionServer {
   #failureOf(error: unknown, method: Method): Failure {
     if (error instanceof RequestError) return error.failure;
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-    this.#platform.log(`${method}: ${text}`);
+    this.#platform.post({ type: 'log', message: `${method}: ${text}` });
     return {
       code: 'internal',
       message: `The engine failed at "${method}": ${error instanceof Error ? error.message : String(error)}`,

@@ -17,9 +17,6 @@ const server = new InspectionServer({
   post: (message) => {
     port.postMessage(message);
   },
-  log: (message) => {
-    process.stderr.write(`${message}\n`);
-  },
 });
 port.on('message', (message: ToEngine) => {
   server.receive(message);

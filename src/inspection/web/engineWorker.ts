@@ -8,11 +8,7 @@ declare const self: DedicatedWorkerGlobalScope;
 const post = (message: FromEngine): void => {
   self.postMessage(message);
 };
-const server = new InspectionServer(
-  webPlatform(post, (message) => {
-    console.error(message);
-  }),
-);
+const server = new InspectionServer(webPlatform(post));
 self.onmessage = (event: MessageEvent<ToEngine>) => {
   server.receive(event.data);
 };

@@ -6,7 +6,7 @@ import { webPlatform } from './platform';
 export interface EngineOptions {
   /** The worker's bundle, read by the caller: a worker from a remote URL is refused, one from a Blob is not. */
   readonly workerSource?: Uint8Array;
-  /** Told why there is no worker, and of the engine's own bugs. */
+  /** Told why there is no worker. */
   readonly log?: (message: string) => void;
 }
 
@@ -15,15 +15,14 @@ const READY_MS = 10_000;
 
 /** Starts an engine in a worker made from a Blob; where that is refused, in this thread. */
 export async function startEngine(options: EngineOptions = {}): Promise<EngineClient> {
-  const log = options.log ?? ((message: string) => console.warn(message));
   if (options.workerSource) {
     try {
       return connect(await startWorker(options.workerSource));
     } catch (error) {
-      log(`No worker, so the engine runs in the extension host: ${String(error)}`);
+      options.log?.(`No worker, so the engine runs in the extension host: ${String(error)}`);
     }
   }
-  return connect(inProcessPort(log));
+  return connect(inProcessPort());
 }
 
 function startWorker(source: Uint8Array): Promise<Port> {
@@ -81,7 +80,7 @@ function workerPort(worker: Worker): Port {
 }
 
 /** The engine in this thread: same server, same slices. Messages are delivered later, never inside `post`. */
-function inProcessPort(log: (message: string) => void): Port {
+function inProcessPort(): Port {
   let server: InspectionServer | undefined;
   return {
     where: 'in-process',
@@ -94,7 +93,7 @@ function inProcessPort(log: (message: string) => void): Port {
           onMessage(message);
         });
       };
-      server = new InspectionServer(webPlatform(deliver, log));
+      server = new InspectionServer(webPlatform(deliver));
     },
     close() {
       server?.dispose();

@@ -8,7 +8,7 @@ import { countSpace } from '../../../src/engine/pageTable/statistics';
 import { faultOf, makeBatch, translateBatch } from '../../../src/engine/pageTable/translate';
 import { walkTables } from '../../../src/engine/pageTable/walk';
 import { domainId, frameNumber } from '../../../src/engine/values';
-import { FrameMemory } from '../../fixtures/builders/tables';
+import { FrameMemory } from '../../builders/tables';
 
 const hardware = { largePages: undefined, snoopControl: undefined, deviceTlb: undefined };
 
