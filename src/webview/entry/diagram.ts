@@ -13,7 +13,7 @@ const shortName = (field: FieldModel): string => {
 };
 
 function bitCells(word: WordModel, segment: Segment): HTMLElement {
-  const cells = element('span', { class: 'cells' });
+  const cells = element('span', { class: 'cells', attributes: { 'aria-hidden': 'true' } });
   for (let bit = segment.high; bit >= segment.low; bit--) {
     const set = ((word.value >> BigInt(bit)) & 1n) === 1n;
     cells.append(
@@ -52,13 +52,16 @@ function segmentElement(
         attributes: {
           type: 'button',
           'data-field': String(segment.field),
-          'aria-label': fieldInWords(strings, word.index, field),
         },
       })
     : element('span', { ...options, attributes: { 'aria-hidden': 'true' } });
   const start = rowHigh - segment.high + 2; // the first column is the row's label
   made.style.gridColumn = `${start} / span ${segment.high - segment.low + 1}`;
-  made.append(bitCells(word, segment), element('span', { class: 'name', text: shortName(field) }));
+  const name = { class: 'name', text: shortName(field), attributes: { 'aria-hidden': 'true' } };
+  made.append(bitCells(word, segment), element('span', name));
+  if (segment.first) {
+    made.append(element('span', { class: 'sr-only', text: fieldInWords(strings, word.index, field) }));
+  }
   return made;
 }
 

@@ -28,7 +28,7 @@ export function entryPage(
       element(
         'div',
         { class: 'empty' },
-        element('p', { text: strings.empty }),
+        element('h1', { text: strings.empty }),
         element('p', { text: strings.emptyHint }),
       ),
     ];
