@@ -1,0 +1,54 @@
+import * as vscode from 'vscode';
+import { createApi, type IopteApi } from './api';
+import type { App } from './app';
+import { openUri } from './commands/openMemoryImage';
+import { registerCommands } from './commands';
+import { EngineHost } from './engineHost';
+import { Reporter } from './errors';
+import { Inspections } from './inspections';
+import { registerCodeLens } from './language/codeLens';
+import { DescriptionDiagnostics } from './language/diagnostics';
+import type { Platform } from './platform';
+import { Memory } from './remember';
+import { DomainsView } from './views/domainsView';
+import { EntryPresenter } from './views/entryPresenter';
+import { EntryView } from './views/entryView';
+import { WalkView } from './views/walkView';
+
+/** Wires the parts together. Nothing is read and no engine is started here: that happens on the first question. */
+export function activate(context: vscode.ExtensionContext, platform: Platform): IopteApi {
+  const log = vscode.window.createOutputChannel('IOPTE', { log: true });
+  const reporter = new Reporter(log);
+  const engine: EngineHost = new EngineHost(
+    () => platform.startEngine(context, log),
+    (id) => inspections.openParams(id),
+    log,
+  );
+  const inspections: Inspections = new Inspections(context.workspaceState, engine, platform.kind === 'node');
+  const memory = new Memory(context.workspaceState, context.globalState);
+  const entry = new EntryView(context.extensionUri);
+  const presenter = new EntryPresenter(inspections, entry, reporter);
+  const domains = new DomainsView(inspections, {
+    select: (inspection, ref) => {
+      presenter.show(inspection, ref);
+    },
+    drop: (uris) => {
+      for (const uri of uris) void openUri(app, uri).catch((error: unknown) => reporter.report(error));
+    },
+    fail: (_, error) => {
+      reporter.report(error);
+    },
+  });
+  const walk = new WalkView(inspections, (inspection, ref) => {
+    presenter.show(inspection, ref);
+  });
+  const app: App = { context, log, reporter, engine, inspections, memory, domains, walk, entry };
+  context.subscriptions.push(
+    ...[log, engine, inspections, entry, presenter, domains, walk, registerCommands(app), registerCodeLens()],
+    new DescriptionDiagnostics(app),
+    vscode.window.registerWebviewViewProvider(EntryView.id, entry),
+    entry.onDidRequestCopy((text) => vscode.env.clipboard.writeText(text)),
+  );
+  platform.prepareTerminals?.(context);
+  return createApi(app, () => presenter.shown);
+}

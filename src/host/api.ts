@@ -1,0 +1,41 @@
+import type * as vscode from 'vscode';
+import type { EntryDetails, InspectionSummary } from '../inspection/protocol';
+import type { App } from './app';
+import type { Element } from './views/elements';
+import type { WalkElement } from './views/walkView';
+
+/**
+ * What the extension exports: a look at what its views show, for other extensions and for tests. Everything that changes
+ * something is a command.
+ */
+export interface IopteApi {
+  /** Where the engine runs; undefined while none does. */
+  readonly engineRunsIn: 'worker' | 'in-process' | undefined;
+  /** What the Domains view shows. */
+  readonly domains: Pick<vscode.TreeDataProvider<Element>, 'getChildren' | 'getTreeItem'>;
+  /** What has the selection in Domains. */
+  readonly selected: Element | undefined;
+  /** What the Walk view shows. */
+  readonly walk: Pick<vscode.TreeDataProvider<WalkElement>, 'getChildren' | 'getTreeItem'>;
+  /** What the Entry view shows. */
+  readonly entry: EntryDetails | undefined;
+  /** The images that are open, by their ids; read again when the engine has to. */
+  summaries(): Promise<readonly InspectionSummary[]>;
+}
+
+export function createApi(app: App, shown: () => EntryDetails | undefined): IopteApi {
+  return {
+    get engineRunsIn() {
+      return app.engine.where;
+    },
+    domains: app.domains.provider,
+    get selected() {
+      return app.domains.selected;
+    },
+    walk: app.walk.provider,
+    get entry() {
+      return shown();
+    },
+    summaries: () => Promise.all(app.inspections.all.map(({ id }) => app.engine.open(id))),
+  };
+}

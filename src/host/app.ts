@@ -1,0 +1,28 @@
+import type * as vscode from 'vscode';
+import type { EngineHost } from './engineHost';
+import type { Reporter } from './errors';
+import type { Inspections } from './inspections';
+import type { Memory } from './remember';
+import type { DomainsView } from './views/domainsView';
+import type { EntryView } from './views/entryView';
+import type { WalkView } from './views/walkView';
+
+/** Everything a command may use. Made once by activate. */
+export interface App {
+  readonly context: vscode.ExtensionContext;
+  readonly log: vscode.LogOutputChannel;
+  readonly reporter: Reporter;
+  readonly engine: EngineHost;
+  readonly inspections: Inspections;
+  readonly memory: Memory;
+  readonly domains: DomainsView;
+  readonly walk: WalkView;
+  readonly entry: EntryView;
+}
+
+/** A command of package.json. What it is not given it asks for; it resolves when its work is done. */
+export interface Command {
+  /** `iopte.verbNoun` */
+  readonly id: string;
+  run(app: App, ...args: readonly unknown[]): unknown;
+}

@@ -1,0 +1,79 @@
+import * as vscode from 'vscode';
+import { RequestError } from '../../inspection/protocol';
+import { formatValue } from '../../webview/messages/entryModel';
+import type { App, Command } from '../app';
+import { addressText } from '../views/domainsDrag';
+import { entryOf, isElement, type Element } from '../views/elements';
+import { wordNode } from '../views/wording';
+import { givenText, givenValues } from './targets';
+
+const FORMS = ['hex', 'decimal', 'binary', 'address', 'row'] as const;
+type Form = (typeof FORMS)[number];
+
+const isForm = (text: string | undefined): text is Form => FORMS.some((form) => form === text);
+
+/** Copies the selected entry's words, its address, or the whole row. Takes an element, then `{form}`. */
+export const copyAs: Command = {
+  id: 'iopte.copyAs',
+  async run(app, ...args) {
+    const element = args.find(isElement) ?? app.domains.selected;
+    if (!element) {
+      throw new RequestError({
+        code: 'host/no-selection',
+        message: vscode.l10n.t('Nothing is selected in Domains.'),
+        hint: vscode.l10n.t('Select an entry there first.'),
+      });
+    }
+    const given = args.map((arg) => givenText(givenValues(arg), 'form')).find(isForm);
+    const form = given ?? (await askForm(app, element));
+    if (!form) return;
+    await app.memory.remember({ copyForm: form });
+    await vscode.env.clipboard.writeText(await textOf(app, element, form));
+  },
+};
+
+/** The address alone, without a question: the item's own button. */
+export const copyAddress: Command = {
+  id: 'iopte.copyAddress',
+  run: (app, ...args) => copyAs.run(app, ...args.slice(0, 1), { form: 'address' }),
+};
+
+async function askForm(app: App, element: Element): Promise<Form | undefined> {
+  const labels: Readonly<Record<Form, string>> = {
+    hex: vscode.l10n.t('Entry in hexadecimal'),
+    decimal: vscode.l10n.t('Entry in decimal'),
+    binary: vscode.l10n.t('Entry in binary'),
+    address: vscode.l10n.t('Address'),
+    row: vscode.l10n.t('Row as text'),
+  };
+  const forms = FORMS.filter((form) => entryOf(element) ?? (form === 'address' || form === 'row'));
+  const previews = await Promise.all(forms.map((form) => textOf(app, element, form)));
+  const last = app.memory.last.copyForm;
+  const items = forms
+    .map((form, index) => ({ label: labels[form], description: previews[index] ?? '', form }))
+    .sort((one, other) => Number(other.form === last) - Number(one.form === last));
+  const placeHolder = vscode.l10n.t('Copy as');
+  return (await vscode.window.showQuickPick(items, { placeHolder }))?.form;
+}
+
+async function textOf(app: App, element: Element, form: Form): Promise<string> {
+  if (form === 'address') return addressText(element);
+  if (form === 'row') return rowText(element);
+  const entry = entryOf(element);
+  if (!entry) {
+    throw new RequestError({
+      code: 'host/no-entry',
+      message: vscode.l10n.t('What is selected is not an entry of a table.'),
+      hint: vscode.l10n.t('Select a device, a table or an IOPTE, or copy the row.'),
+    });
+  }
+  const { words } = await app.inspections.ask(element.inspection, 'entry', { entry });
+  return words.map((word) => formatValue(word, 64, form)).join(' ');
+}
+
+function rowText(element: Element): string {
+  if (element.kind === 'image') return element.inspection.title;
+  if (element.kind !== 'node') return '';
+  const { label, description } = wordNode(element.node);
+  return `${label} ${description}`.trim();
+}

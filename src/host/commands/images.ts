@@ -1,0 +1,72 @@
+import * as vscode from 'vscode';
+import { RequestError } from '../../inspection/protocol';
+import type { Command } from '../app';
+import { DESCRIPTION_SUFFIX, imageReference } from '../description';
+import { baseName, readText, sizeOf } from '../source';
+import { openUri } from './openMemoryImage';
+import { targetInspection } from './targets';
+
+export const closeInspection: Command = {
+  id: 'iopte.closeInspection',
+  run: (app, arg) => app.inspections.close(targetInspection(app, arg)),
+};
+
+/** Reads image and description again. */
+export const refreshInspection: Command = {
+  id: 'iopte.refreshInspection',
+  async run(app, arg) {
+    const inspection = targetInspection(app, arg);
+    const { descriptionUri } = inspection;
+    const text = descriptionUri ? await readText(descriptionUri) : undefined;
+    if (text && !text.ok) throw new RequestError(text.failure);
+    await app.inspections.refresh(inspection, text?.value ?? inspection.description);
+  },
+};
+
+export const openRecent: Command = {
+  id: 'iopte.openRecent',
+  async run(app) {
+    const recent = app.memory.recent.map((each) => vscode.Uri.parse(each));
+    if (recent.length === 0) {
+      const open = vscode.l10n.t('Open Memory Image');
+      const message = vscode.l10n.t('No image was opened yet.');
+      const chosen = await vscode.window.showInformationMessage(message, open);
+      if (chosen === open) await vscode.commands.executeCommand('iopte.openMemoryImage');
+      return;
+    }
+    const items = recent.map((uri) => ({ label: baseName(uri), description: uri.toString(true), uri }));
+    const placeHolder = vscode.l10n.t('Recent memory images');
+    const chosen = await vscode.window.showQuickPick(items, { placeHolder, matchOnDescription: true });
+    if (!chosen) return;
+    const there = await sizeOf(chosen.uri);
+    if (!there.ok) {
+      await app.memory.forgetRecent(chosen.uri.toString());
+      const hint = vscode.l10n.t('It was taken off the list of recent images.');
+      throw new RequestError({ ...there.failure, hint });
+    }
+    await openUri(app, chosen.uri);
+  },
+};
+
+/** Shows the description of an image in an editor, at what names the image. */
+export const openDescription: Command = {
+  id: 'iopte.openDescription',
+  async run(app, arg) {
+    const uri = arg instanceof vscode.Uri ? arg : targetInspection(app, arg).descriptionUri;
+    if (!uri) {
+      throw new RequestError({
+        code: 'host/no-description',
+        message: vscode.l10n.t('This image was opened without a description file.'),
+        hint: vscode.l10n.t('"IOPTE: Describe Image" writes a NAME{0} beside it.', DESCRIPTION_SUFFIX),
+      });
+    }
+    const document = await vscode.workspace.openTextDocument(uri);
+    const problem = vscode.languages.getDiagnostics(uri)[0];
+    const reference = imageReference(document.getText());
+    const at =
+      problem?.range ??
+      (reference &&
+        new vscode.Range(document.positionAt(reference.start), document.positionAt(reference.end)));
+    await vscode.window.showTextDocument(document, at ? { selection: at } : {});
+  },
+};

@@ -1,0 +1,49 @@
+import * as vscode from 'vscode';
+import type { App, Command } from '../app';
+import { copyAddress, copyAs } from './copyAs';
+import { restartEngine, showLog } from './engine';
+import { exportList } from './exportList';
+import { clearFilter, setFilter } from './filter';
+import { goToIova } from './goToIova';
+import { closeInspection, openDescription, openRecent, refreshInspection } from './images';
+import { describeImage, openInInspector, openMemoryImage } from './openMemoryImage';
+import { openSample } from './openSample';
+import { revealStep } from './reveal';
+import { walkIova } from './walkIova';
+
+/** Every command of package.json. */
+export const commands: readonly Command[] = [
+  openMemoryImage,
+  openInInspector,
+  openSample,
+  openRecent,
+  describeImage,
+  openDescription,
+  closeInspection,
+  refreshInspection,
+  goToIova,
+  walkIova,
+  revealStep,
+  setFilter,
+  clearFilter,
+  copyAs,
+  copyAddress,
+  exportList,
+  showLog,
+  restartEngine,
+];
+
+/** Registers the commands. What one throws is shown with what to do next, and is the command's result. */
+export function registerCommands(app: App): vscode.Disposable {
+  const registered = commands.map((command) =>
+    vscode.commands.registerCommand(command.id, async (...args: unknown[]) => {
+      try {
+        await command.run(app, ...args);
+        return undefined;
+      } catch (error) {
+        return app.reporter.report(error);
+      }
+    }),
+  );
+  return vscode.Disposable.from(...registered);
+}

@@ -1,0 +1,32 @@
+import * as vscode from 'vscode';
+import { RequestError } from '../../inspection/protocol';
+import type { Command } from '../app';
+import { DESCRIPTION_SUFFIX } from '../description';
+import { samples } from '../samples';
+import { openUri } from './openMemoryImage';
+
+/** Opens one of the images that come with the extension; needs no folder. */
+export const openSample: Command = {
+  id: 'iopte.openSample',
+  async run(app, given) {
+    const known = samples();
+    const name = typeof given === 'string' ? given : await askForSample();
+    if (name === undefined) return;
+    if (!known.some((sample) => sample.name === name)) {
+      throw new RequestError({
+        code: 'host/no-sample',
+        message: vscode.l10n.t('There is no sample {0}.', name),
+        hint: vscode.l10n.t('The samples are: {0}.', known.map((sample) => sample.name).join(', ')),
+      });
+    }
+    const file = `${name}${DESCRIPTION_SUFFIX}`;
+    await openUri(app, vscode.Uri.joinPath(app.context.extensionUri, 'samples', file));
+  },
+};
+
+async function askForSample(): Promise<string | undefined> {
+  const items = samples().map(({ name, detail }) => ({ label: name, detail }));
+  const placeHolder = vscode.l10n.t('Memory images of real guests, reduced to their tables');
+  const chosen = await vscode.window.showQuickPick(items, { placeHolder, matchOnDetail: true });
+  return chosen?.label;
+}

@@ -1,0 +1,80 @@
+import * as vscode from 'vscode';
+import {
+  RequestError,
+  type DomainKey,
+  type DomainRow,
+  type Page,
+  type PageRequest,
+} from '../../inspection/protocol';
+import type { App } from '../app';
+import type { Inspection } from '../inspections';
+import type { Choice } from '../prompts/pick';
+import { domainOf, isElement } from '../views/elements';
+import { requesterName } from '../views/wording';
+
+/** Rows asked for at once where all of a list is wanted. */
+const PAGE_LIMIT = 1000;
+/** A list to choose from is no use beyond this; what is meant can be typed. */
+const CHOICES_LIMIT = 5000;
+
+/** Named values that came with a command, from a keybinding, a link or a program. */
+export type Given = Readonly<Record<string, unknown>>;
+
+/** The named values of a command's first argument; none when it is a tree element or absent. */
+export const givenValues = (arg: unknown): Given =>
+  typeof arg === 'object' && arg !== null && !isElement(arg) ? { ...arg } : {};
+
+export const givenText = (given: Given, name: string): string | undefined => {
+  const value = given[name];
+  return typeof value === 'string' || typeof value === 'number' ? String(value) : undefined;
+};
+
+/** The inspection that a command is about: of the element or id it was given, else the current one. */
+export function targetInspection(app: App, arg: unknown): Inspection {
+  const id = isElement(arg) ? arg.inspection.id : givenText(givenValues(arg), 'inspection');
+  const found = id === undefined ? app.inspections.current : app.inspections.find(id);
+  if (found) return found;
+  throw new RequestError({
+    code: 'host/no-image',
+    message: vscode.l10n.t('No memory image is open.'),
+    hint: vscode.l10n.t('Open one with "IOPTE: Open Memory Image" or "IOPTE: Open Sample".'),
+  });
+}
+
+/** The domain that the given element or the selection is in. */
+export function targetDomain(app: App, inspection: Inspection, arg: unknown): DomainKey | undefined {
+  const element = isElement(arg) ? arg : app.domains.selected;
+  return element?.inspection.id === inspection.id ? domainOf(element) : undefined;
+}
+
+/** Names a domain among those of one image: `iommu0/4/0x14ab2b000`. */
+export const domainName = ({ iommu, domainId, root }: DomainKey): string =>
+  `${iommu}/${domainId}/0x${root.toString(16)}`;
+
+/** All domains of an image. */
+export const allDomains = (app: App, inspection: Inspection): Promise<readonly DomainRow[]> =>
+  allPages((page) => app.inspections.ask(inspection, 'domains', { page }));
+
+export async function domainChoices(app: App, inspection: Inspection): Promise<readonly Choice<DomainKey>[]> {
+  const domains = await allDomains(app, inspection);
+  return domains.map((domain) => ({
+    label: vscode.l10n.t('Domain {0}', domain.domainId),
+    description: domain.requesters.map(requesterName).join(' '),
+    detail: `${domain.iommu}, ${domain.format}, ${domain.levels} levels, root 0x${domain.root.toString(16)}`,
+    value: domain,
+  }));
+}
+
+/** Reads a list to its end, or to the bound. */
+export async function allPages<Row>(
+  read: (page: PageRequest) => Promise<Page<Row>>,
+): Promise<readonly Row[]> {
+  const rows: Row[] = [];
+  let cursor: string | undefined;
+  do {
+    const page: Page<Row> = await read({ limit: PAGE_LIMIT, ...(cursor !== undefined && { cursor }) });
+    rows.push(...page.rows);
+    cursor = page.next;
+  } while (cursor !== undefined && rows.length < CHOICES_LIMIT);
+  return rows;
+}

@@ -1,0 +1,139 @@
+import type * as vscode from 'vscode';
+import {
+  ENGINE_LOST,
+  RequestError,
+  type EngineClient,
+  type InspectionId,
+  type InspectionSummary,
+  type Method,
+  type OpenParams,
+  type Params,
+  type RequestOptions,
+  type ResultOf,
+} from '../inspection/protocol';
+
+/** Methods about an open inspection; the engine must have it open before they are sent. */
+export type InspectionMethod = {
+  [M in Method]: Params<M> extends { inspection: InspectionId } ? M : never;
+}[Exclude<Method, 'open' | 'close'>];
+
+/** Gives what it takes to open an inspection (again). */
+export type Reopen = (inspection: InspectionId) => Promise<OpenParams>;
+
+/** One life of the engine, and what it has open. */
+interface Life {
+  readonly client: EngineClient;
+  readonly opened: Map<InspectionId, Promise<InspectionSummary>>;
+}
+
+/**
+ * Owns the engine. It starts on the first question. When it is lost, the next question starts a new one, which opens
+ * the inspection asked for from the journal under its old id; a question that was pending is asked once more. So what
+ * the views hold (node ids, cursors) stays good, and an image that crashes the engine cannot do so for ever.
+ */
+export class EngineHost implements vscode.Disposable {
+  private life: Promise<Life> | undefined;
+  private client: EngineClient | undefined;
+  private disposed = false;
+
+  constructor(
+    private readonly start: () => Promise<EngineClient>,
+    private readonly reopen: Reopen,
+    private readonly log: vscode.LogOutputChannel,
+  ) {}
+
+  /** Where the engine runs; undefined while none does. */
+  get where(): EngineClient['where'] | undefined {
+    return this.client?.where;
+  }
+
+  /** A question that needs no open inspection. */
+  ask<M extends Exclude<Method, 'open' | 'close' | InspectionMethod>>(
+    method: M,
+    params: Params<M>,
+    options?: RequestOptions,
+  ): Promise<ResultOf<M>> {
+    return this.twice(options, ({ client }) => client.request(method, params, options));
+  }
+
+  /** A question about an inspection, which is opened first when this engine does not have it. */
+  askAbout<M extends InspectionMethod>(
+    method: M,
+    params: Params<M> & { inspection: InspectionId },
+    options?: RequestOptions,
+  ): Promise<ResultOf<M>> {
+    return this.twice(options, async (life) => {
+      await this.openIn(life, params.inspection, options);
+      return life.client.request(method, params, options);
+    });
+  }
+
+  /** Opens an inspection, or gives its summary when it is open. */
+  open(inspection: InspectionId, options?: RequestOptions): Promise<InspectionSummary> {
+    return this.twice(options, (life) => this.openIn(life, inspection, options));
+  }
+
+  /** Forgets an inspection; nothing is started for it. */
+  async close(inspection: InspectionId): Promise<void> {
+    const life = await this.life;
+    if (life?.opened.delete(inspection)) await life.client.request('close', { inspection });
+  }
+
+  /** Ends the engine at once, without a goodbye, as a crash would; the next question starts a new one. */
+  async end(): Promise<void> {
+    const life = await this.life;
+    this.life = undefined;
+    this.client = undefined;
+    await life?.client.dispose();
+  }
+
+  dispose(): Promise<void> {
+    this.disposed = true;
+    return this.end();
+  }
+
+  private openIn(life: Life, inspection: InspectionId, options?: RequestOptions): Promise<InspectionSummary> {
+    const opening = life.opened.get(inspection);
+    if (opening) return opening;
+    const fresh = this.reopen(inspection).then((params) => life.client.request('open', params, options));
+    life.opened.set(inspection, fresh);
+    // A failed or cancelled opening may be tried again.
+    fresh.catch(() => life.opened.delete(inspection));
+    return fresh;
+  }
+
+  private async twice<T>(options: RequestOptions | undefined, task: (life: Life) => Promise<T>): Promise<T> {
+    try {
+      return await task(await this.living());
+    } catch (error) {
+      const lost = error instanceof RequestError && error.code === ENGINE_LOST;
+      if (!lost || this.disposed || options?.signal?.aborted) throw error;
+      this.log.warn(`The engine was lost; asking once more in a new one (${error.message})`);
+      return task(await this.living());
+    }
+  }
+
+  private living(): Promise<Life> {
+    this.life ??= this.begin();
+    return this.life;
+  }
+
+  private async begin(): Promise<Life> {
+    try {
+      const client = await this.start();
+      const life: Life = { client, opened: new Map() };
+      this.client = client;
+      this.log.info(`Engine started (${client.where})`);
+      client.onLost((why) => {
+        if (this.client !== client) return;
+        this.log.error(`Engine lost: ${why.message}`);
+        this.life = undefined;
+        this.client = undefined;
+      });
+      return life;
+    } catch (error) {
+      this.life = undefined;
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,211 @@
+import * as vscode from 'vscode';
+import type {
+  InspectionId,
+  InspectionSummary,
+  OpenParams,
+  Params,
+  RequestOptions,
+  ResultOf,
+  TranslateRequest,
+  WalkResult,
+} from '../inspection/protocol';
+import type { EngineHost, InspectionMethod } from './engineHost';
+import { readJournal, storeJournal, walkRequest, type JournalEntry, type JournalWalk } from './journal';
+import { readImage } from './source';
+
+const JOURNAL_KEY = 'iopte.journal';
+
+export type InspectionChange = 'opened' | 'closed' | 'current' | 'filter' | 'walk' | 'refreshed';
+
+/** An open inspection as the host knows it; what is in the image only the engine knows. */
+export interface Inspection {
+  readonly id: InspectionId;
+  readonly title: string;
+  readonly descriptionUri: vscode.Uri | undefined;
+  readonly imageUri: vscode.Uri;
+  /** The description's text as it was opened. */
+  readonly description: string;
+  /** The filter of the tree; empty for none. */
+  readonly where: string;
+  /** The last walk; a restored window has its question first and its answer when the view asks. */
+  readonly walk: JournalWalk | undefined;
+}
+
+/** What it takes to open: a description's text and the image it names. */
+export interface InspectionSource {
+  readonly title: string;
+  readonly description: string;
+  readonly descriptionUri: vscode.Uri | undefined;
+  readonly imageUri: vscode.Uri;
+}
+
+/** The open inspections, which of them is current, and their journal. */
+export class Inspections implements vscode.Disposable {
+  private readonly open = new Map<InspectionId, Inspection>();
+  private readonly walks = new Map<InspectionId, WalkResult>();
+  private readonly changes = new vscode.EventEmitter<{ inspection: Inspection; change: InspectionChange }>();
+  private currentId: InspectionId | undefined;
+  readonly onDidChange = this.changes.event;
+
+  constructor(
+    private readonly state: vscode.Memento,
+    private readonly engine: EngineHost,
+    /** Whether the engine reads ranges of local files itself. */
+    readonly canReadPaths: boolean,
+  ) {
+    for (const entry of readJournal(state.get(JOURNAL_KEY))) this.open.set(entry.id, fromJournal(entry));
+    this.currentId = [...this.open.keys()].at(-1);
+  }
+
+  get all(): readonly Inspection[] {
+    return [...this.open.values()];
+  }
+
+  /** The inspection that commands mean when they are given none: the one used last. */
+  get current(): Inspection | undefined {
+    return this.currentId === undefined ? undefined : this.open.get(this.currentId);
+  }
+
+  find(id: InspectionId): Inspection | undefined {
+    return this.open.get(id);
+  }
+
+  makeCurrent(inspection: Inspection): void {
+    if (this.currentId === inspection.id || !this.open.has(inspection.id)) return;
+    this.currentId = inspection.id;
+    this.changes.fire({ inspection, change: 'current' });
+  }
+
+  /** Opens a source. One that cannot be opened leaves nothing behind. What is open already is opened anew. */
+  async add(
+    source: InspectionSource,
+    options?: RequestOptions,
+  ): Promise<{ inspection: Inspection; summary: InspectionSummary }> {
+    const before = this.all.find((each) => originOf(each) === originOf(source));
+    const inspection: Inspection = { ...source, id: this.freshId(), where: '', walk: undefined };
+    this.open.set(inspection.id, inspection);
+    try {
+      const summary = await this.engine.open(inspection.id, options);
+      if (before) await this.close(before);
+      this.currentId = inspection.id;
+      await this.keep();
+      this.changes.fire({ inspection, change: 'opened' });
+      return { inspection, summary };
+    } catch (error) {
+      this.open.delete(inspection.id);
+      throw error;
+    }
+  }
+
+  async close(inspection: Inspection): Promise<void> {
+    if (!this.open.delete(inspection.id)) return;
+    this.walks.delete(inspection.id);
+    if (this.currentId === inspection.id) this.currentId = [...this.open.keys()].at(-1);
+    await this.keep();
+    this.changes.fire({ inspection, change: 'closed' });
+    await this.engine.close(inspection.id);
+  }
+
+  /** Reads the image again; the ids of what did not change stay. */
+  async refresh(inspection: Inspection, description: string): Promise<void> {
+    const renewed = await this.update(inspection, { description });
+    if (!renewed) return;
+    await this.engine.close(inspection.id);
+    this.walks.delete(inspection.id);
+    this.changes.fire({ inspection: renewed, change: 'refreshed' });
+  }
+
+  async setFilter(inspection: Inspection, where: string): Promise<void> {
+    const changed = await this.update(inspection, { where });
+    if (changed) this.changes.fire({ inspection: changed, change: 'filter' });
+  }
+
+  /** Walks, and keeps the walk as this inspection's last one. */
+  async walk(
+    inspection: Inspection,
+    iommu: string | undefined,
+    request: TranslateRequest,
+    options?: RequestOptions,
+  ): Promise<WalkResult> {
+    const where = iommu === undefined ? {} : { iommu };
+    const result = await this.ask(inspection, 'walk', { ...where, request }, options);
+    this.walks.set(inspection.id, result);
+    const walk: JournalWalk = { ...where, ...request, iova: `0x${request.iova.toString(16)}` };
+    const changed = await this.update(inspection, { walk });
+    if (changed) this.changes.fire({ inspection: changed, change: 'walk' });
+    return result;
+  }
+
+  /** The last walk's answer, asked for again after a restart. */
+  async lastWalk(inspection: Inspection): Promise<WalkResult | undefined> {
+    const known = this.walks.get(inspection.id);
+    if (known ?? !inspection.walk) return known;
+    const { iommu } = inspection.walk;
+    const request = walkRequest(inspection.walk);
+    const result = await this.ask(inspection, 'walk', iommu === undefined ? { request } : { iommu, request });
+    this.walks.set(inspection.id, result);
+    return result;
+  }
+
+  /** Asks the engine about an inspection. */
+  ask<M extends InspectionMethod>(
+    inspection: Inspection,
+    method: M,
+    params: Omit<Params<M>, 'inspection'>,
+    options?: RequestOptions,
+  ): Promise<ResultOf<M>> {
+    // `Omit` of a generic type does not give the type back when the key is added again.
+    const whole = { ...params, inspection: inspection.id } as Params<M> & { inspection: InspectionId };
+    return this.engine.askAbout(method, whole, options);
+  }
+
+  /** What the engine needs to open an inspection of this list. */
+  async openParams(id: InspectionId): Promise<OpenParams> {
+    const inspection = this.open.get(id);
+    if (!inspection) throw new Error(`no inspection ${id}`);
+    const image = await readImage(inspection.imageUri, this.canReadPaths);
+    return { inspection: id, description: inspection.description, image };
+  }
+
+  dispose(): void {
+    this.changes.dispose();
+  }
+
+  private async update(inspection: Inspection, part: Partial<Inspection>): Promise<Inspection | undefined> {
+    const now = this.open.get(inspection.id);
+    if (!now) return undefined;
+    const changed = { ...now, ...part };
+    this.open.set(now.id, changed);
+    await this.keep();
+    return changed;
+  }
+
+  private keep(): Thenable<void> {
+    return this.state.update(JOURNAL_KEY, storeJournal(this.all.map(toJournal)));
+  }
+
+  private freshId(): InspectionId {
+    const numbers = [...this.open.keys()].map((id) => Number(id.slice(1))).filter(Number.isSafeInteger);
+    return `i${Math.max(0, ...numbers) + 1}`;
+  }
+}
+
+/** Where an inspection came from: one image may have several descriptions. */
+const originOf = ({ descriptionUri, imageUri }: InspectionSource): string =>
+  (descriptionUri ?? imageUri).toString();
+
+function toJournal(inspection: Inspection): JournalEntry {
+  const { id, title, description, where, walk, descriptionUri, imageUri } = inspection;
+  return {
+    ...{ id, title, description, where, imageUri: imageUri.toString() },
+    ...(descriptionUri && { descriptionUri: descriptionUri.toString() }),
+    ...(walk && { walk }),
+  };
+}
+
+const fromJournal = (entry: JournalEntry): Inspection => ({
+  ...entry,
+  walk: entry.walk,
+  imageUri: vscode.Uri.parse(entry.imageUri),
+  descriptionUri: entry.descriptionUri === undefined ? undefined : vscode.Uri.parse(entry.descriptionUri),
+});

@@ -1,0 +1,83 @@
+import type { TranslateRequest } from '../inspection/protocol';
+
+/**
+ * What is needed to bring an inspection back, bit for bit, in a new engine or a reloaded window. It holds no image
+ * bytes: the image is read again from where it was.
+ */
+export interface JournalEntry {
+  readonly id: string;
+  readonly title: string;
+  /** The description as it was opened, not as its file is now. */
+  readonly description: string;
+  /** URI of the description's file; absent when it was never written. */
+  readonly descriptionUri?: string;
+  readonly imageUri: string;
+  /** The filter, in the filter language; empty for none. */
+  readonly where: string;
+  readonly walk?: JournalWalk;
+}
+
+/** The last walk's question; its answer follows from the image. */
+export interface JournalWalk {
+  readonly iommu?: string;
+  readonly requester: number;
+  readonly pasid: number | null;
+  /** 0x hexadecimal: JSON has no 64-bit integers. */
+  readonly iova: string;
+  readonly access: 'read' | 'write';
+}
+
+const JOURNAL_VERSION = 1;
+
+/** The form in which the journal is kept in the workspace's state. */
+export interface StoredJournal {
+  readonly version: typeof JOURNAL_VERSION;
+  readonly inspections: readonly JournalEntry[];
+}
+
+export const storeJournal = (inspections: readonly JournalEntry[]): StoredJournal => ({
+  version: JOURNAL_VERSION,
+  inspections,
+});
+
+/** Reads a kept journal. What another version or another program left there is not trusted: it gives no entries. */
+export function readJournal(stored: unknown): readonly JournalEntry[] {
+  if (!isRecord(stored) || stored['version'] !== JOURNAL_VERSION) return [];
+  const entries: unknown = stored['inspections'];
+  return Array.isArray(entries) ? entries.filter(isEntry) : [];
+}
+
+export const walkRequest = (walk: JournalWalk): TranslateRequest => ({
+  requester: walk.requester,
+  pasid: walk.pasid,
+  iova: BigInt(walk.iova),
+  access: walk.access,
+});
+
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null;
+
+function isEntry(value: unknown): value is JournalEntry {
+  if (!isRecord(value)) return false;
+  const texts = [value['id'], value['title'], value['description'], value['imageUri'], value['where']];
+  const uri = value['descriptionUri'];
+  const walk = value['walk'];
+  return (
+    texts.every((text) => typeof text === 'string') &&
+    (uri === undefined || typeof uri === 'string') &&
+    (walk === undefined || isWalk(walk))
+  );
+}
+
+function isWalk(value: unknown): value is JournalWalk {
+  if (!isRecord(value)) return false;
+  const { iommu, requester, pasid, iova, access } = value as Partial<Record<keyof JournalWalk, unknown>>;
+  return (
+    (iommu === undefined || typeof iommu === 'string') &&
+    typeof requester === 'number' &&
+    (pasid === null || typeof pasid === 'number') &&
+    typeof iova === 'string' &&
+    /^0x[0-9a-f]{1,16}$/.test(iova) &&
+    (access === 'read' || access === 'write')
+  );
+}

@@ -1,0 +1,87 @@
+import * as vscode from 'vscode';
+import {
+  failure,
+  formatSize,
+  RequestError,
+  type FileSource,
+  type Result,
+  success,
+} from '../inspection/protocol';
+
+/** The largest typed array is not the limit; the memory of the extension host is. */
+const REFUSE_ABOVE_BYTES = 2 * 1024 * 1024 * 1024;
+
+export const baseName = (uri: vscode.Uri): string => uri.path.slice(uri.path.lastIndexOf('/') + 1);
+
+export const folderOf = (uri: vscode.Uri): vscode.Uri => vscode.Uri.joinPath(uri, '..');
+
+/**
+ * How the engine gets at an image: by its path when it stands on the engine's own machine and the engine can read
+ * ranges of files, else all its bytes through the editor's file system. Throws a `RequestError`.
+ */
+export async function readImage(uri: vscode.Uri, canReadPaths: boolean): Promise<FileSource> {
+  const size = await sizeOf(uri);
+  if (!size.ok) throw new RequestError(size.failure);
+  if (canReadPaths && uri.scheme === 'file') return { kind: 'path', path: uri.fsPath };
+  if (!(await mayReadWhole(uri, size.value))) {
+    throw new RequestError({
+      code: 'cancelled',
+      message: vscode.l10n.t('Not opened: the image is too large.'),
+    });
+  }
+  // A copy: the array may be a Node Buffer, or a view of something larger, and neither survives a message.
+  return {
+    kind: 'bytes',
+    name: baseName(uri),
+    bytes: new Uint8Array(await vscode.workspace.fs.readFile(uri)),
+  };
+}
+
+/** Size of a file in bytes, or why there is none. */
+export async function sizeOf(uri: vscode.Uri): Promise<Result<number>> {
+  try {
+    const stat = await vscode.workspace.fs.stat(uri);
+    if (!(stat.type & vscode.FileType.Directory)) return success(stat.size);
+    return failure(
+      'image/folder',
+      vscode.l10n.t('{0} is a folder.', uri.toString(true)),
+      vscode.l10n.t('Choose a memory image: an ELF core, raw bytes, or a .gz of either.'),
+    );
+  } catch (error) {
+    const message = vscode.l10n.t('The image {0} cannot be read: {1}', uri.toString(true), String(error));
+    const hint = vscode.l10n.t('Put the image there, or correct "image" in its description.');
+    return failure('image/not-found', message, hint);
+  }
+}
+
+/** Text of a file, or why it cannot be read. */
+export async function readText(uri: vscode.Uri): Promise<Result<string>> {
+  try {
+    return success(new TextDecoder().decode(await vscode.workspace.fs.readFile(uri)));
+  } catch (error) {
+    return failure(
+      'file/unreadable',
+      vscode.l10n.t('{0} cannot be read: {1}', uri.toString(true), String(error)),
+    );
+  }
+}
+
+async function mayReadWhole(uri: vscode.Uri, size: number): Promise<boolean> {
+  const askAbove = vscode.workspace.getConfiguration('iopte').get('askAboveMebibytes', 256) * 2 ** 20;
+  if (size <= askAbove) return true;
+  if (size > REFUSE_ABOVE_BYTES) {
+    throw new RequestError({
+      code: 'image/too-large',
+      message: vscode.l10n.t('{0} has {1} bytes, too many to hold in memory.', baseName(uri), size),
+      hint: vscode.l10n.t('Open it where it stands as a local file: there it is read by ranges.'),
+    });
+  }
+  const whole = vscode.l10n.t('Read It Whole');
+  const mebibytes = formatSize(Math.ceil(size / 2 ** 20) * 2 ** 20);
+  const question = vscode.l10n.t(
+    '{0} ({1}) can only be read whole from here. Read it?',
+    baseName(uri),
+    mebibytes,
+  );
+  return (await vscode.window.showWarningMessage(question, whole)) === whole;
+}

@@ -1,0 +1,132 @@
+import * as vscode from 'vscode';
+import type { TreeNode } from '../../inspection/protocol';
+import { failureOf, isCancelled } from '../errors';
+import type { Inspection, Inspections } from '../inspections';
+import { baseName } from '../source';
+import { imageElement, nodeElement, type Element } from './elements';
+import { tooltipOf, treeItem } from './items';
+import { wordFailure, wordNode, type Wording } from './wording';
+
+/** More siblings than this make a tree slow; the engine folds what is more into range nodes. */
+const CHILDREN_LIMIT = 1000;
+
+/** Feeds the Domains tree from the engine, page by page. */
+export class DomainsProvider implements vscode.TreeDataProvider<Element>, vscode.Disposable {
+  private readonly changes = new vscode.EventEmitter<Element | undefined>();
+  /** The element last made for an id, so that a refresh or a reveal meets the very object the view holds. */
+  private readonly elements = new Map<string, Element>();
+  readonly onDidChangeTreeData = this.changes.event;
+
+  constructor(
+    private readonly inspections: Inspections,
+    private readonly onFailure: (inspection: Inspection, error: unknown) => void,
+  ) {}
+
+  async getChildren(element?: Element): Promise<Element[]> {
+    if (!element) return this.inspections.all.map((each) => this.known(imageElement(each)));
+    if (element.kind === 'failure') return [];
+    try {
+      return await this.childrenOf(element);
+    } catch (error) {
+      if (isCancelled(error)) return [];
+      if (element.kind === 'image') this.onFailure(element.inspection, error);
+      const failure = failureOf(error);
+      return [
+        { kind: 'failure', id: `${element.id}!`, inspection: element.inspection, parent: element, failure },
+      ];
+    }
+  }
+
+  getTreeItem(element: Element): vscode.TreeItem {
+    return treeItem(element.id, word(element), contextValue(element), element.kind === 'image');
+  }
+
+  getParent(element: Element): Element | undefined {
+    return element.kind === 'image' ? undefined : element.parent;
+  }
+
+  resolveTreeItem(item: vscode.TreeItem, element: Element): vscode.TreeItem {
+    item.tooltip = tooltipOf(word(element));
+    return item;
+  }
+
+  /** The elements of a path that the engine gave, from the image down. */
+  elementsOf(inspection: Inspection, path: readonly TreeNode[]): readonly Element[] {
+    const elements: Element[] = [this.known(imageElement(inspection))];
+    let parent = elements[0];
+    for (const node of path) {
+      if (!parent) break;
+      parent = this.known(nodeElement(node, parent));
+      elements.push(parent);
+    }
+    return elements;
+  }
+
+  /** Everything may have changed; what was open stays open, since the ids stay. */
+  refresh(): void {
+    this.elements.clear();
+    this.changes.fire(undefined);
+  }
+
+  dispose(): void {
+    this.changes.dispose();
+  }
+
+  private async childrenOf(element: Exclude<Element, { kind: 'failure' }>): Promise<Element[]> {
+    const of = element.kind === 'node' ? element.node : element.kind === 'rest' ? element.of : undefined;
+    const inspection = this.inspections.find(element.inspection.id);
+    if (!inspection) return [];
+    const page = await this.inspections.ask(inspection, 'children', {
+      ...(of && { node: of.id }),
+      ...(inspection.where !== '' && { where: inspection.where }),
+      page: { limit: CHILDREN_LIMIT, ...(element.kind === 'rest' && { cursor: element.cursor }) },
+    });
+    const children: Element[] = page.rows.map((node) => this.known(nodeElement(node, element)));
+    if (page.next !== undefined) {
+      const id = `${element.id}+${page.next}`;
+      children.push({ kind: 'rest', id, inspection, parent: element, of, cursor: page.next });
+    }
+    return children;
+  }
+
+  private known(fresh: Element): Element {
+    const known = this.elements.get(fresh.id);
+    if (known && known.kind !== 'image') return known;
+    this.elements.set(fresh.id, fresh);
+    return fresh;
+  }
+}
+
+function word(element: Element): Wording {
+  switch (element.kind) {
+    case 'image': {
+      const { title, where, imageUri } = element.inspection;
+      const image = baseName(imageUri);
+      const description = where === '' ? image : vscode.l10n.t('{0}, filtered', image);
+      return {
+        label: title,
+        description,
+        icon: 'file-binary',
+        spoken: vscode.l10n.t('Memory image {0} {1}', title, description),
+        tooltip: [
+          [vscode.l10n.t('Image'), imageUri.toString(true)],
+          ...(where === '' ? [] : [[vscode.l10n.t('Filter'), where] as const]),
+        ],
+        opens: true,
+      };
+    }
+    case 'node':
+      return wordNode(element.node);
+    case 'rest': {
+      const label = vscode.l10n.t('More…');
+      return { label, description: '', icon: 'ellipsis', spoken: label, tooltip: [], opens: true };
+    }
+    case 'failure':
+      return wordFailure(element.failure);
+  }
+}
+
+/** What the menus of package.json ask for. */
+function contextValue(element: Element): string {
+  return element.kind === 'node' ? element.node.kind : element.kind;
+}

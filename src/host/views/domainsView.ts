@@ -1,0 +1,120 @@
+import * as vscode from 'vscode';
+import type { EntryRef, TreeNode } from '../../inspection/protocol';
+import { LatestOnly } from '../cancel';
+import type { Inspection, Inspections } from '../inspections';
+import { DomainsDragAndDrop } from './domainsDrag';
+import { DomainsProvider } from './domainsProvider';
+import { entryOf, type Element } from './elements';
+
+/** What the view asks of the rest of the host. */
+export interface DomainsListener {
+  /** An entry was selected; undefined: something that is no entry. */
+  select(inspection: Inspection, entry: EntryRef | undefined): void;
+  /** Files were dropped. */
+  drop(uris: readonly vscode.Uri[]): void;
+  /** An image could not be read. */
+  fail(inspection: Inspection, error: unknown): void;
+}
+
+/** Waits this long for more changes before the tree is read again. */
+const REFRESH_AFTER_MS = 100;
+
+/** The Domains view: IOMMUs, devices, domains, tables and IOPTEs of the open images. */
+export class DomainsView implements vscode.Disposable {
+  readonly provider: DomainsProvider;
+  private readonly view: vscode.TreeView<Element>;
+  private readonly disposables: { dispose(): unknown }[] = [];
+  private readonly reveals = new LatestOnly();
+  private timer: unknown;
+
+  constructor(
+    private readonly inspections: Inspections,
+    listener: DomainsListener,
+  ) {
+    this.provider = new DomainsProvider(inspections, (inspection, error) => {
+      listener.fail(inspection, error);
+    });
+    this.view = vscode.window.createTreeView('iopte.domains', {
+      treeDataProvider: this.provider,
+      showCollapseAll: true,
+      dragAndDropController: new DomainsDragAndDrop((uris) => {
+        listener.drop(uris);
+      }),
+    });
+    this.disposables.push(
+      this.provider,
+      this.view,
+      this.reveals,
+      this.view.onDidChangeSelection(({ selection: [selected] }) => {
+        if (!selected) return;
+        inspections.makeCurrent(selected.inspection);
+        const entry = entryOf(selected);
+        // Range and domain nodes have no entry of their own; what was shown stays.
+        if (entry) listener.select(selected.inspection, entry);
+      }),
+      inspections.onDidChange(({ change }) => {
+        if (change === 'walk') return;
+        this.describe();
+        if (change !== 'current') this.refreshSoon();
+      }),
+    );
+    this.describe();
+  }
+
+  /** The element that has the selection: what commands mean when they are given nothing. */
+  get selected(): Element | undefined {
+    const [selected] = this.view.selection;
+    return selected && this.inspections.find(selected.inspection.id) ? selected : undefined;
+  }
+
+  /** Shows the node at the end of a path that the engine gave, or the last one on it that `choose` accepts. */
+  async reveal(
+    inspection: Inspection,
+    path: readonly TreeNode[],
+    choose: (node: TreeNode) => boolean = () => true,
+  ): Promise<Element | undefined> {
+    this.refreshNow();
+    const signal = this.reveals.next();
+    const elements = this.provider.elementsOf(inspection, path);
+    const found = elements.filter((each) => each.kind !== 'node' || choose(each.node)).at(-1);
+    if (!found || signal.aborted) return undefined;
+    await this.view.reveal(found, { select: true, focus: true, expand: false });
+    return found;
+  }
+
+  dispose(): void {
+    clearTimeout(this.timer);
+    for (const each of this.disposables) each.dispose();
+  }
+
+  /** Several changes in a row read the tree once. */
+  private refreshSoon(): void {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => {
+      this.timer = undefined;
+      this.provider.refresh();
+    }, REFRESH_AFTER_MS);
+  }
+
+  /** A reveal must not meet a tree that is about to be thrown away. */
+  private refreshNow(): void {
+    if (this.timer === undefined) return;
+    clearTimeout(this.timer);
+    this.timer = undefined;
+    this.provider.refresh();
+  }
+
+  private describe(): void {
+    const { all, current } = this.inspections;
+    const filtered = all.filter(({ where }) => where !== '');
+    const message = filtered.map(({ title, where }) =>
+      all.length === 1
+        ? vscode.l10n.t('Filter: {0}', where)
+        : vscode.l10n.t('Filter of {0}: {1}', title, where),
+    );
+    // An empty string would still take a line.
+    Object.assign(this.view, { message: message.length > 0 ? message.join('\n') : undefined });
+    void vscode.commands.executeCommand('setContext', 'iopte:hasInspection', all.length > 0);
+    void vscode.commands.executeCommand('setContext', 'iopte:hasFilter', Boolean(current?.where));
+  }
+}

@@ -1,0 +1,237 @@
+import * as vscode from 'vscode';
+import {
+  formatRequester,
+  formatSize,
+  hex,
+  type AddressRange,
+  type DomainRow,
+  type Failure,
+  type IommuSummary,
+  type Run,
+  type TreeNode,
+} from '../../inspection/protocol';
+import { sentence } from '../errors';
+
+/** How a node reads: the words of a tree item. */
+export interface Wording {
+  readonly label: string;
+  readonly description: string;
+  /** Codicon. */
+  readonly icon: string;
+  readonly colour?: string;
+  /** The whole item as one sentence for a screen reader, where label and description do not read well. */
+  readonly spoken: string;
+  /** `key: value` lines. */
+  readonly tooltip: readonly (readonly [string, string])[];
+  readonly opens: boolean;
+}
+
+const WARNING = 'list.warningForeground';
+const ERROR = 'list.errorForeground';
+
+/** `00:02.0`; ids cross the protocol as plain numbers. */
+export const requesterName = (id: number): string =>
+  formatRequester(id as Parameters<typeof formatRequester>[0]);
+
+/** Half-open, as the specifications' address ranges are meant here. */
+export const rangeText = ({ start, end }: AddressRange): string => `${hex(start)}..${hex(end)}`;
+
+/** `3 problems`, or nothing. */
+const problemText = (count: number | undefined): string =>
+  count ? vscode.l10n.t('{0} problems', count) : '';
+
+const joined = (...parts: readonly string[]): string => parts.filter((part) => part !== '').join(', ');
+
+/** A, D: what hardware noted in a leaf. */
+const marks = ({ accessed, dirty }: Run): string => `${accessed ? 'A' : '-'}${dirty ? 'D' : '-'}`;
+
+export function wordNode(node: TreeNode): Wording {
+  switch (node.kind) {
+    case 'iommu':
+      return wordIommu(node.summary, node.devices, node.domains, node.problems);
+    case 'device':
+      return wordDevice(node);
+    case 'devicesWithoutTable': {
+      const label = vscode.l10n.t('{0} devices without a table', node.count);
+      return plain(label, vscode.l10n.t('pass-through'), 'arrow-right', true);
+    }
+    case 'domain':
+      return wordDomain(node.domain, node.problems);
+    case 'table':
+      return wordTable(node);
+    case 'run':
+      return wordRun(node.run);
+    case 'entry':
+      return {
+        label: rangeText(node.range),
+        description: joined(hex(node.word), node.why.message),
+        icon: 'warning',
+        colour: WARNING,
+        spoken: vscode.l10n.t('Level {0} entry {1}: {2}', node.level, hex(node.word), node.why.message),
+        tooltip: [
+          [vscode.l10n.t('Entry'), `${hex(node.word)} @ ${hex(node.entry.address)}`],
+          [vscode.l10n.t('IOVA'), rangeText(node.range)],
+          [vscode.l10n.t('Problem'), sentence(node.why)],
+        ],
+        opens: false,
+      };
+    case 'range':
+      return plain(
+        `${node.first}..${node.last}`,
+        vscode.l10n.t('{0} entries', node.count),
+        'list-tree',
+        true,
+      );
+    case 'message':
+      return wordFailure(node.why);
+  }
+}
+
+export const wordFailure = (failure: Failure): Wording => ({
+  label: failure.message,
+  description: failure.hint ?? '',
+  icon: 'warning',
+  colour: WARNING,
+  spoken: sentence(failure),
+  tooltip: [[vscode.l10n.t('Problem'), sentence(failure)]],
+  opens: false,
+});
+
+function plain(label: string, description: string, icon: string, opens: boolean): Wording {
+  return {
+    label,
+    description,
+    icon,
+    spoken: joined(label, description),
+    tooltip: [[label, description]],
+    opens,
+  };
+}
+
+function wordIommu(
+  summary: IommuSummary,
+  devices: number,
+  domains: number,
+  problems: number | undefined,
+): Wording {
+  const { failure, translating } = summary;
+  const state = translating ? summary.mode : vscode.l10n.t('translation disabled');
+  const counts = vscode.l10n.t('{0} devices, {1} domains', devices, domains);
+  const description = failure ? failure.message : joined(state, counts, problemText(problems));
+  return {
+    label: summary.name,
+    description,
+    icon: failure ? 'error' : 'circuit-board',
+    ...(failure && { colour: ERROR }),
+    spoken: vscode.l10n.t('IOMMU {0}: {1}', summary.name, description),
+    tooltip: [
+      [vscode.l10n.t('IOMMU'), `${summary.name} (${summary.kind}, PCI segment ${summary.segment})`],
+      ...(failure ? [[vscode.l10n.t('Problem'), sentence(failure)] as const] : []),
+      ...summary.registers.map(({ name, value }) => [name, hex(value)] as const),
+    ],
+    opens: !failure,
+  };
+}
+
+function wordDevice({ device, problems }: Extract<TreeNode, { kind: 'device' }>): Wording {
+  const pasid = device.pasid === null ? '' : ` PASID ${hex(device.pasid)}`;
+  const label = `${requesterName(device.requester)}${pasid}`;
+  const ways = {
+    table: device.domain ? vscode.l10n.t('domain {0}', device.domain.domainId) : '',
+    'pass-through': vscode.l10n.t('pass-through'),
+    blocked: vscode.l10n.t('blocked'),
+  };
+  const [problem] = device.problems;
+  const description = joined(ways[device.translation], problem?.message ?? problemText(problems));
+  return {
+    label,
+    description,
+    icon:
+      device.translation === 'table'
+        ? 'plug'
+        : device.translation === 'blocked'
+          ? 'circle-slash'
+          : 'arrow-right',
+    ...(problem && { colour: WARNING }),
+    spoken: vscode.l10n.t('Device {0}: {1}', label, description),
+    tooltip: [
+      [vscode.l10n.t('Requester id'), hex(device.requester)],
+      [vscode.l10n.t('Translation'), ways[device.translation]],
+      [vscode.l10n.t('Context entry'), `@ ${hex(device.context.address)}`],
+      ...device.problems.map((each) => [vscode.l10n.t('Problem'), sentence(each)] as const),
+    ],
+    opens: device.domain !== undefined || device.problems.length > 0,
+  };
+}
+
+function wordDomain(domain: DomainRow, problems: number | undefined): Wording {
+  const label = vscode.l10n.t('Domain {0}', domain.domainId);
+  const shape = vscode.l10n.t('{0} levels, root {1}', domain.levels, hex(domain.root));
+  const description = joined(shape, problemText(problems));
+  const devices = domain.requesters.map((each) => requesterName(each));
+  return {
+    label,
+    description,
+    icon: 'symbol-namespace',
+    spoken: joined(label, description),
+    tooltip: [
+      [vscode.l10n.t('Domain id'), String(domain.domainId)],
+      [vscode.l10n.t('Format'), domain.format],
+      [vscode.l10n.t('Root table'), `@ ${hex(domain.root)}`],
+      [
+        vscode.l10n.t('Address width'),
+        vscode.l10n.t('{0} bits, {1} levels', domain.addressBits, domain.levels),
+      ],
+      [vscode.l10n.t('Devices'), devices.join(' ')],
+    ],
+    opens: true,
+  };
+}
+
+function wordTable(node: Extract<TreeNode, { kind: 'table' }>): Wording {
+  const { failure } = node;
+  const what = vscode.l10n.t('level {0} table {1}', node.level, hex(node.table));
+  const description = joined(what, failure?.message ?? problemText(node.problems));
+  return {
+    label: rangeText(node.range),
+    description,
+    icon: failure ? 'warning' : 'table',
+    ...(failure && { colour: WARNING }),
+    spoken: vscode.l10n.t('IOVA {0} to {1}: {2}', hex(node.range.start), hex(node.range.end), description),
+    tooltip: [
+      [vscode.l10n.t('Entry'), `${hex(node.word)} @ ${hex(node.entry.address)}`],
+      [vscode.l10n.t('IOVA'), rangeText(node.range)],
+      [vscode.l10n.t('Table'), what],
+      ...(failure ? [[vscode.l10n.t('Problem'), sentence(failure)] as const] : []),
+    ],
+    opens: !failure,
+  };
+}
+
+function wordRun(run: Run): Wording {
+  const size = run.count === 1 ? formatSize(run.pageSize) : `${run.count} × ${formatSize(run.pageSize)}`;
+  const range = rangeText({ start: run.iova, end: run.iova + run.length });
+  const description = joined(`→ ${hex(run.paddr)}`, size, run.perm, marks(run));
+  return {
+    label: run.count === 1 ? hex(run.iova) : range,
+    description,
+    icon: 'symbol-field',
+    spoken: joined(
+      vscode.l10n.t('IOVA {0} maps to {1}', hex(run.iova), hex(run.paddr)),
+      size,
+      run.perm === '-' ? vscode.l10n.t('no access') : run.perm,
+      run.accessed ? vscode.l10n.t('accessed') : '',
+      run.dirty ? vscode.l10n.t('dirty') : '',
+    ),
+    tooltip: [
+      [vscode.l10n.t('IOVA'), range],
+      [vscode.l10n.t('Physical address'), rangeText({ start: run.paddr, end: run.paddr + run.length })],
+      [vscode.l10n.t('Pages'), vscode.l10n.t('{0}, level {1}', size, run.level)],
+      [vscode.l10n.t('Permission'), run.perm],
+      [vscode.l10n.t('Accessed'), run.accessed ? vscode.l10n.t('yes') : vscode.l10n.t('no')],
+      [vscode.l10n.t('Dirty'), run.dirty ? vscode.l10n.t('yes') : vscode.l10n.t('no')],
+      [vscode.l10n.t('First entry'), `${hex(run.word)} @ ${hex(run.entry.address)}`],
+    ],
+    opens: false,
+  };
+}

@@ -1,0 +1,99 @@
+import * as vscode from 'vscode';
+import type { IopteApi } from '../../src/host/api';
+import { deepEqual, equal, match, ok, until } from './assert';
+import { activated, children, closeAll, descend, must, run, snapshot, text, texts } from './support';
+
+// Of the guest's manifest: 00:03.0 has 16 leaves of 4K and 2 of 2M, 3 levels; 00:02.0 maps 0xffee0000.
+const DEVICE = '00:02.0';
+const IOVA = '0xffee0000';
+const PADDR = '0x14ece5000';
+const WORD = 0x14ece5003n;
+
+describe('Domains', () => {
+  let api: IopteApi;
+  before(async () => {
+    api = await activated();
+    await closeAll(api);
+    await must('iopte.openSample', 'vtd-3level-1g');
+  });
+  after(() => closeAll(api));
+
+  it('shows IOMMU, device, domain, table and IOPTE', async () => {
+    const domain = await descend(api, 'dmar0', DEVICE, 'Domain 4');
+    match(await text(api, domain), /3 levels, root 0x14ab2b000/);
+    const level2 = await descend(api, 'dmar0', DEVICE, 'Domain 4', '0xc0000000..0x100000000');
+    match(await text(api, level2), /level 2 table/);
+    const level1 = await children(api, level2);
+    deepEqual(level1.length, 1);
+    const [table] = level1;
+    ok(table);
+    const runs = await texts(api, await children(api, table));
+    ok(runs.length > 0);
+    ok(
+      runs.every((each) => each.includes('→ 0x') && /, (RW|R), /.test(each)),
+      runs.join('; '),
+    );
+  });
+
+  it('says every item to a screen reader and gives it a tooltip on demand', async () => {
+    const level2 = await descend(api, 'dmar0', DEVICE, 'Domain 4', '0xc0000000');
+    const item = await api.domains.getTreeItem(level2);
+    ok(item.accessibilityInformation?.label);
+    equal(item.tooltip, undefined);
+  });
+
+  it('shows where an IOVA stands', async () => {
+    await must('iopte.goToIova', { domain: '4', iova: IOVA });
+    await until('the selection', () => api.selected?.kind === 'node' && api.selected.node.kind === 'run');
+    const selected = api.selected;
+    ok(selected?.kind === 'node' && selected.node.kind === 'run');
+    const { iova, length, paddr } = selected.node.run;
+    ok(BigInt(IOVA) >= iova && BigInt(IOVA) < iova + length);
+    equal(BigInt(PADDR) - paddr, BigInt(IOVA) - iova);
+  });
+
+  it('shows the selected entry in Entry', async () => {
+    await must('iopte.goToIova', { domain: '4', iova: IOVA });
+    await until('the entry', () => api.entry?.words[0] === WORD);
+    match(api.entry?.title ?? '', /level 1/);
+  });
+
+  it('says in which domains there are when there is none by that name', async () => {
+    const failure = await run('iopte.goToIova', { domain: '99', iova: IOVA });
+    match(JSON.stringify(failure), /no domain 99.*dmar0\/4\/0x14ab2b000/);
+  });
+
+  it('copies an entry as hexadecimal, decimal and binary, its address, and the row', async () => {
+    await must('iopte.goToIova', { domain: '4', iova: IOVA });
+    await until('the selection', () => api.selected?.kind === 'node' && api.selected.node.kind === 'run');
+    const copied = async (form: string): Promise<string> => {
+      await must('iopte.copyAs', api.selected, { form });
+      return vscode.env.clipboard.readText();
+    };
+    equal(await copied('hex'), '0x14ece5003');
+    equal(await copied('decimal'), WORD.toString());
+    equal(await copied('binary'), `0b${WORD.toString(2).padStart(64, '0')}`);
+    match(await copied('address'), /^0xffee0000/);
+    match(await copied('row'), /^0xffee0000.*→ 0x14ece5000/);
+  });
+
+  it('narrows to what a filter lets through, and widens again', async () => {
+    const all = await snapshot(api);
+    await must('iopte.setFilter', { where: 'size >= 2M' });
+    const filtered = await snapshot(api);
+    const runs = filtered.filter((line) => line.includes('→'));
+    ok(filtered.length < all.length);
+    ok(runs.length > 0 && runs.every((line) => /, (\d+ × )?(2M|1G),/.test(line)), runs.join('\n'));
+    await must('iopte.clearFilter');
+    deepEqual(await snapshot(api), all);
+  });
+
+  it('says where a filter is wrong and keeps the one before', async () => {
+    const failure = await run('iopte.setFilter', { where: 'perm = rw and sze > 2M' });
+    match(JSON.stringify(failure), /column 15.*⟦sze⟧/);
+    equal(
+      (await snapshot(api)).some((line) => line.includes('filtered')),
+      false,
+    );
+  });
+});

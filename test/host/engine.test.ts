@@ -1,0 +1,45 @@
+import type { IopteApi } from '../../src/host/api';
+import { deepEqual, equal, ok } from './assert';
+import { activated, children, closeAll, must, snapshot } from './support';
+
+describe('the engine', () => {
+  let api: IopteApi;
+  before(async () => {
+    api = await activated();
+    await closeAll(api);
+    await must('iopte.openSample', 'vtd-4level');
+  });
+  after(() => closeAll(api));
+
+  it('runs in a worker', () => {
+    equal(api.engineRunsIn, 'worker');
+  });
+
+  it('is rebuilt when it is lost: the same tree under the same ids', async () => {
+    await must('iopte.walkIova', { device: '00:02.0', iova: '0xffffd000', access: 'read' });
+    const tree = await snapshot(api);
+    const walk = await api.walk.getChildren();
+    ok(tree.length > 100);
+    await must('iopte.restartEngine');
+    equal(api.engineRunsIn, undefined);
+    deepEqual(await snapshot(api), tree);
+    deepEqual(await api.walk.getChildren(), walk);
+    equal(api.engineRunsIn, 'worker');
+  });
+
+  it('asks once more what was pending when it was lost', async () => {
+    const [image] = await children(api);
+    ok(image);
+    const before = await children(api, image);
+    const pending = children(api, image);
+    const ended = must('iopte.restartEngine');
+    deepEqual(await pending, before);
+    await ended;
+  });
+
+  it('answers many questions at once, each with its own answer', async () => {
+    const tree = await snapshot(api);
+    const all = await Promise.all(Array.from({ length: 5 }, () => snapshot(api)));
+    for (const each of all) deepEqual(each, tree);
+  });
+});

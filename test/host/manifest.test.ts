@@ -1,0 +1,118 @@
+import * as vscode from 'vscode';
+import { deepEqual, equal, ok } from './assert';
+import { activated, manifest } from './support';
+
+interface MenuItem {
+  readonly command: string;
+  readonly when?: string;
+  readonly group?: string;
+}
+
+interface Contributes {
+  readonly commands: readonly {
+    readonly command: string;
+    readonly category: string;
+    readonly title: string;
+  }[];
+  readonly menus: Readonly<Record<string, readonly MenuItem[]>>;
+  readonly keybindings: readonly { readonly command: string; readonly when?: string }[];
+  readonly views: Readonly<Record<string, readonly { readonly id: string; readonly icon: string }[]>>;
+  readonly viewsContainers: { readonly activitybar: readonly { readonly id: string }[] };
+  readonly viewsWelcome: readonly { readonly view: string; readonly contents: string }[];
+  readonly walkthroughs: readonly {
+    readonly steps: readonly {
+      readonly media: { readonly markdown: string };
+      readonly description: string;
+    }[];
+  }[];
+}
+
+const contributes = (): Contributes => manifest()['contributes'] as Contributes;
+const sorted = (ids: readonly string[]): readonly string[] => [...new Set(ids)].sort();
+
+describe('what package.json contributes', () => {
+  before(activated);
+
+  it('registers every command it lists, and lists every command it registers', async () => {
+    const listed = contributes().commands.map(({ command }) => command);
+    const views = Object.values(contributes().views).flat();
+    // VS Code makes commands of its own for each view: focus, open, resetViewLocation, ...
+    const own = (command: string): boolean => !views.some(({ id }) => command.startsWith(`${id}.`));
+    const registered = (await vscode.commands.getCommands(true)).filter((each) => /^iopte\.\w+$/.test(each));
+    deepEqual(sorted(registered.filter(own)), sorted(listed));
+  });
+
+  it('puts every command under IOPTE, named by a verb and a noun', () => {
+    for (const { command, category } of contributes().commands) {
+      equal(category, 'IOPTE');
+      ok(/^iopte\.[a-z]+[A-Z][A-Za-z]*$/.test(command), command);
+    }
+  });
+
+  it('names only commands it has in menus, keybindings, welcome views and the walkthrough', () => {
+    const { commands, menus, keybindings, viewsWelcome, walkthroughs } = contributes();
+    const known = new Set(commands.map(({ command }) => command));
+    const steps = walkthroughs.flatMap((each) => each.steps);
+    const linked = [
+      ...viewsWelcome.map(({ contents }) => contents),
+      ...steps.map(({ description }) => description),
+    ]
+      .flatMap((text) => [...text.matchAll(/\(command:([\w.]+)\)/g)])
+      .map(([, command = '']) => command);
+    const used = [...Object.values(menus).flat(), ...keybindings].map(({ command }) => command);
+    for (const command of [...used, ...linked]) ok(known.has(command), `${command} is not contributed`);
+  });
+
+  it('puts at most two commands inline on an item of a view', () => {
+    const inline = (contributes().menus['view/item/context'] ?? []).filter(({ group }) =>
+      group?.startsWith('inline'),
+    );
+    for (const kind of ['image', 'device', 'domain', 'table', 'run', 'entry', 'result', 'step']) {
+      for (const view of ['iopte.domains', 'iopte.walk']) {
+        const shown = inline.filter(
+          ({ when = '' }) => when.includes(view) && new RegExp(`\\b${kind}\\b`).test(when),
+        );
+        ok(shown.length <= 2, `${view}, ${kind}: ${String(shown.length)}`);
+      }
+    }
+  });
+
+  it('binds keys only inside its own views', () => {
+    for (const { when = '' } of contributes().keybindings) ok(when.includes('focusedView'), when);
+  });
+
+  it('has the container with Domains, Entry and Walk, each with an icon', () => {
+    deepEqual(
+      contributes().viewsContainers.activitybar.map(({ id }) => id),
+      ['iopte'],
+    );
+    const views = contributes().views['iopte'] ?? [];
+    deepEqual(
+      views.map(({ id }) => id),
+      ['iopte.domains', 'iopte.entry', 'iopte.walk'],
+    );
+    for (const { icon } of views) ok(icon);
+  });
+
+  it('works in untrusted and in virtual workspaces, and starts nothing by itself', () => {
+    const { capabilities, activationEvents } = manifest();
+    deepEqual(capabilities, { untrustedWorkspaces: { supported: true }, virtualWorkspaces: true });
+    deepEqual(activationEvents, []);
+  });
+
+  it('has every file that it names', async () => {
+    const extension = vscode.extensions.getExtension('iopte.iopte-inspector');
+    ok(extension);
+    const { walkthroughs } = contributes();
+    const files = [
+      ...walkthroughs.flatMap(({ steps }) => steps.map(({ media }) => media.markdown)),
+      'media/container.svg',
+      'media/icon.png',
+      'media/image.schema.json',
+      'l10n/bundle.l10n.json',
+    ];
+    for (const file of files) {
+      await vscode.workspace.fs.stat(vscode.Uri.joinPath(extension.extensionUri, file));
+    }
+  });
+});

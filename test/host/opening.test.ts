@@ -1,0 +1,126 @@
+import * as vscode from 'vscode';
+import type { IopteApi } from '../../src/host/api';
+import { deepEqual, equal, match, ok, until } from './assert';
+import { activated, children, closeAll, inFolder, must, readText, run, text, writeText } from './support';
+
+const DESCRIPTION = 'vtd-3level-1g.iopte.json';
+
+describe('opening images', () => {
+  let api: IopteApi;
+  before(async () => {
+    api = await activated();
+  });
+  beforeEach(() => closeAll(api));
+  after(() => closeAll(api));
+
+  const failureOf = async (name: string): Promise<string> =>
+    JSON.stringify(await run('iopte.openMemoryImage', inFolder(name)));
+
+  it('opens a description of the folder', async () => {
+    await must('iopte.openMemoryImage', inFolder(DESCRIPTION));
+    const [image] = await children(api);
+    ok(image);
+    equal(await text(api, image), 'vtd-3level-1g | vtd-3level-1g.raw.gz');
+  });
+
+  it('opens an image by the description beside it', async () => {
+    await must('iopte.openInInspector', inFolder('vtd-4level.elf.gz'));
+    const [summary] = await api.summaries();
+    equal(summary?.image.name, 'vtd-4level.elf.gz');
+    deepEqual(
+      summary?.iommus.map(({ name }) => name),
+      ['dmar0'],
+    );
+  });
+
+  it('opens what was dropped or selected together', async () => {
+    const uris = [inFolder(DESCRIPTION), inFolder('vtd-passthrough.iopte.json')];
+    await must('iopte.openInInspector', uris[0], uris);
+    equal((await children(api)).length, 2);
+  });
+
+  it('opens anew what is open already', async () => {
+    await must('iopte.openMemoryImage', inFolder(DESCRIPTION));
+    await must('iopte.openMemoryImage', inFolder(DESCRIPTION));
+    equal((await children(api)).length, 1);
+  });
+
+  it('opens every sample without a word', async () => {
+    for (const name of ['vtd-4level', 'vtd-3level-1g', 'vtd-passthrough', 'vtd-incomplete']) {
+      await must('iopte.openSample', name);
+    }
+    equal((await children(api)).length, 4);
+  });
+
+  it('offers exactly the samples that the extension has', async () => {
+    const extension = vscode.extensions.getExtension('iopte.iopte-inspector');
+    ok(extension);
+    const samples = vscode.Uri.joinPath(extension.extensionUri, 'samples');
+    const files = (await vscode.workspace.fs.readDirectory(samples)).map(([name]) => name);
+    const failure = JSON.stringify(await run('iopte.openSample', 'no-such-sample'));
+    const listed = /The samples are: ([^."]+)\./.exec(failure)?.[1]?.split(', ') ?? [];
+    const there = files
+      .filter((name) => name.endsWith('.iopte.json'))
+      .map((name) => name.replace('.iopte.json', ''));
+    deepEqual([...listed].sort(), there.sort());
+  });
+
+  it('says which image is missing and what to do', async () => {
+    await writeText('missing.iopte.json', '{"version": 1, "image": "gone.elf", "iommus": []}');
+    match(await failureOf('missing.iopte.json'), /gone\.elf.*hint.*description/);
+    equal((await children(api)).length, 0);
+  });
+
+  it('says what is wrong with a description and what to do', async () => {
+    await writeText(
+      'broken.iopte.json',
+      '{"version": 1, "image": "vtd-4level.elf.gz", "iommus": [{"name": "x"}]}',
+    );
+    match(await failureOf('broken.iopte.json'), /"message":"[^"]{10,}/);
+    await writeText('no-image.iopte.json', '{"version": 1}');
+    match(await failureOf('no-image.iopte.json'), /does not name an image.*hint.*image/);
+    equal((await children(api)).length, 0);
+  });
+
+  it('says that a file is no image of its description', async () => {
+    await writeText('text.elf', 'this is no ELF file\n');
+    await writeText(
+      'text.iopte.json',
+      '{"version": 1, "image": "text.elf", "iommus": [{"name": "a", "kind": "vt-d", "registers": {"RTADDR": "0x1000"}}]}',
+    );
+    match(await failureOf('text.iopte.json'), /text\.elf.*hint/);
+  });
+
+  it('reads an image again', async () => {
+    await writeText('again.iopte.json', await readText(inFolder('vtd-4level.iopte.json')));
+    await must('iopte.openMemoryImage', inFolder('again.iopte.json'));
+    const text = (await readText(inFolder('again.iopte.json'))).replace('dmar0', 'renamed');
+    await writeText('again.iopte.json', text);
+    await must('iopte.refreshInspection');
+    const [summary] = await api.summaries();
+    equal(summary?.iommus[0]?.name, 'renamed');
+  });
+
+  it('finds problems of a description in the editor, with their place', async () => {
+    await writeText(
+      'checked.iopte.json',
+      '{"version": 1, "image": "gone.raw", "iommus": [{"name": "a", "kind": "vt-x"}]}',
+    );
+    const uri = inFolder('checked.iopte.json');
+    await vscode.window.showTextDocument(uri);
+    await until('diagnostics', () =>
+      vscode.languages.getDiagnostics(uri).some(({ source }) => source === 'IOPTE'),
+    );
+    const ours = vscode.languages.getDiagnostics(uri).filter(({ source }) => source === 'IOPTE');
+    const document = await vscode.workspace.openTextDocument(uri);
+    const marked = ours.map(({ range }) => document.getText(range));
+    ok(marked.includes('"gone.raw"'), marked.join(' '));
+    ok(marked.includes('"vt-x"'), marked.join(' '));
+    const lenses = await vscode.commands.executeCommand<vscode.CodeLens[]>(
+      'vscode.executeCodeLensProvider',
+      uri,
+    );
+    ok(lenses.some(({ command }) => command?.command === 'iopte.openInInspector'));
+    await vscode.commands.executeCommand('workbench.action.closeActiveEditor');
+  });
+});
