@@ -1,5 +1,5 @@
 /** The built command line and its worker: made anew when a source is newer, so that tests never run yesterday's. */
-import { execFileSync, spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
+import { spawn, spawnSync, type ChildProcessWithoutNullStreams } from 'node:child_process';
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
 
@@ -8,16 +8,16 @@ const BUILT = ['dist/cli.js', 'dist/engineWorker.js'].map((file) => path.join(RO
 const SOURCES = ['src/cli', 'src/engine', 'src/image', 'src/inspection', 'webpack.config.js', 'package.json'];
 
 export const CLI = path.join(ROOT, 'dist', 'cli.js');
+export const ENGINE_WORKER = path.join(ROOT, 'dist', 'engineWorker.js');
 
 /** Builds when a built file is missing or older than its sources. Takes up to a minute then. */
 export function ensureBuilt(): void {
   const newest = Math.max(...SOURCES.map((source) => newestIn(path.join(ROOT, source))));
   if (BUILT.every((file) => existsSync(file) && statSync(file).mtimeMs >= newest)) return;
   const webpack = path.join(ROOT, 'node_modules', 'webpack', 'bin', 'webpack.js');
-  execFileSync(process.execPath, [webpack, '--mode', 'production', '--config-name', 'node'], {
-    cwd: ROOT,
-    stdio: ['ignore', 'ignore', 'inherit'],
-  });
+  const args = [webpack, '--mode', 'production', '--config-name', 'node'];
+  const { status, stdout, stderr } = spawnSync(process.execPath, args, { cwd: ROOT, encoding: 'utf8' });
+  if (status !== 0) throw new Error(`the build failed:\n${stdout}${stderr}`);
 }
 
 function newestIn(file: string): number {
@@ -39,7 +39,8 @@ export interface RunOptions {
 }
 
 export function startCli(args: readonly string[], cwd = ROOT): ChildProcessWithoutNullStreams {
-  return spawn(process.execPath, [CLI, ...args], { cwd });
+  // Nothing of a test stays in the user's cache.
+  return spawn(process.execPath, [CLI, ...args], { cwd, env: { ...process.env, IOPTE_CACHE: '' } });
 }
 
 /** Runs the command line as a process of its own, to its end. */

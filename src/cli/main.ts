@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { startEngine } from '../inspection/node/startEngine';
+import { cacheDirectory } from './cacheDirectory';
 import { type CommonOptions } from './command';
 import { endingOf, EXIT, errorText } from './errors';
 import { Output } from './output';
@@ -20,7 +21,8 @@ function writeError(text: string): void {
 const run: Runner = async (command, file, options) => {
   const source = await resolveSource(file, options satisfies CommonOptions);
   const output = new Output(process.stdout, progress, process.env);
-  const engine = await startEngine();
+  const cache = cacheDirectory(process.env);
+  const engine = await startEngine(cache === undefined ? {} : { cacheDirectory: cache });
   try {
     const session = new Session(engine, cancel.signal, progress);
     const summary = await session.open(source);

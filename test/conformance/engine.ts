@@ -7,9 +7,13 @@ import {
   type InspectionSummary,
   type Run,
 } from '../../src/inspection/protocol';
+import { ENGINE_WORKER, ensureBuilt } from '../built';
 import { CORPUS, descriptionOf, type ImageForm, type Manifest } from './manifest';
 
-export const startTestEngine = (): Promise<EngineClient> => startEngine();
+export function startTestEngine(): Promise<EngineClient> {
+  ensureBuilt();
+  return startEngine({ workerPath: ENGINE_WORKER });
+}
 
 export function openForm(
   engine: EngineClient,

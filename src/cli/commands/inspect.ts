@@ -6,6 +6,7 @@ import {
   type DomainStatistics,
   type InspectionSummary,
   type IommuSummary,
+  type Permission,
 } from '../../inspection/protocol';
 import { type CliCommand, type CommonOptions } from '../command';
 import { fromFailure } from '../errors';
@@ -107,7 +108,7 @@ function domainJson({ domain, statistics }: CountedDomain): object {
       leaves: Number(leaves),
     })),
     leavesByPermission: Object.fromEntries(
-      statistics.leavesByPermission.map(({ perm, leaves }) => [perm, Number(leaves)]),
+      byPermission(statistics).map(({ perm, leaves }) => [perm, Number(leaves)]),
     ),
     tablesByLevel: Object.fromEntries(
       statistics.tablesByLevel.map(({ level, tables }) => [String(level), Number(tables)]),
@@ -240,6 +241,13 @@ async function writeDomains(output: Output, session: Session, domains: readonly 
   }
 }
 
+const PERMISSION_ORDER: readonly Permission[] = ['RW', 'R', 'W', '-'];
+
+function byPermission({ leavesByPermission }: DomainStatistics): DomainStatistics['leavesByPermission'] {
+  const place = ({ perm }: { readonly perm: Permission }): number => PERMISSION_ORDER.indexOf(perm);
+  return [...leavesByPermission].sort((one, other) => place(one) - place(other));
+}
+
 function domainCells({ domain, statistics }: CountedDomain): readonly string[] {
   return [
     String(domain.domainId),
@@ -250,7 +258,9 @@ function domainCells({ domain, statistics }: CountedDomain): readonly string[] {
     statistics.leavesBySize
       .map(({ pageSize, leaves }) => `${String(leaves)} x ${formatSize(pageSize)}`)
       .join(', '),
-    statistics.leavesByPermission.map(({ perm, leaves }) => `${String(leaves)} ${perm}`).join(', '),
+    byPermission(statistics)
+      .map(({ perm, leaves }) => `${String(leaves)} ${perm}`)
+      .join(', '),
     statistics.tablesByLevel.map(({ level, tables }) => `${String(tables)} at ${level}`).join(', '),
     statistics.problems === 0n ? '' : String(statistics.problems),
     domain.requesters.map(deviceName).join(' '),

@@ -14,8 +14,8 @@ describe('iopte', function () {
   this.timeout(120_000);
   let folder: string;
   before(async () => {
-    ensureBuilt();
     folder = await mkdtemp(path.join(tmpdir(), 'iopte-cli-'));
+    ensureBuilt();
   });
   after(() => rm(folder, { recursive: true }));
   const at = (name: string): string => path.join(folder, name);
