@@ -1,0 +1,2 @@
+/** The file that `npm run package` writes. */
+export function vsixFile(): string;
