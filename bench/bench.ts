@@ -1,0 +1,126 @@
+import * as os from 'node:os';
+import * as path from 'node:path';
+import { makeDomainImage, makeRequests } from './domainImage';
+import { buildLimit, Limit, type Round } from './limit';
+import { listRound, makeTranslateRound, openSubject } from './ours';
+
+export interface BenchOptions {
+  readonly quick: boolean;
+  readonly json: boolean;
+  readonly strict: boolean;
+  readonly seed: number;
+}
+
+interface Result {
+  readonly bench: string;
+  /** ours / limit. */
+  readonly ratio: number;
+  readonly goal: number;
+  /** Medians. */
+  readonly ours: number;
+  readonly limit: number;
+  readonly unit: 'ns';
+}
+
+/** Not measured: caches are filled and loops compiled. */
+const WARM_UP_ROUNDS = 2;
+const GOAL = 3;
+
+/** Runs everything; gives the exit code. `home` is the directory of the benchmarks. */
+export async function bench(options: BenchOptions, home: string): Promise<number> {
+  const out = path.join(home, '..', 'out', 'bench');
+  const leafTables = options.quick ? 2048 : 32768;
+  const requestCount = options.quick ? 200_000 : 1_000_000;
+  const rounds = options.quick ? 9 : 11;
+  const image = makeDomainImage(out, leafTables, options.seed);
+  const program = buildLimit(path.join(home, 'limit', 'limit.c'), out);
+  if (program === undefined) {
+    process.stderr.write(
+      'No C compiler was found (cc, gcc, clang, or the one CC names): the benchmarks are ratios to a limit in C.\n' +
+        'Install one, on Debian with: apt-get install gcc libc6-dev\n',
+    );
+    return 1;
+  }
+  const subject = await openSubject(image);
+  const requestFile = path.join(out, 'requests.bin');
+  const requests = makeRequests(requestFile, requestCount, image.leaves, options.seed);
+
+  const results: Result[] = [];
+  const measure = async (name: string, ours: () => Round, limit: Limit): Promise<boolean> => {
+    const result = await compare(name, ours, limit, rounds);
+    limit.end();
+    if (!result) return false;
+    results.push(result);
+    process.stdout.write(options.json ? `${JSON.stringify(result)}\n` : '');
+    return true;
+  };
+  const agreed =
+    (await measure('list', () => listRound(subject), new Limit(program, image, ['list']))) &&
+    (await measure(
+      'translate',
+      makeTranslateRound(subject, requests),
+      new Limit(program, image, ['translate', requestFile]),
+    ));
+  subject.memory.close();
+  if (!options.json) print(results, image.leaves, requestCount, rounds);
+  const missed = results.filter(({ ratio, goal }) => ratio > goal);
+  for (const { bench: name, ratio, goal } of missed) {
+    process.stderr.write(`${name}: goal missed, ${ratio} times the limit instead of at most ${goal}.\n`);
+  }
+  return agreed && (missed.length === 0 || !options.strict) ? 0 : 1;
+}
+
+/** Rounds of both in turn; undefined when what they computed differs. */
+async function compare(
+  name: string,
+  ours: () => Round,
+  limit: Limit,
+  rounds: number,
+): Promise<Result | undefined> {
+  const ourTimes: number[] = [];
+  const limitTimes: number[] = [];
+  for (let round = -WARM_UP_ROUNDS; round < rounds; round++) {
+    const mine = ours();
+    const its = await limit.round();
+    if (mine.checksum !== its.checksum || mine.count !== its.count) {
+      process.stderr.write(
+        `${name}: the results differ: ours ${mine.count} with checksum ${mine.checksum}, ` +
+          `the limit's ${its.count} with ${its.checksum}.\n`,
+      );
+      return undefined;
+    }
+    if (round < 0) continue;
+    ourTimes.push(mine.cpuNanoseconds / mine.count);
+    limitTimes.push(its.cpuNanoseconds / its.count);
+  }
+  const [mine, its] = [median(ourTimes), median(limitTimes)];
+  return {
+    bench: name,
+    ratio: rounded(mine / its),
+    goal: GOAL,
+    ours: rounded(mine),
+    limit: rounded(its),
+    unit: 'ns',
+  };
+}
+
+function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[sorted.length >> 1] ?? NaN;
+}
+
+const rounded = (value: number): number => Number(value.toPrecision(3));
+
+function print(results: readonly Result[], leaves: number, requests: number, rounds: number): void {
+  const processor = os.cpus()[0]?.model ?? 'unknown processor';
+  const lines = [
+    `${leaves.toLocaleString('en')} leaves of 4K, ${requests.toLocaleString('en')} requests; ${processor}, Node ${process.versions.node}`,
+    `CPU time, medians of ${rounds} rounds; list: ns per leaf, translate: ns per request`,
+    '',
+    ['bench', 'ours', 'C limit', 'ratio', 'goal'].map((title) => title.padStart(10)).join(''),
+    ...results.map(({ bench: name, ours, limit, ratio, goal }) =>
+      [name, ours, limit, ratio, `<= ${goal}`].map((cell) => String(cell).padStart(10)).join(''),
+    ),
+  ];
+  process.stdout.write(`${lines.join('\n')}\n`);
+}
