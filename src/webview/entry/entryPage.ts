@@ -43,7 +43,7 @@ export function entryPage(
     diagrams.get(word)?.querySelector<HTMLElement>(`button[data-field="${field}"]`)?.focus();
   };
 
-  // Specifications draw the highest word on top.
+  // Lowest address first: the word that says whether the entry is present stands on top.
   const words = wordModels(entry).map((word) => {
     const drawn = diagram(strings, word, columns, view);
     diagrams.set(word.index, drawn);
@@ -56,14 +56,16 @@ export function entryPage(
     );
   });
   const detail = element('p', { class: 'detail', attributes: { 'aria-hidden': 'true' } });
+  detail.hidden = true;
   choice.onChange(() => {
     view.paint();
     describe(detail, strings, entry, choice.active);
   });
   choice.pin(pinned);
   choice.onChange(() => actions.pinned(choice.pinned));
+  const keys = element('p', { class: 'keys', text: strings.keys });
   const problems = problemList(strings, entry, reveal);
-  return [entryHeader(strings, entry), ...(problems ? [problems] : []), ...words.reverse(), detail];
+  return [entryHeader(strings, entry), ...(problems ? [problems] : []), ...words, keys, detail];
 }
 
 /** The field that is looked at, in a line that stays in sight; screen readers have it from the field itself. */
@@ -74,10 +76,8 @@ function describe(
   key: FieldKey | undefined,
 ): void {
   const field = key && entry.words[key.word]?.fields[key.field];
-  if (!field) {
-    line.replaceChildren(strings.keys);
-    return;
-  }
+  line.hidden = !field;
+  if (!field) return;
   line.replaceChildren(
     element('strong', { text: field.name }),
     ` ${bitsInWords(strings, key.word, field.high, field.low)} = `,
