@@ -26,9 +26,8 @@ interface Result {
 const WARM_UP_ROUNDS = 2;
 const GOAL = 3;
 
-/** Runs everything; gives the exit code. `home` is the directory of the benchmarks. */
-export async function bench(options: BenchOptions, home: string): Promise<number> {
-  const out = path.join(home, '..', 'out', 'bench');
+/** Runs everything; gives the exit code. `home` is the directory of the benchmarks, `out` where files may be made. */
+export async function bench(options: BenchOptions, home: string, out: string): Promise<number> {
   const leafTables = options.quick ? 2048 : 32768;
   const requestCount = options.quick ? 200_000 : 1_000_000;
   const rounds = options.quick ? 9 : 11;

@@ -38,9 +38,8 @@ export class Limit {
     const { imagePath, base, root, levels } = image;
     this.#child = spawn(program, [imagePath, base.toString(), root.toString(), levels.toString(), ...work]);
     this.#child.stderr.pipe(process.stderr);
-    this.#lines = readline
-      .createInterface({ input: this.#child.stdout })
-      [Symbol.asyncIterator]() as AsyncIterator<string, undefined>;
+    const lines: AsyncIterable<string, undefined> = readline.createInterface({ input: this.#child.stdout });
+    this.#lines = lines[Symbol.asyncIterator]();
   }
 
   async round(): Promise<Round> {

@@ -2,6 +2,11 @@
 // Nothing here is a test: a test never asserts a time.
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import path from 'node:path';
+import { promisify } from 'node:util';
+
+const HOME = import.meta.dirname;
+const OUT = path.join(HOME, '..', 'out', 'bench');
 
 const USAGE = `npm run bench -- [--quick] [--json] [--strict] [--seed N]
 
@@ -23,16 +28,27 @@ function parse(words) {
   return options;
 }
 
+/** Bundles the benchmarks as the command line is bundled: what is measured is the code that is shipped. */
+async function build() {
+  const require = createRequire(import.meta.url);
+  const webpack = require('webpack');
+  const configure = require('../webpack.config.js');
+  const shipped = configure({}, { mode: 'production' }).find(({ name }) => name === 'node');
+  const output = { ...shipped.output, path: path.join(OUT, 'bundle') };
+  const entry = { bench: { import: path.join(HOME, 'bench.ts'), library: { type: 'commonjs2' } } };
+  const stats = await promisify(webpack)({ ...shipped, entry, output, plugins: [] });
+  if (stats.hasErrors()) throw new Error(stats.toString('errors-only'));
+  return require(path.join(output.path, 'bench.js'));
+}
+
 const options = parse(process.argv.slice(2));
 if (!options) {
   process.stderr.write(USAGE);
   process.exitCode = 2;
-} else if (!existsSync(new URL('../node_modules/tsx', import.meta.url))) {
+} else if (!existsSync(path.join(HOME, '..', 'node_modules', 'webpack'))) {
   process.stderr.write('The packages are not installed. Run npm ci first, or npm test once.\n');
   process.exitCode = 2;
 } else {
-  const require = createRequire(import.meta.url);
-  require('tsx/cjs');
-  const { bench } = require('./bench.ts');
-  process.exitCode = await bench(options, import.meta.dirname);
+  const { bench } = await build();
+  process.exitCode = await bench(options, HOME, OUT);
 }
