@@ -133,10 +133,15 @@ export const layers = [
     group: 'lint and types',
     lane: 'checks',
     needs: ['packages'],
-    run: check(
-      'architecture: nobody imports what is above or beside',
-      [tool('dependency-cruiser/bin/dependency-cruise.mjs'), 'src', '--config', '.dependency-cruiser.cjs'],
-      { seconds: 120, accept: atLeast(/\((\d+) modules/, 50) },
+    run: inTurn(
+      check(
+        'architecture: nobody imports what is above or beside',
+        [tool('dependency-cruiser/bin/dependency-cruise.mjs'), 'src', '--config', '.dependency-cruiser.cjs'],
+        { seconds: 120, accept: atLeast(/\((\d+) modules/, 50) },
+      ),
+      check('architecture: the picture shows the rooms as they are', ['scripts/picture.mjs'], {
+        seconds: 120,
+      }),
     ),
   },
   {

@@ -63,6 +63,10 @@ describe('npm start', function () {
 
   it('ends with everything it started on Ctrl-C', async () => {
     assert.ok(npm.pid !== undefined && npm.exitCode === null, `npm start is not running:\n${output}`);
+    assert.ok(
+      processesWith(MARK).length > 3,
+      'npm, the script, code-server and its extension host should be running',
+    );
     const ended = once(npm, 'exit');
     process.kill(-npm.pid, 'SIGINT');
     await ended;
