@@ -1,79 +1,94 @@
 import { FRAME_BYTES, FRAME_WORDS, type FrameNumber } from '../engine/values';
+import { BlockIndex } from './blockIndex';
 
 /** Frames of a block: neighbours that one read of the file brings in. Page tables often stand next to each other. */
 const BLOCK_FRAMES = 4;
 const BLOCK_BYTES = BLOCK_FRAMES * FRAME_BYTES;
-/** A frame handed out stays unchanged until 64 others were read: so many blocks are kept at least. */
+/** A frame handed out stays unchanged until 64 others were read. */
 const LEAST_BLOCKS = 64;
-
-interface Block {
-  readonly bytes: Uint8Array;
-  readonly frames: readonly Uint32Array[];
-  /** Bit i: frame i is held as a whole. */
-  whole: number;
-}
+/** Blocks that one of so many last reads used are passed over when one has to go: it is near enough to the oldest. */
+const KEPT_READS = 1024;
 
 /** Reads bytes from a physical address on; returns how many are held without a gap. */
 export type ReadPhysical = (start: number, target: Uint8Array) => number;
 
-/** Copies of frames, least recently used thrown out first; memory is taken as it is needed and never beyond the bound. */
+/** Copies of frames, those not used lately thrown out first; memory is taken as it is needed and never beyond the bound. */
 export class FrameCache {
-  /** By block number, least recently used first (a Map keeps the order of insertion). */
-  private readonly blocks = new Map<number, Block>();
   private readonly capacity: number;
+  private readonly keptReads: number;
+  private index = new BlockIndex();
+  private buffers: Uint8Array[] = [];
+  /** BLOCK_FRAMES views a slot; undefined where the frame is not held as a whole. */
+  private frames: (Uint32Array | undefined)[] = [];
+  /** By slot: the block it holds, and the read that used it last. */
+  private readonly numbers: Float64Array;
+  private readonly lastReads: Float64Array;
+  private reads = 0;
+  private hand = 0;
 
   constructor(
     bytes: number,
     private readonly read: ReadPhysical,
   ) {
     this.capacity = Math.max(LEAST_BLOCKS, Math.floor(bytes / BLOCK_BYTES));
+    this.keptReads = Math.max(LEAST_BLOCKS - 1, Math.min(KEPT_READS, this.capacity / 2));
+    this.numbers = new Float64Array(this.capacity);
+    this.lastReads = new Float64Array(this.capacity);
   }
 
   frame(frame: FrameNumber): Uint32Array | undefined {
     const number = Math.floor(frame / BLOCK_FRAMES);
-    const inBlock = frame % BLOCK_FRAMES;
-    let block = this.blocks.get(number);
-    if (block) {
-      this.blocks.delete(number);
-    } else {
-      block = this.free();
-      this.fill(block, number);
-    }
-    this.blocks.set(number, block);
-    return (block.whole >> inBlock) & 1 ? block.frames[inBlock] : undefined;
+    let slot = this.index.get(number);
+    if (slot < 0) slot = this.load(number);
+    this.lastReads[slot] = ++this.reads;
+    return this.frames[slot * BLOCK_FRAMES + (frame % BLOCK_FRAMES)];
   }
 
   clear(): void {
-    this.blocks.clear();
+    this.index = new BlockIndex();
+    this.buffers = [];
+    this.frames = [];
+    this.hand = 0;
   }
 
-  private free(): Block {
-    if (this.blocks.size >= this.capacity) {
-      for (const [number, block] of this.blocks) {
-        this.blocks.delete(number);
-        return block;
-      }
-    }
-    const bytes = new Uint8Array(BLOCK_BYTES);
-    const frames = Array.from(
-      { length: BLOCK_FRAMES },
-      (_, i) => new Uint32Array(bytes.buffer, i * FRAME_BYTES, FRAME_WORDS),
-    );
-    return { bytes, frames, whole: 0 };
-  }
-
-  private fill(block: Block, number: number): void {
-    const start = number * BLOCK_BYTES;
-    block.whole = 0;
-    const got = this.read(start, block.bytes);
-    if (got === BLOCK_BYTES) {
-      block.whole = (1 << BLOCK_FRAMES) - 1;
-      return;
-    }
-    // A gap inside the block: each frame by itself.
+  private load(number: number): number {
+    const slot = this.buffers.length < this.capacity ? this.buffers.length : this.free();
+    const bytes = (this.buffers[slot] ??= new Uint8Array(BLOCK_BYTES));
+    const whole = this.fill(bytes, number);
     for (let i = 0; i < BLOCK_FRAMES; i++) {
-      const target = block.bytes.subarray(i * FRAME_BYTES, (i + 1) * FRAME_BYTES);
-      if (this.read(start + i * FRAME_BYTES, target) === FRAME_BYTES) block.whole |= 1 << i;
+      const held = ((whole >> i) & 1) === 1;
+      this.frames[slot * BLOCK_FRAMES + i] = held
+        ? new Uint32Array(bytes.buffer, i * FRAME_BYTES, FRAME_WORDS)
+        : undefined;
     }
+    this.numbers[slot] = number;
+    this.index.add(number, slot);
+    return slot;
+  }
+
+  /** Frees the next slot that was not used lately: there always is one, since each read uses one. */
+  private free(): number {
+    while (this.reads - (this.lastReads[this.hand] ?? 0) < this.keptReads) this.advance();
+    const slot = this.hand;
+    this.index.remove(this.numbers[slot] ?? 0);
+    this.advance();
+    return slot;
+  }
+
+  private advance(): void {
+    this.hand = (this.hand + 1) % this.capacity;
+  }
+
+  /** Reads a block. Bit i of the result: frame i is held as a whole. */
+  private fill(bytes: Uint8Array, number: number): number {
+    const start = number * BLOCK_BYTES;
+    if (this.read(start, bytes) === BLOCK_BYTES) return (1 << BLOCK_FRAMES) - 1;
+    // A gap inside the block: each frame by itself.
+    let whole = 0;
+    for (let i = 0; i < BLOCK_FRAMES; i++) {
+      const target = bytes.subarray(i * FRAME_BYTES, (i + 1) * FRAME_BYTES);
+      if (this.read(start + i * FRAME_BYTES, target) === FRAME_BYTES) whole |= 1 << i;
+    }
+    return whole;
   }
 }

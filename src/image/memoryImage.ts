@@ -21,7 +21,8 @@ export interface MemoryImageParts {
   readonly cacheBytes?: number;
 }
 
-const CACHE_BYTES = 32 * 1024 * 1024;
+/** Holds the tables of a domain of 64 GiB in 4K pages, and little enough for all of them to stay under 300 MB resident. */
+const CACHE_BYTES = 160 * 1024 * 1024;
 const ZERO_FRAME = new Uint32Array(FRAME_WORDS);
 
 /** Physical memory as an image file holds it, read on demand. */
