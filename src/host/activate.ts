@@ -3,8 +3,9 @@ import { createApi, type IopteApi } from './api';
 import type { App } from './app';
 import { openUri } from './commands/openMemoryImage';
 import { registerCommands } from './commands';
+import { actionsFor } from './commands/openSource';
 import { EngineHost } from './engineHost';
-import { Reporter } from './errors';
+import { ActionableError, failureOf, Reporter } from './errors';
 import { Inspections } from './inspections';
 import { registerCodeLens } from './language/codeLens';
 import { DescriptionDiagnostics } from './language/diagnostics';
@@ -35,8 +36,9 @@ export function activate(context: vscode.ExtensionContext, platform: Platform): 
     drop: (uris) => {
       for (const uri of uris) void openUri(app, uri).catch((error: unknown) => reporter.report(error));
     },
-    fail: (_, error) => {
-      reporter.report(error);
+    fail: (inspection, error) => {
+      const failure = failureOf(error);
+      reporter.report(new ActionableError(failure, actionsFor(inspection, failure)));
     },
   });
   const walk = new WalkView(inspections, (inspection, ref) => {

@@ -36,6 +36,6 @@ export function createApi(app: App, shown: () => EntryDetails | undefined): Iopt
     get entry() {
       return shown();
     },
-    summaries: () => Promise.all(app.inspections.all.map(({ id }) => app.engine.open(id))),
+    summaries: () => Promise.all(app.inspections.all.map((each) => app.inspections.summary(each))),
   };
 }

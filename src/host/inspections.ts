@@ -147,6 +147,11 @@ export class Inspections implements vscode.Disposable {
     return result;
   }
 
+  /** What was found on opening; opens what is not open yet. */
+  summary(inspection: Inspection, options?: RequestOptions): Promise<InspectionSummary> {
+    return this.engine.open(inspection.id, options);
+  }
+
   /** Asks the engine about an inspection. */
   ask<M extends InspectionMethod>(
     inspection: Inspection,

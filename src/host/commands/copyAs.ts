@@ -1,9 +1,11 @@
 import * as vscode from 'vscode';
-import { RequestError } from '../../inspection/protocol';
+import { hex, RequestError, type EntryRef } from '../../inspection/protocol';
 import { formatValue } from '../../webview/messages/entryModel';
 import type { App, Command } from '../app';
+import type { Inspection } from '../inspections';
 import { addressText } from '../views/domainsDrag';
 import { entryOf, isElement, type Element } from '../views/elements';
+import { isWalkElement, type WalkElement } from '../views/walkView';
 import { wordNode } from '../views/wording';
 import { givenText, givenValues } from './targets';
 
@@ -12,23 +14,32 @@ type Form = (typeof FORMS)[number];
 
 const isForm = (text: string | undefined): text is Form => FORMS.some((form) => form === text);
 
-/** Copies the selected entry's words, its address, or the whole row. Takes an element, then `{form}`. */
+/** What can be copied of an item of a tree. */
+interface Copyable {
+  readonly inspection: Inspection;
+  readonly entry: EntryRef | undefined;
+  readonly address: string;
+  readonly row: string;
+}
+
+/** Copies the selected entry's words, its address, or the whole row. Takes an item of Domains or Walk, then `{form}`. */
 export const copyAs: Command = {
   id: 'iopte.copyAs',
   async run(app, ...args) {
-    const element = args.find(isElement) ?? app.domains.selected;
-    if (!element) {
+    const element = args.find(isElement) ?? args.find(isWalkElement) ?? app.domains.selected;
+    const item = element && copyable(element);
+    if (!item) {
       throw new RequestError({
         code: 'host/no-selection',
-        message: vscode.l10n.t('Nothing is selected in Domains.'),
+        message: vscode.l10n.t('Nothing that can be copied is selected in Domains.'),
         hint: vscode.l10n.t('Select an entry there first.'),
       });
     }
     const given = args.map((arg) => givenText(givenValues(arg), 'form')).find(isForm);
-    const form = given ?? (await askForm(app, element));
+    const form = given ?? (await askForm(app, item));
     if (!form) return;
     await app.memory.remember({ copyForm: form });
-    await vscode.env.clipboard.writeText(await textOf(app, element, form));
+    await vscode.env.clipboard.writeText(await textOf(app, item, form));
   },
 };
 
@@ -38,7 +49,7 @@ export const copyAddress: Command = {
   run: (app, ...args) => copyAs.run(app, ...args.slice(0, 1), { form: 'address' }),
 };
 
-async function askForm(app: App, element: Element): Promise<Form | undefined> {
+async function askForm(app: App, item: Copyable): Promise<Form | undefined> {
   const labels: Readonly<Record<Form, string>> = {
     hex: vscode.l10n.t('Entry in hexadecimal'),
     decimal: vscode.l10n.t('Entry in decimal'),
@@ -46,8 +57,8 @@ async function askForm(app: App, element: Element): Promise<Form | undefined> {
     address: vscode.l10n.t('Address'),
     row: vscode.l10n.t('Row as text'),
   };
-  const forms = FORMS.filter((form) => entryOf(element) ?? (form === 'address' || form === 'row'));
-  const previews = await Promise.all(forms.map((form) => textOf(app, element, form)));
+  const forms = FORMS.filter((form) => item.entry !== undefined || form === 'address' || form === 'row');
+  const previews = await Promise.all(forms.map((form) => textOf(app, item, form)));
   const last = app.memory.last.copyForm;
   const items = forms
     .map((form, index) => ({ label: labels[form], description: previews[index] ?? '', form }))
@@ -56,10 +67,9 @@ async function askForm(app: App, element: Element): Promise<Form | undefined> {
   return (await vscode.window.showQuickPick(items, { placeHolder }))?.form;
 }
 
-async function textOf(app: App, element: Element, form: Form): Promise<string> {
-  if (form === 'address') return addressText(element);
-  if (form === 'row') return rowText(element);
-  const entry = entryOf(element);
+async function textOf(app: App, item: Copyable, form: Form): Promise<string> {
+  if (form === 'address' || form === 'row') return item[form];
+  const { entry, inspection } = item;
   if (!entry) {
     throw new RequestError({
       code: 'host/no-entry',
@@ -67,8 +77,28 @@ async function textOf(app: App, element: Element, form: Form): Promise<string> {
       hint: vscode.l10n.t('Select a device, a table or an IOPTE, or copy the row.'),
     });
   }
-  const { words } = await app.inspections.ask(element.inspection, 'entry', { entry });
+  const { words } = await app.inspections.ask(inspection, 'entry', { entry });
   return words.map((word) => formatValue(word, 64, form)).join(' ');
+}
+
+function copyable(element: Element | WalkElement): Copyable | undefined {
+  switch (element.kind) {
+    case 'line':
+      return undefined;
+    case 'result': {
+      const { inspection, result } = element;
+      return { inspection, entry: undefined, address: hex(result.request.iova), row: result.summary };
+    }
+    case 'step': {
+      const { inspection, step } = element;
+      const row = `${step.title} [${step.index}] ${step.words.map(hex).join(' ')} ${step.says}`;
+      return { inspection, entry: step.entry, address: hex(step.entry.address), row };
+    }
+    default: {
+      const { inspection } = element;
+      return { inspection, entry: entryOf(element), address: addressText(element), row: rowText(element) };
+    }
+  }
 }
 
 function rowText(element: Element): string {

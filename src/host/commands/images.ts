@@ -48,7 +48,7 @@ export const openRecent: Command = {
   },
 };
 
-/** Shows the description of an image in an editor, at what names the image. */
+/** Shows the description of an image in an editor, at its first problem, else at what names the image. */
 export const openDescription: Command = {
   id: 'iopte.openDescription',
   async run(app, arg) {
@@ -61,12 +61,10 @@ export const openDescription: Command = {
       });
     }
     const document = await vscode.workspace.openTextDocument(uri);
-    const problem = vscode.languages.getDiagnostics(uri)[0];
-    const reference = imageReference(document.getText());
-    const at =
-      problem?.range ??
-      (reference &&
-        new vscode.Range(document.positionAt(reference.start), document.positionAt(reference.end)));
+    const text = document.getText();
+    const [problem] = await app.engine.ask('checkDescription', { text });
+    const place = problem ?? imageReference(text);
+    const at = place && new vscode.Range(document.positionAt(place.start), document.positionAt(place.end));
     await vscode.window.showTextDocument(document, at ? { selection: at } : {});
   },
 };

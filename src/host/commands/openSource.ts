@@ -30,7 +30,10 @@ async function open(app: App, source: InspectionSource): ReturnType<App['inspect
 }
 
 /** What can be done about a source that is no good. */
-function actionsFor({ descriptionUri, imageUri }: InspectionSource, failure: Failure): readonly Action[] {
+export function actionsFor(
+  { descriptionUri, imageUri }: Pick<InspectionSource, 'descriptionUri' | 'imageUri'>,
+  failure: Failure,
+): readonly Action[] {
   if (failure.code === 'image/too-large') return [];
   if (descriptionUri) {
     const run = (): unknown => vscode.commands.executeCommand('iopte.openDescription', descriptionUri);

@@ -2,7 +2,7 @@ import * as vscode from 'vscode';
 import { parseRequester, RequestError, type TreeNode, type WalkResult } from '../../inspection/protocol';
 import type { App, Command } from '../app';
 import type { Inspection } from '../inspections';
-import type { WalkElement } from '../views/walkView';
+import { isWalkElement } from '../views/walkView';
 import { allPages } from './targets';
 
 /** IOMMU, part of a long list, folded devices, device: no device is deeper in the tree. */
@@ -76,9 +76,3 @@ const showsEntry = (node: TreeNode, address: bigint): boolean =>
   (node.kind === 'table' && node.entry.address === address) ||
   (node.kind === 'device' && node.device.context.address === address) ||
   node.kind === 'iommu';
-
-const isWalkElement = (value: unknown): value is WalkElement =>
-  typeof value === 'object' &&
-  value !== null &&
-  'kind' in value &&
-  ['result', 'step', 'line'].includes(String(value.kind));

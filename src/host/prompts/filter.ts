@@ -77,6 +77,7 @@ export function askFilter(
     input.title = vscode.l10n.t('Filter IOPTEs');
     input.placeholder = 'perm = rw and size >= 2M and iova in 0x1000..0x2000 and not dirty';
     input.ignoreFocusOut = true;
+    input.value = value;
     let chosen: string | undefined;
     let newest = 0;
     const update = async (text: string): Promise<void> => {
@@ -113,6 +114,6 @@ export function askFilter(
       input.dispose();
     });
     input.show();
-    retype(value);
+    update(value).catch(fail);
   });
 }

@@ -1,14 +1,29 @@
 import * as vscode from 'vscode';
-import type { TreeNode } from '../../inspection/protocol';
+import type { InspectionSummary, SourceProblem, TreeNode } from '../../inspection/protocol';
+import { signalOf } from '../cancel';
 import { failureOf, isCancelled } from '../errors';
 import type { Inspection, Inspections } from '../inspections';
 import { baseName } from '../source';
-import { imageElement, nodeElement, type Element } from './elements';
+import { failureElement, imageElement, nodeElement, type Element } from './elements';
 import { tooltipOf, treeItem } from './items';
-import { wordFailure, wordNode, type Wording } from './wording';
+import { wordFailure, wordNode, wordStatistics, type Wording } from './wording';
 
 /** More siblings than this make a tree slow; the engine folds what is more into range nodes. */
 const CHILDREN_LIMIT = 1000;
+/** So many problems of a source are shown; the log has them all. */
+const PROBLEMS_LIMIT = 20;
+
+/** What the provider tells the view. */
+export interface DomainsEvents {
+  /** An image was read. */
+  read(inspection: Inspection, summary: InspectionSummary): void;
+  /** An image could not be read. */
+  fail(inspection: Inspection, error: unknown): void;
+}
+
+/** The problems worth a line of the tree. */
+export const shownProblems = ({ problems }: InspectionSummary): readonly SourceProblem[] =>
+  problems.filter(({ severity }) => severity !== 'info').slice(0, PROBLEMS_LIMIT);
 
 /** Feeds the Domains tree from the engine, page by page. */
 export class DomainsProvider implements vscode.TreeDataProvider<Element>, vscode.Disposable {
@@ -19,34 +34,35 @@ export class DomainsProvider implements vscode.TreeDataProvider<Element>, vscode
 
   constructor(
     private readonly inspections: Inspections,
-    private readonly onFailure: (inspection: Inspection, error: unknown) => void,
+    private readonly events: DomainsEvents,
   ) {}
 
   async getChildren(element?: Element): Promise<Element[]> {
     if (!element) return this.inspections.all.map((each) => this.known(imageElement(each)));
     if (element.kind === 'failure') return [];
     try {
-      return await this.childrenOf(element);
+      return element.kind === 'image' ? await this.rootsOf(element) : await this.childrenOf(element);
     } catch (error) {
       if (isCancelled(error)) return [];
-      if (element.kind === 'image') this.onFailure(element.inspection, error);
-      const failure = failureOf(error);
-      return [
-        { kind: 'failure', id: `${element.id}!`, inspection: element.inspection, parent: element, failure },
-      ];
+      if (element.kind === 'image') this.events.fail(element.inspection, error);
+      return [failureElement(failureOf(error), element, 0)];
     }
   }
 
   getTreeItem(element: Element): vscode.TreeItem {
-    return treeItem(element.id, word(element), contextValue(element), element.kind === 'image');
+    return treeItem(element.id, word(element), contextValue(element), startsOpen(element));
   }
 
   getParent(element: Element): Element | undefined {
     return element.kind === 'image' ? undefined : element.parent;
   }
 
-  resolveTreeItem(item: vscode.TreeItem, element: Element): vscode.TreeItem {
-    item.tooltip = tooltipOf(word(element));
+  async resolveTreeItem(
+    item: vscode.TreeItem,
+    element: Element,
+    token: vscode.CancellationToken,
+  ): Promise<vscode.TreeItem> {
+    item.tooltip = tooltipOf([...word(element).tooltip, ...(await this.statisticsOf(element, token))]);
     return item;
   }
 
@@ -70,6 +86,29 @@ export class DomainsProvider implements vscode.TreeDataProvider<Element>, vscode
 
   dispose(): void {
     this.changes.dispose();
+  }
+
+  /** An image's problems, and then its IOMMUs. */
+  private async rootsOf(element: Extract<Element, { kind: 'image' }>): Promise<Element[]> {
+    const summary = await this.inspections.summary(element.inspection);
+    this.events.read(element.inspection, summary);
+    const problems = shownProblems(summary).map((each, index) => failureElement(each, element, index));
+    return [...problems, ...(await this.childrenOf(element))];
+  }
+
+  /** What a domain maps is counted only when somebody rests on it. */
+  private async statisticsOf(element: Element, token: vscode.CancellationToken): Promise<Wording['tooltip']> {
+    if (element.kind !== 'node' || element.node.kind !== 'domain') return [];
+    const { iommu, domainId, root, levels } = element.node.domain;
+    const domain = { iommu, domainId, root, levels };
+    try {
+      const signal = signalOf(token);
+      return wordStatistics(
+        await this.inspections.ask(element.inspection, 'statistics', { domain }, { signal }),
+      );
+    } catch (error) {
+      return isCancelled(error) ? [] : [[vscode.l10n.t('Problem'), failureOf(error).message]];
+    }
   }
 
   private async childrenOf(element: Exclude<Element, { kind: 'failure' }>): Promise<Element[]> {
@@ -125,6 +164,9 @@ function word(element: Element): Wording {
       return wordFailure(element.failure);
   }
 }
+
+/** An image shows its IOMMUs at once. */
+const startsOpen = ({ kind }: Element): boolean => kind === 'image';
 
 /** What the menus of package.json ask for. */
 function contextValue(element: Element): string {

@@ -1,9 +1,9 @@
 import * as vscode from 'vscode';
-import type { EntryRef, TreeNode } from '../../inspection/protocol';
+import type { EntryRef, InspectionId, TreeNode } from '../../inspection/protocol';
 import { LatestOnly } from '../cancel';
 import type { Inspection, Inspections } from '../inspections';
 import { DomainsDragAndDrop } from './domainsDrag';
-import { DomainsProvider } from './domainsProvider';
+import { DomainsProvider, shownProblems } from './domainsProvider';
 import { entryOf, type Element } from './elements';
 
 /** What the view asks of the rest of the host. */
@@ -25,14 +25,25 @@ export class DomainsView implements vscode.Disposable {
   private readonly view: vscode.TreeView<Element>;
   private readonly disposables: { dispose(): unknown }[] = [];
   private readonly reveals = new LatestOnly();
+  /** Number of problems found on opening. */
+  private readonly problems = new Map<InspectionId, number>();
   private timer: unknown;
 
   constructor(
     private readonly inspections: Inspections,
     listener: DomainsListener,
   ) {
-    this.provider = new DomainsProvider(inspections, (inspection, error) => {
-      listener.fail(inspection, error);
+    this.provider = new DomainsProvider(inspections, {
+      read: ({ id }, summary) => {
+        const unread = summary.iommus.filter(({ failure }) => failure).length;
+        this.problems.set(id, shownProblems(summary).length + unread);
+        this.badge();
+      },
+      fail: (inspection, error) => {
+        this.problems.set(inspection.id, 1);
+        this.badge();
+        listener.fail(inspection, error);
+      },
     });
     this.view = vscode.window.createTreeView('iopte.domains', {
       treeDataProvider: this.provider,
@@ -55,6 +66,7 @@ export class DomainsView implements vscode.Disposable {
       inspections.onDidChange(({ change }) => {
         if (change === 'walk') return;
         this.describe();
+        this.badge();
         if (change !== 'current') this.refreshSoon();
       }),
     );
@@ -85,6 +97,14 @@ export class DomainsView implements vscode.Disposable {
   dispose(): void {
     clearTimeout(this.timer);
     for (const each of this.disposables) each.dispose();
+  }
+
+  /** How many problems the open images have, on the container's icon. */
+  private badge(): void {
+    const value = this.inspections.all.reduce((sum, { id }) => sum + (this.problems.get(id) ?? 0), 0);
+    const tooltip = vscode.l10n.t('{0} problems in memory images', value);
+    // VS Code takes undefined for no badge, though the property is not declared so under exact optional types.
+    Object.assign(this.view, { badge: value > 0 ? { value, tooltip } : undefined });
   }
 
   /** Several changes in a row read the tree once. */

@@ -54,6 +54,14 @@ export const nodeElement = (node: TreeNode, parent: Element): NodeElement => ({
   node,
 });
 
+export const failureElement = (failure: Failure, parent: Element, index: number): FailureElement => ({
+  kind: 'failure',
+  id: `${parent.id}!${index}`,
+  inspection: parent.inspection,
+  parent,
+  failure,
+});
+
 /** From an element up to its image, itself first. */
 export function* lineage(element: Element): Generator<Element> {
   for (

@@ -17,9 +17,9 @@ export function treeItem(id: string, wording: Wording, contextValue: string, ope
 }
 
 /** The lines of a tooltip as a table-like list. Values are literal: nothing of an image is read as Markdown. */
-export function tooltipOf(wording: Wording): vscode.MarkdownString {
+export function tooltipOf(lines: Wording['tooltip']): vscode.MarkdownString {
   const text = new vscode.MarkdownString();
-  for (const [key, value] of wording.tooltip) {
+  for (const [key, value] of lines) {
     text.appendMarkdown('**').appendText(key).appendMarkdown('** ').appendText(value).appendMarkdown('  \n');
   }
   return text;

@@ -17,6 +17,13 @@ export type WalkElement =
     }
   | { readonly kind: 'line'; readonly id: string; readonly wording: Wording; readonly parent?: WalkElement };
 
+/** A value that came with a command: an item of Walk, or not. */
+export const isWalkElement = (value: unknown): value is WalkElement =>
+  typeof value === 'object' &&
+  value !== null &&
+  'kind' in value &&
+  ['result', 'step', 'line'].includes(String(value.kind));
+
 /** Feeds the Walk view with the last walk of the current inspection. */
 class WalkProvider implements vscode.TreeDataProvider<WalkElement> {
   private readonly changes = new vscode.EventEmitter<undefined>();
@@ -46,7 +53,7 @@ class WalkProvider implements vscode.TreeDataProvider<WalkElement> {
   }
 
   resolveTreeItem(item: vscode.TreeItem, element: WalkElement): vscode.TreeItem {
-    item.tooltip = tooltipOf(word(element));
+    item.tooltip = tooltipOf(word(element).tooltip);
     return item;
   }
 

@@ -5,6 +5,7 @@ import {
   hex,
   type AddressRange,
   type DomainRow,
+  type DomainStatistics,
   type Failure,
   type IommuSummary,
   type Run,
@@ -234,4 +235,24 @@ function wordRun(run: Run): Wording {
     ],
     opens: false,
   };
+}
+
+/** What a domain maps, as lines of its tooltip. */
+export function wordStatistics(statistics: DomainStatistics): Wording['tooltip'] {
+  const { mappedBytes, leaves, leavesBySize, leavesByPermission, tablesByLevel } = statistics;
+  const sizes = leavesBySize.map(({ pageSize, leaves: count }) => `${count} × ${formatSize(pageSize)}`);
+  const permissions = leavesByPermission.map(({ perm, leaves: count }) => `${count} ${perm}`);
+  const tables = tablesByLevel.map(({ level, tables: count }) =>
+    vscode.l10n.t('{0} of level {1}', String(count), level),
+  );
+  const lines: readonly (readonly [string, string])[] = [
+    [vscode.l10n.t('Maps'), formatSize(mappedBytes)],
+    [vscode.l10n.t('Leaves'), joined(String(leaves), sizes.join(' + '))],
+    [vscode.l10n.t('Permissions'), permissions.join(', ')],
+    [vscode.l10n.t('Tables'), tables.join(', ')],
+    [vscode.l10n.t('Accessed, dirty'), `${statistics.accessed}, ${statistics.dirty}`],
+    [vscode.l10n.t('Problems'), statistics.problems === 0n ? '' : String(statistics.problems)],
+    [vscode.l10n.t('Not counted to the end'), statistics.complete ? '' : (statistics.why ?? '')],
+  ];
+  return lines.filter(([, value]) => value !== '');
 }
