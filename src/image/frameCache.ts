@@ -41,7 +41,7 @@ export class FrameCache {
     let slot = this.index.get(number);
     if (slot < 0) slot = this.load(number);
     this.lastReads[slot] = ++this.reads;
-    return this.frames[slot * BLOCK_FRAMES + (frame % BLOCK_FRAMES)];
+    return this.frames[slot * BLOCK_FRAMES + (frame & (BLOCK_FRAMES - 1))];
   }
 
   clear(): void {

@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import * as zlib from 'node:zlib';
 import { type ByteSource } from '../../image/byteSource';
 import { type InflateEnd } from '../../image/inflating';
@@ -56,7 +55,9 @@ async function onePass(
     const cut = error.code === 'Z_BUF_ERROR';
     end ??= cut ? { kind: 'cut' } : { kind: 'corrupt', offset: stream.bytesWritten, why: errorText(error) };
   });
-  const closed = once(stream, 'close');
+  const closed = new Promise<void>((resolve) => {
+    stream.once('close', resolve);
+  });
   const buffer = new Uint8Array(INPUT_BYTES);
   for (let offset = 0; offset < packed.size && !end;) {
     if (task.signal?.aborted) stop({ kind: 'cancelled' });

@@ -83,9 +83,8 @@ function inflateHead(packed: ByteSource, bytes: number): Uint8Array {
   const got = packed.read(0, input);
   try {
     // Cut short on purpose: a flush gives what there is instead of an error.
-    return zlib
-      .gunzipSync(input.subarray(0, got), { finishFlush: zlib.constants.Z_SYNC_FLUSH })
-      .subarray(0, bytes);
+    const inflated = zlib.gunzipSync(input.subarray(0, got), { finishFlush: zlib.constants.Z_SYNC_FLUSH });
+    return new Uint8Array(inflated.subarray(0, bytes));
   } catch {
     return new Uint8Array();
   }

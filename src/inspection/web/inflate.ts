@@ -16,6 +16,8 @@ export interface WebImageOptions {
 const STORED_BYTES = 2 ** 30;
 /** Packed bytes given to the browser at once: small, for it inflates what it is given in one go. */
 const INPUT_BYTES = 16 * 1024;
+/** How browsers say that the packed bytes end too early; the standard gives no code for it. */
+const TOO_SHORT = /truncated|unexpected end|without reaching the stream end/i;
 /** Without a pause at most. */
 const SLICE_MS = 20;
 
@@ -85,7 +87,9 @@ async function decompress(packed: ByteSource, writer: BlockWriter, task: Task): 
     }
   } catch (error) {
     await feeding;
-    return members.explain(writer.size, offset, error instanceof Error ? error.message : String(error));
+    if (members.memberEndsAfter(writer.size)) return { kind: 'members' };
+    const why = error instanceof Error ? error.message : String(error);
+    return TOO_SHORT.test(why) ? { kind: 'cut' } : { kind: 'corrupt', offset, why };
   }
   await feeding;
   return { kind: 'complete' };
