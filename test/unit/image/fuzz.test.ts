@@ -1,5 +1,5 @@
 /**
- * Rubbish and lies as images and descriptions. FUZZ_SECONDS (default 1) is the budget of each test, FUZZ_SEED the seed;
+ * Rubbish and lies as images and descriptions. FUZZ_SECONDS (default 3) is the budget of all of them, FUZZ_SEED the seed;
  * fast-check prints the seed of a failure.
  */
 import assert from 'node:assert/strict';
@@ -12,11 +12,11 @@ import { openImage } from '../../../src/image/openImage';
 import { buildElf, FIELDS, type Load, withField } from '../../builders/elf';
 import { platform, task } from './support';
 
-const SECONDS = Number(process.env['FUZZ_SECONDS'] ??? 1);
+const SECONDS = Number(process.env['FUZZ_SECONDS'] ?? 3);
 const SEED = process.env['FUZZ_SEED'];
 const budget = {
   numRuns: Infinity,
-  interruptAfterTimeLimit: 1000 * SECONDS,
+  interruptAfterTimeLimit: (1000 * SECONDS) / 3,
   markInterruptAsFailure: false,
   ...(SEED !== undefined && { seed: Number(SEED) }),
 };
@@ -175,7 +175,7 @@ describe('hostile descriptions', () => {
       const errors = problems.filter(({ severity }) => severity === 'error');
       assert.equal(parseDescription(description).ok, errors.length === 0);
     });
-    fc.assert(property, { ...budget, interruptAfterTimeLimit: 500 * SECONDS });
+    fc.assert(property, { ...budget, interruptAfterTimeLimit: (1000 * SECONDS) / 6 });
   }).timeout(TIMEOUT);
 });
 
@@ -204,6 +204,6 @@ describe('hostile segments', () => {
         }
       },
     );
-    await fc.assert(property, { ...budget, interruptAfterTimeLimit: 500 * SECONDS });
+    await fc.assert(property, { ...budget, interruptAfterTimeLimit: (1000 * SECONDS) / 6 });
   }).timeout(TIMEOUT);
 });
