@@ -1,34 +1,28 @@
 /** Devices, domains, statistics and runs against what the manifests say, from every form of the image. */
 import assert from 'node:assert/strict';
-import { type DomainRow, type EngineClient, type Run } from '../../src/inspection/protocol';
-import { listAll, openForm, startTestEngine } from './engine';
+import { type DomainRow, type Run } from '../../src/inspection/protocol';
+import { listAll, openForm, type OpenForm } from './engine';
 import { PAGE, replayTrace } from './ftrace';
 import { NAMES, formsOf, readManifest, tablesOf, type ImageForm, type Manifest } from './manifest';
 
 describe('domains of real guests', function () {
   this.timeout(120_000);
-  let engine: EngineClient;
-  before(async () => {
-    engine = await startTestEngine();
-  });
-  after(() => engine.dispose());
-
   for (const name of NAMES) {
     const manifest = readManifest(name);
     for (const form of formsOf(name)) {
-      const inspection = `${name}:${form.file}`;
       describe(`${name}, ${form.title}`, () => {
+        let opened: OpenForm;
         let domains: readonly DomainRow[];
         const runs = new Map<bigint, readonly Run[]>();
         before(async () => {
-          await openForm(engine, inspection, manifest, form);
+          opened = await openForm(manifest, form);
+          const { engine, inspection } = opened;
           domains = (await engine.request('domains', { inspection, page: { limit: 1000 } })).rows;
-          for (const domain of domains) runs.set(domain.root, await listAll(engine, inspection, domain));
+          for (const domain of domains) runs.set(domain.root, await listAll(opened, domain));
         });
-        after(() => engine.request('close', { inspection }));
 
         it(`finds the ${manifest.devices.length} devices with their domains and context words`, () =>
-          testDevices(engine, inspection, manifest));
+          testDevices(opened, manifest));
 
         it(`finds the ${tablesOf(manifest).length} domains with their devices`, () => {
           const expected = tablesOf(manifest).map((table) => ({
@@ -49,7 +43,7 @@ describe('domains of real guests', function () {
         });
 
         it('counts tables, leaves, permissions and bytes of each domain', () =>
-          testStatistics(engine, inspection, manifest, domains));
+          testStatistics(opened, manifest, domains));
 
         it('lists the runs of each domain', () => {
           for (const { root, ranges } of manifest.decoded_ranges) {
@@ -75,7 +69,7 @@ describe('domains of real guests', function () {
   }
 });
 
-async function testDevices(engine: EngineClient, inspection: string, manifest: Manifest): Promise<void> {
+async function testDevices({ engine, inspection }: OpenForm, manifest: Manifest): Promise<void> {
   const devices = (await engine.request('devices', { inspection, page: { limit: 1000 } })).rows;
   assert.deepEqual(
     devices.map((device) => ({
@@ -110,8 +104,7 @@ async function testDevices(engine: EngineClient, inspection: string, manifest: M
 }
 
 async function testStatistics(
-  engine: EngineClient,
-  inspection: string,
+  { engine, inspection }: OpenForm,
   manifest: Manifest,
   domains: readonly DomainRow[],
 ): Promise<void> {

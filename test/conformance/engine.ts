@@ -10,28 +10,48 @@ import {
 import { ENGINE_WORKER, ensureBuilt } from '../built';
 import { CORPUS, descriptionOf, type ImageForm, type Manifest } from './manifest';
 
-export function startTestEngine(): Promise<EngineClient> {
-  ensureBuilt();
-  return startEngine({ workerPath: ENGINE_WORKER });
+let started: Promise<EngineClient> | undefined;
+const opened = new Map<string, Promise<OpenForm>>();
+
+// Of the whole run: the worker would keep the process alive.
+after(async () => (await started)?.dispose());
+
+/** One engine for all suites. */
+export function sharedEngine(): Promise<EngineClient> {
+  if (started === undefined) {
+    ensureBuilt();
+    started = startEngine({ workerPath: ENGINE_WORKER });
+  }
+  return started;
 }
 
-export function openForm(
-  engine: EngineClient,
-  inspection: string,
-  manifest: Manifest,
-  form: ImageForm,
-): Promise<InspectionSummary> {
-  return engine.request('open', {
+export interface OpenForm {
+  readonly engine: EngineClient;
+  readonly inspection: string;
+  readonly summary: InspectionSummary;
+}
+
+/** Opens one form of a guest's memory, once for all suites: the full-size ones take a while to inflate. */
+export function openForm(manifest: Manifest, form: ImageForm): Promise<OpenForm> {
+  const inspection = `${manifest.name}:${form.file}`;
+  const known = opened.get(inspection) ?? open(inspection, manifest, form);
+  opened.set(inspection, known);
+  return known;
+}
+
+async function open(inspection: string, manifest: Manifest, form: ImageForm): Promise<OpenForm> {
+  const engine = await sharedEngine();
+  const summary = await engine.request('open', {
     inspection,
     description: descriptionOf(manifest, form),
     image: { kind: 'path', path: path.join(CORPUS, form.file) },
   });
+  return { engine, inspection, summary };
 }
 
 /** All runs of a domain, in pages small enough that there are several. */
 export async function listAll(
-  engine: EngineClient,
-  inspection: string,
+  { engine, inspection }: OpenForm,
   { iommu, domainId, root, levels }: DomainRow,
 ): Promise<readonly Run[]> {
   const runs: Run[] = [];

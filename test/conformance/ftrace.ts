@@ -27,7 +27,15 @@ export interface LivePage {
 const EVENT =
   / (map|unmap): IOMMU: iova=0x([0-9a-f]{16}) - 0x([0-9a-f]{16})(?: paddr=0x([0-9a-f]{16}))? size=(\d+)(?: unmapped_size=(\d+))?$/;
 
+const replays = new Map<ImageName, Replay>();
+
 export function replayTrace(name: ImageName): Replay {
+  const known = replays.get(name) ?? replay(name);
+  replays.set(name, known);
+  return known;
+}
+
+function replay(name: ImageName): Replay {
   const text = gunzipSync(readFileSync(path.join(CORPUS, `${name}.ftrace.txt.gz`))).toString('utf8');
   const pages = new Map<number, { candidates: number[]; live: number }>();
   let maps = 0;

@@ -1,12 +1,7 @@
 /** Every translation that the guest's emulator made, and every fault it gave, from every form of the image. */
 import assert from 'node:assert/strict';
-import {
-  type Access,
-  type EngineClient,
-  type TranslateRequest,
-  type Translation,
-} from '../../src/inspection/protocol';
-import { openForm, startTestEngine } from './engine';
+import { type Access, type TranslateRequest, type Translation } from '../../src/inspection/protocol';
+import { openForm } from './engine';
 import {
   NAMES,
   formsOf,
@@ -23,12 +18,6 @@ const READ_PERMISSION = '6';
 
 describe('translations of real guests', function () {
   this.timeout(120_000);
-  let engine: EngineClient;
-  before(async () => {
-    engine = await startTestEngine();
-  });
-  after(() => engine.dispose());
-
   for (const name of NAMES) {
     const manifest = readManifest(name);
     for (const form of formsOf(name)) {
@@ -41,11 +30,9 @@ describe('translations of real guests', function () {
   function testForm(name: ImageName, manifest: Manifest, form: ImageForm): void {
     let translate: (requests: readonly TranslateRequest[]) => Promise<readonly Translation[]>;
     before(async () => {
-      const inspection = `${name}:${form.file}`;
-      await openForm(engine, inspection, manifest, form);
+      const { engine, inspection } = await openForm(manifest, form);
       translate = (requests) => engine.request('translate', { inspection, iommu: 'dmar0', requests });
     });
-    after(() => engine.request('close', { inspection: `${name}:${form.file}` }));
 
     const oracle = [
       ...manifest.oracle.translations,

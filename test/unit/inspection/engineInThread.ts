@@ -31,9 +31,6 @@ export function startCountedEngine(): CountedEngine {
         deliver(message);
       });
     },
-    log: (message) => {
-      throw new Error(message);
-    },
   });
   const port: Port = {
     where: 'in-process',

@@ -69,14 +69,16 @@ export function makeHostileImage(seed: number): HostileImage {
     const kind = rubbish
       ? 'rubbish'
       : random.pick(['tables', 'tables', 'leaves', 'mixed', 'rubbish', 'empty']);
+    // Full tables of tables claim to map more than can be read; sparse ones are read to their end.
+    const percent = random.pick([1, 1, 1, 5, 60]);
     for (let entry = 0; entry < 512; entry++)
-      view.setBigUint64(frame * FRAME + entry * 8, entryOf(kind), true);
+      view.setBigUint64(frame * FRAME + entry * 8, entryOf(kind, percent), true);
   }
-  function entryOf(kind: string): bigint {
+  function entryOf(kind: string, percent: number): bigint {
     if (kind === 'rubbish') return random.wide();
     if (kind === 'empty') return random.chance(1) ? random.wide() & 0xf00n : 0n;
-    if (kind === 'tables') return random.chance(60) ? anyAddress() | READ_WRITE : 0n;
-    if (kind === 'leaves') return leaf();
+    if (kind === 'tables') return random.chance(percent) ? anyAddress() | READ_WRITE : 0n;
+    if (kind === 'leaves') return random.chance(percent + 30) ? leaf() : 0n;
     return random.pick([0n, anyAddress() | BigInt(random.below(4)), leaf(), random.wide()]);
   }
   function leaf(): bigint {
