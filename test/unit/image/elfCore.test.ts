@@ -61,7 +61,12 @@ describe('ELF core: what is read', () => {
   });
 
   it('does not give a frame that is held in part', async () => {
-    const file = buildElf({ loads: [{ paddr: 0x1800, bytes: frames(1, 1) }] });
+    const file = buildElf({
+      loads: [
+        { paddr: 0x1800, bytes: frames(1, 1) },
+        { paddr: 0x8000, bytes: frames(2, 2) },
+      ],
+    });
     const { memory } = value(await openBytes(file));
     assert.equal(wordAt(memory, 0x1000), undefined);
     assert.equal(wordAt(memory, 0x2000), undefined);
