@@ -75,13 +75,25 @@ export async function openWorkbench(options: WorkbenchOptions = {}): Promise<Wor
   }
 }
 
-/** Runs a command from the command palette, by its full title: `IOPTE: Open Sample`. */
+/**
+ * Runs a command from the command palette, by its full title: `IOPTE: Open Sample`. A palette that was opened before the
+ * extension was known does not list its commands, so it is opened again.
+ */
 export async function runCommand(page: Page, title: string): Promise<void> {
-  await page.keyboard.press('F1');
   const input = page.locator('.quick-input-widget input[type="text"]');
-  await input.waitFor();
-  await input.fill(`>${title}`);
-  await page.locator('.quick-input-list .monaco-list-row', { hasText: title }).first().waitFor();
+  const row = page.locator('.quick-input-list .monaco-list-row', { hasText: title }).first();
+  for (let attempt = 1; ; attempt++) {
+    await page.keyboard.press('F1');
+    await input.waitFor();
+    await input.fill(`>${title}`);
+    const found = await row.waitFor({ timeout: attempt < 5 ? 3000 : 15_000 }).then(
+      () => true,
+      () => false,
+    );
+    if (found) break;
+    if (attempt === 5) throw new Error(`the command palette has no ${title}`);
+    await page.keyboard.press('Escape');
+  }
   await input.press('Enter');
 }
 

@@ -35,6 +35,8 @@ export class FieldChoice {
   focus(key: FieldKey | undefined): void {
     if (same(key, this.#focused)) return;
     this.#focused = key;
+    // The keyboard takes over from a pointer that rests somewhere.
+    if (key) this.#hovered = undefined;
     this.#changed();
   }
 

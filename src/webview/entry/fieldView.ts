@@ -17,7 +17,8 @@ export class FieldView {
   /** An element that lights up with its field and answers to the pointer. */
   add(key: FieldKey, element: HTMLElement): void {
     this.#shown.push({ key, element });
-    element.addEventListener('pointerenter', () => this.choice.hover(key));
+    // Not pointerenter: that comes too when the page scrolls under a pointer at rest while the keyboard is used.
+    element.addEventListener('pointermove', () => this.choice.hover(key));
     element.addEventListener('pointerleave', () => this.choice.hover(undefined));
     element.addEventListener('click', () => this.choice.togglePin(key));
   }

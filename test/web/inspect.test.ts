@@ -1,0 +1,258 @@
+import assert from 'node:assert/strict';
+import { type Frame, type Page } from 'playwright-core';
+import {
+  accessibilityProblems,
+  answer,
+  openWorkbench,
+  pick,
+  runCommand,
+  screenshot,
+  treeRow,
+  webview,
+  type Workbench,
+} from './harness';
+
+const input = (page: Page) => page.locator('.quick-input-widget input[type="text"]');
+const prompt = (page: Page) => page.locator('.quick-input-widget:visible');
+const focused = (page: Page) => page.locator('.pane-body .monaco-list:focus-within .monaco-list-row.focused');
+
+/** Waits for the step of a question in several steps, so that an answer does not go to the step before. */
+const step = (page: Page, place: string) =>
+  page.locator('.quick-input-title', { hasText: `(${place})` }).waitFor({ timeout: 20_000 });
+
+async function walk(page: Page, device: string, iova: string): Promise<void> {
+  await runCommand(page, 'IOPTE: Walk IOVA');
+  await step(page, '1/3');
+  await answer(page, device);
+  await step(page, '2/3');
+  await answer(page, iova);
+  await step(page, '3/3');
+  await pick(page, 'Read');
+}
+
+const focusedText = async (page: Page): Promise<string> => (await focused(page).allInnerTexts()).join();
+
+/** Presses the down arrow until the focused row of the tree has this text. */
+async function moveTo(page: Page, text: string): Promise<void> {
+  for (let step = 0; step < 80; step++) {
+    if ((await focusedText(page)).includes(text)) return;
+    await page.keyboard.press('ArrowDown');
+    await page.waitForTimeout(50);
+  }
+  assert.fail(`no row with ${text} below`);
+}
+
+/** Opens the focused row, goes on to its first child as soon as that is there, and from there to a row with this text. */
+async function expandTo(page: Page, below: string): Promise<void> {
+  const before = await focusedText(page);
+  for (let wait = 0; (await focusedText(page)) === before; wait++) {
+    assert.ok(wait < 100, `${before} does not open`);
+    await page.keyboard.press('ArrowRight');
+    await page.waitForTimeout(100);
+  }
+  await moveTo(page, below);
+}
+
+/** The Entry view once it shows an entry with this title. */
+async function entryTitled(page: Page, title: string): Promise<Frame> {
+  const frame = await webview(page, 'main h1');
+  await frame.locator('h1', { hasText: title }).waitFor({ timeout: 20_000 });
+  return frame;
+}
+
+async function useTheme(page: Page, name: string, kind: string): Promise<void> {
+  await runCommand(page, 'Preferences: Color Theme');
+  await input(page).waitFor();
+  await pick(page, name);
+  await page.locator(`.monaco-workbench.${kind}`).waitFor({ timeout: 20_000 });
+}
+
+describe('inspecting a sample, no folder open', () => {
+  let workbench: Workbench;
+  let page: Page;
+
+  before(async () => {
+    workbench = await openWorkbench({
+      width: 1280,
+      height: 960,
+      settings: { 'workbench.colorTheme': 'Default Dark Modern' },
+    });
+    page = workbench.page;
+  });
+  after(() => workbench.close());
+  afterEach(async function () {
+    if (this.currentTest?.isFailed()) await screenshot(page, `failed-${this.currentTest.title.slice(0, 40)}`);
+    // A prompt that a failed test left open would take the next one's keys.
+    for (let left = 3; left > 0 && (await prompt(page).count()) > 0; left--)
+      await page.keyboard.press('Escape');
+  });
+
+  it('opens from the command palette', async () => {
+    await runCommand(page, 'IOPTE: Open Sample');
+    await pick(page, 'vtd-3level-1g');
+    await treeRow(page, 'dmar0').waitFor({ timeout: 30_000 });
+    assert.match(await treeRow(page, 'dmar0').innerText(), /VT-d legacy, 11 devices, 9 domains/);
+  });
+
+  it('is read down to an IOPTE with the keyboard alone', async () => {
+    await runCommand(page, 'IOPTE: Focus on Domains View');
+    await focused(page).waitFor();
+    await page.keyboard.press('Home');
+    await expandTo(page, 'dmar0');
+    await expandTo(page, '00:07.0');
+    await expandTo(page, 'Domain 9');
+    await expandTo(page, '0x0..0x40000000');
+    await expandTo(page, '→ 0x14a000000');
+    await page.keyboard.press('Enter');
+    const frame = await entryTitled(page, 'level 2');
+    assert.equal((await frame.locator('.word-value').innerText()).replace(/\s/g, ''), '0x000000014a000083');
+  });
+
+  it('shows the bits and fields of the IOPTE', async () => {
+    const frame = await entryTitled(page, 'level 2');
+    const bits = await frame.locator('.diagram .digit').allInnerTexts();
+    assert.equal(BigInt(`0b${bits.join('')}`), 0x14a000083n);
+    const row = frame.locator('tbody tr', { hasText: 'ADDR' });
+    assert.match(await row.innerText(), /51:21[\s\S]*0x14a000000/);
+    assert.match(await frame.locator('header').innerText(), /0x200000 – 0x400000/);
+    assert.ok((await frame.locator('tbody tr').count()) >= 10);
+    assert.equal(await frame.locator('.problems').count(), 0);
+    await screenshot(page, 'entry-dark', { docs: true });
+  });
+
+  it('copies the word as hexadecimal, decimal and binary', async () => {
+    const frame = await entryTitled(page, 'level 2');
+    for (const [name, text] of [
+      ['Hex', '0x14a000083'],
+      ['Decimal', '5536481411'],
+      ['Binary', `0b${0x14a000083n.toString(2).padStart(64, '0')}`],
+    ] as const) {
+      await frame.getByRole('button', { name: `as ${name}` }).click();
+      await page.waitForFunction(
+        async (expected) => (await navigator.clipboard.readText()) === expected,
+        text,
+      );
+    }
+  });
+
+  it('moves through the fields with arrow keys', async () => {
+    const frame = await entryTitled(page, 'level 2');
+    await frame.locator('.diagram [tabindex="0"]').focus();
+    await page.keyboard.press('End');
+    assert.match(await frame.locator('.detail').innerText(), /^R bit 0 = 0x1 = 0b1/);
+    assert.match((await frame.locator('tbody tr').last().getAttribute('class')) ?? '', /active/);
+  });
+
+  it('fits the side bar at its default width', async () => {
+    const frame = await entryTitled(page, 'level 2');
+    const width = await frame.evaluate<number>('innerWidth');
+    assert.ok(width <= 320, `the view is ${String(width)} px wide`);
+    assert.equal(await frame.evaluate('document.documentElement.scrollWidth'), width);
+    assert.equal(await frame.locator('.bit-row').count(), 8);
+  });
+
+  it('walks a request that translates', async () => {
+    await walk(page, '00:07.0', '0x40001000');
+    await treeRow(page, '0x40001000 translates to 0x100001000').waitFor({ timeout: 20_000 });
+    await treeRow(page, 'SS-PDPE, level 3').click();
+    const frame = await entryTitled(page, 'level 3');
+    assert.equal((await frame.locator('.word-value').innerText()).replace(/\s/g, ''), '0x0000000100000083');
+    await screenshot(page, 'walk-dark', { docs: true });
+  });
+
+  it('walks a request that is refused, and says why and at which level', async () => {
+    await walk(page, '00:07.0', '0x5000');
+    const result = treeRow(page, 'Read of 0x5000 is refused');
+    await result.waitFor({ timeout: 20_000 });
+    assert.match(await result.innerText(), /not-present.*level 1/);
+  });
+
+  it('opens every step of a walk with the keyboard', async () => {
+    await runCommand(page, 'IOPTE: Focus on Walk View');
+    await page.keyboard.press('Home');
+    await moveTo(page, 'Context entry');
+    await page.keyboard.press('Enter');
+    const frame = await entryTitled(page, 'Context entry');
+    assert.equal(await frame.locator('.diagram').count(), 2);
+    await expandTo(page, 'SSPTPTR');
+  });
+
+  it('refuses wrong input in each prompt and says what is right', async () => {
+    const message = page.locator('.quick-input-widget .quick-input-message');
+    await runCommand(page, 'IOPTE: Go to IOVA');
+    await step(page, '1/2');
+    await pick(page, 'Domain 9');
+    await step(page, '2/2');
+    await input(page).fill('zz');
+    await message.filter({ hasText: 'An IOVA is a number' }).waitFor();
+    await page.keyboard.press('Enter');
+    assert.equal(await prompt(page).count(), 1);
+    await page.keyboard.press('Escape');
+
+    await runCommand(page, 'IOPTE: Walk IOVA');
+    await step(page, '1/3');
+    await answer(page, '00:07.0');
+    await step(page, '2/3');
+    await input(page).fill('0x1ffffffffffffffff');
+    await message.filter({ hasText: 'at most 64 bits' }).waitFor();
+    await page.keyboard.press('Escape');
+
+    await runCommand(page, 'IOPTE: Filter');
+    await input(page).fill('perm = rx and dirty');
+    await page.locator('.quick-input-list .monaco-list-row', { hasText: '⟦rx⟧' }).waitFor();
+    await page.keyboard.press('Escape');
+    assert.equal(await prompt(page).count(), 0);
+  });
+
+  it('changes nothing when a prompt is cancelled', async () => {
+    await runCommand(page, 'IOPTE: Walk IOVA');
+    await step(page, '1/3');
+    await answer(page, '00:07.0');
+    await step(page, '2/3');
+    await page.keyboard.press('Escape');
+    await treeRow(page, 'Read of 0x5000 is refused').waitFor();
+    await runCommand(page, 'IOPTE: Open Sample');
+    await page.keyboard.press('Escape');
+    assert.equal(await treeRow(page, 'vtd-4level').count(), 0);
+  });
+
+  it('goes to an IOVA', async () => {
+    await runCommand(page, 'IOPTE: Go to IOVA');
+    await step(page, '1/2');
+    await pick(page, 'Domain 9');
+    await step(page, '2/2');
+    await answer(page, '0x40000000');
+    await page.locator('.monaco-list-row.selected', { hasText: '0x40000000' }).waitFor({ timeout: 20_000 });
+  });
+
+  it('shows only what a filter asks for', async () => {
+    await runCommand(page, 'IOPTE: Filter');
+    await answer(page, 'size >= 1G');
+    const rows = treeRow(page, /^0x/);
+    await page.waitForFunction(
+      () => document.querySelectorAll('.pane-body .monaco-list-row[aria-level="5"]').length === 1,
+    );
+    assert.match((await rows.allInnerTexts()).join(' '), /0x40000000.*0x100000000.*1G/);
+    await runCommand(page, 'IOPTE: Clear Filter');
+    await treeRow(page, '0x0..0x40000000').waitFor({ timeout: 20_000 });
+  });
+
+  for (const [theme, kind, name] of [
+    ['Dark Modern', 'vs-dark', 'dark'],
+    ['Dark High Contrast', 'hc-black', 'high-contrast'],
+    ['Light Modern', 'vs', 'light'],
+  ] as const) {
+    it(`gives axe-core nothing to find in the Entry view: ${name}`, async () => {
+      await useTheme(page, theme, kind);
+      await treeRow(page, 'SSPTPTR').waitFor();
+      const frame = await entryTitled(page, 'level 3');
+      await frame.locator('.diagram [tabindex="0"]').focus();
+      assert.deepEqual(await accessibilityProblems(frame), []);
+      await screenshot(page, `inspect-${name}`, { docs: name === 'light' });
+    });
+  }
+
+  it('fetches nothing from outside this machine', () => {
+    assert.deepEqual(workbench.blocked, []);
+  });
+});
