@@ -23,7 +23,8 @@ export class FrameCache {
   /** By slot: the block it holds, and the read that used it last. */
   private readonly numbers: Float64Array;
   private readonly lastReads: Float64Array;
-  private reads = 0;
+    private reads = 0;
+  private evictions = 0;
   private hand = 0;
 
   constructor(
@@ -34,6 +35,11 @@ export class FrameCache {
     this.keptReads = Math.max(LEAST_BLOCKS - 1, Math.min(KEPT_READS, this.capacity / 2));
     this.numbers = new Float64Array(this.capacity);
     this.lastReads = new Float64Array(this.capacity);
+  }
+
+    /** Blocks thrown out so far: their arrays hold others now. */
+  get generation(): number {
+    return this.evictions;
   }
 
   frame(frame: FrameNumber): Uint32Array | undefined {
@@ -69,7 +75,9 @@ export class FrameCache {
   /** Frees the next slot that was not used lately: there always is one, since each read uses one. */
   private free(): number {
     while (this.reads - (this.lastReads[this.hand] ?? 0) < this.keptReads) this.advance();
-    const slot = this.hand;
+        const slot = this.hand;
+    this.evictions++;
+
     this.index.remove(this.numbers[slot] ?? 0);
     this.advance();
     return slot;

@@ -67,6 +67,10 @@ export class MemoryImage implements PhysicalMemory {
     });
   }
 
+    get generation(): number {
+    return this.cache.generation;
+  }
+
   readFrame(frame: FrameNumber): Uint32Array | undefined {
     if (this.closed) return undefined;
     const { map, source } = this;

@@ -22,6 +22,9 @@ export interface Overlap extends Segment {
   readonly offset: number;
 }
 
+/** Segments placed between two pauses. */
+const PLACED_AT_ONCE = 65_536;
+
 /** Overlaps kept for the reader to compare; the others are counted. */
 const OVERLAPS_KEPT = 256;
 
@@ -147,7 +150,8 @@ export class SegmentMap {
     const overlaps: Overlap[] = [];
     let overlapCount = 0;
     let end = 0;
-    for (const index of order) {
+    for (const [rank, index] of order.entries()) {
+      if (rank % PLACED_AT_ONCE === PLACED_AT_ONCE - 1) await task.pause();
       const next = list.at(index);
       const nextEnd = next.paddr + next.length;
       if (next.paddr < end) {
@@ -164,14 +168,15 @@ export class SegmentMap {
       joined.push(start, next.offset === ZEROS ? ZEROS : next.offset + start - next.paddr, nextEnd - start);
       end = nextEnd;
     }
-    return { map: SegmentMap.ofSorted(joined), overlaps, overlapCount };
+    return { map: await SegmentMap.ofSorted(joined, task), overlaps, overlapCount };
   }
 
-  private static ofSorted(list: SegmentList): SegmentMap {
+  private static async ofSorted(list: SegmentList, task: Task): Promise<SegmentMap> {
     const starts = new Float64Array(list.count);
     const ends = new Float64Array(list.count);
     const offsets = new Float64Array(list.count);
     for (let i = 0; i < list.count; i++) {
+      if (i % PLACED_AT_ONCE === PLACED_AT_ONCE - 1) await task.pause();
       const { paddr, offset, length } = list.at(i);
       starts[i] = paddr;
       ends[i] = paddr + length;

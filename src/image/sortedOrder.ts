@@ -11,7 +11,8 @@ const MERGE_SLICE = 262_144;
  */
 export async function sortedOrder(keys: Float64Array, task: Task): Promise<Uint32Array> {
   const count = keys.length;
-  let order = Uint32Array.from({ length: count }, (_, i) => i);
+  let order = new Uint32Array(count);
+  for (let i = 0; i < count; i++) order[i] = i;
   if (isSorted(keys)) return order;
   const compare = (a: number, b: number): number => (keys[a] ?? 0) - (keys[b] ?? 0) || a - b;
   for (let start = 0; start < count; start += CHUNK) {
