@@ -1,6 +1,7 @@
 import { type AddressSpace } from '../src/engine/directory/deviceDirectory';
 import { openDirectory } from '../src/engine/directory/index';
 import { type PhysicalMemory } from '../src/engine/memory/physicalMemory';
+import { LeafTables } from '../src/engine/pageTable/leafTables';
 import { listRuns, type RunList } from '../src/engine/pageTable/list';
 import { type RunColumns } from '../src/engine/pageTable/runColumns';
 import { faultOf, makeBatch, translateBatch, type TranslationBatch } from '../src/engine/pageTable/translate';
@@ -114,9 +115,11 @@ export function makeTranslateRound({ memory, space }: Subject, requests: Request
     status === 0 ? 0 : 1 + OUTCOMES.indexOf(faultOf(status)),
   );
   return () =>
-    timed(() => {
+        timed(() => {
+      const tables = new LeafTables(memory, space.format, batch.count);
       for (let row = 0; row < batch.count; row += STEP_REQUESTS) {
-        translateBatch(memory, space, batch, row, Math.min(batch.count, row + STEP_REQUESTS));
+        const end = Math.min(batch.count, row + STEP_REQUESTS);
+        translateBatch(memory, space, batch, row, end, tables);
       }
       return { checksum: foldBatch(batch, outcomes), count: batch.count };
     });

@@ -4,6 +4,7 @@ import { FRAME_WORDS, type FrameNumber, frameNumber } from '../../src/engine/val
 /** Physical memory made of single frames, for tests that write tables word by word. */
 export class FrameMemory implements PhysicalMemory {
   readonly frames = new Map<number, Uint32Array>();
+  readonly generation = 0;
 
   /** A new frame of zeros. */
   frame(number: number): FrameNumber {

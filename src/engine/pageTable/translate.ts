@@ -1,7 +1,6 @@
 import { FAULTS, type AddressSpace, type Fault } from '../directory/deviceDirectory';
-import { levelOf } from '../formats/compile';
+import { levelOf, type CompiledFormat, type CompiledLevel } from '../formats/compile';
 import { type PhysicalMemory } from '../memory/physicalMemory';
-import { readEntry, type EntryHalves } from '../memory/words';
 import {
   ABSENT,
   LEAF,
@@ -14,6 +13,7 @@ import {
   entryPermission,
   indexAt,
 } from './entry';
+import { LeafTables, LOOKUP_ROWS } from './leafTables';
 import { beyondWidth } from './walk';
 
 /** Requests of one address space and their answers, struct of arrays. Row i of each array belongs to request i. */
@@ -52,6 +52,9 @@ export function makeBatch(count: number): TranslationBatch {
   };
 }
 
+const TRANSLATED = 0;
+/** Not a status: the entry points to a table. */
+const GO_ON = 255;
 const statusOf = (fault: Fault): number => 1 + FAULTS.indexOf(fault);
 const ADDRESS_WIDTH = statusOf('address-width');
 const TABLE_UNREADABLE = statusOf('table-unreadable');
@@ -65,58 +68,95 @@ export function faultOf(status: number): Fault {
   return FAULTS[status - 1] ?? 'blocked';
 }
 
-/** Translates the rows [from, to) of a batch: `walkTables` fused, equal to it on every input. */
+/**
+ * Translates the rows [from, to) of a batch: `walkTables` fused, equal to it on every input. Who translates many batches of
+ * the same address space gives the same `tables` to each.
+ */
 export function translateBatch(
   memory: PhysicalMemory,
   space: AddressSpace,
   batch: TranslationBatch,
   from = 0,
   to = batch.count,
+  tables = new LeafTables(memory, space.format, to - from),
 ): void {
-  const halves: EntryHalves = { lo: 0, hi: 0 };
-  for (let row = from; row < to; row++) {
-    const addressLo = batch.addressLo[row] ?? 0;
-    const addressHi = batch.addressHi[row] ?? 0;
-    batch.status[row] = translateRow(memory, space, batch, row, addressLo, addressHi, halves);
+  const leafMost = levelOf(space.format, 1);
+  for (let first = from; first < to; first += LOOKUP_ROWS) {
+    const end = Math.min(first + LOOKUP_ROWS, to);
+    tables.lookUp(batch.addressLo, batch.addressHi, first, end);
+    for (let row = first; row < end; row++) {
+      const needed = batch.write[row] === 1 ? WRITE : READ;
+      const permission = tables.permission[row - first] ?? 0;
+      if ((permission & needed) === 0) {
+        batch.status[row] = walkRow(memory, space, tables, batch, row, needed);
+        continue;
+      }
+      const lo = tables.lo[row - first] ?? 0;
+      const hi = tables.hi[row - first] ?? 0;
+      batch.level[row] = 1;
+      batch.status[row] = takeEntry(space.format, leafMost, batch, row, needed, permission, lo, hi);
+    }
   }
 }
 
-function translateRow(
+/** Walks from the root. */
+function walkRow(
   memory: PhysicalMemory,
   space: AddressSpace,
+  tables: LeafTables,
   batch: TranslationBatch,
   row: number,
-  addressLo: number,
-  addressHi: number,
-  halves: EntryHalves,
+  needed: number,
 ): number {
   const { format } = space;
+  const addressLo = batch.addressLo[row] ?? 0;
+  const addressHi = batch.addressHi[row] ?? 0;
   batch.level[row] = 0;
   if (beyondWidth(space, addressLo, addressHi)) return ADDRESS_WIDTH;
-  const needed = batch.write[row] === 1 ? WRITE : READ;
   let permission = READ_WRITE;
   let table = space.root;
   for (let number = format.rootLevel; number > 0; number--) {
     const level = levelOf(format, number);
+    const words = memory.readFrame(table);
     batch.level[row] = number;
-    if (!readEntry(memory, table, indexAt(level, addressLo, addressHi), halves)) return TABLE_UNREADABLE;
-    const { lo, hi } = halves;
-    const found = classify(format, level, lo, hi);
-    if (found === ABSENT) return NOT_PRESENT;
-    if (found === MALFORMED) return ENTRY_RESERVED;
+    if (!words) return TABLE_UNREADABLE;
+    if (number === 1) tables.keep(addressLo, addressHi, words, permission);
+    const index = indexAt(level, addressLo, addressHi);
+    const lo = words[2 * index] ?? 0;
+    const hi = words[2 * index + 1] ?? 0;
+    const status = takeEntry(format, level, batch, row, needed, permission, lo, hi);
+    if (status !== GO_ON) return status;
     permission &= entryPermission(format, lo, hi);
-    if ((permission & needed) === 0) return needed === WRITE ? WRITE_DENIED : READ_DENIED;
-    if (found === LEAF) {
-      const belowLo = level.shift >= 32 ? 0xffffffff : 2 ** level.shift - 1;
-      const belowHi = level.shift > 32 ? 2 ** (level.shift - 32) - 1 : 0;
-      batch.permission[row] = permission;
-      batch.paddrLo[row] = (lo & 0xfffff000 & ~belowLo) | (addressLo & belowLo);
-      batch.paddrHi[row] = (hi & format.addressHi & ~belowHi) | (addressHi & belowHi);
-      batch.entryLo[row] = lo;
-      batch.entryHi[row] = hi;
-      return 0;
-    }
     table = entryFrame(format, lo, hi);
   }
   return TABLE_UNREADABLE;
+}
+
+/** What one entry makes of a row: its status, with the answer when it is translated, or GO_ON for a table. */
+function takeEntry(
+  format: CompiledFormat,
+  level: CompiledLevel,
+  batch: TranslationBatch,
+  row: number,
+  needed: number,
+  above: number,
+  lo: number,
+  hi: number,
+): number {
+  const found = classify(format, level, lo, hi);
+  if (found === ABSENT) return NOT_PRESENT;
+  if (found === MALFORMED) return ENTRY_RESERVED;
+  const permission = above & entryPermission(format, lo, hi);
+  if ((permission & needed) === 0) return needed === WRITE ? WRITE_DENIED : READ_DENIED;
+  if (found !== LEAF) return GO_ON;
+  const { shift } = level;
+  // Shifts, not powers: a power in this loop costs as much as all the rest.
+  const belowLo = shift >= 32 ? -1 : (1 << shift) - 1;
+  const belowHi = shift > 32 ? (1 << (shift - 32)) - 1 : 0;
+  batch.permission[row] = permission;
+  batch.paddrLo[row] = (lo & 0xfffff000 & ~belowLo) | ((batch.addressLo[row] ?? 0) & belowLo);
+  batch.paddrHi[row] = (hi & format.addressHi & ~belowHi) | ((batch.addressHi[row] ?? 0) & belowHi);
+  batch.entryLo[row] = lo;
+  batch.entryHi[row] = hi;
+  return TRANSLATED;
 }

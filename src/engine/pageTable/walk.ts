@@ -43,8 +43,8 @@ export interface TableWalk {
 export function beyondWidth(space: AddressSpace, addressLo: number, addressHi: number): boolean {
   const { inputBits } = space;
   if (inputBits >= 64) return false;
-  if (inputBits >= 32) return addressHi >>> 0 >= 2 ** (inputBits - 32);
-  return addressHi !== 0 || addressLo >>> 0 >= 2 ** inputBits;
+    if (inputBits >= 32) return addressHi >>> (inputBits - 32) !== 0;
+  return addressHi !== 0 || addressLo >>> inputBits !== 0;
 }
 
 /**

@@ -2,6 +2,7 @@ import { type AddressSpace, type DirectoryAnswer } from '../../engine/directory/
 import { levelOf } from '../../engine/formats/compile';
 import { joinHalves } from '../../engine/memory/words';
 import { permissionText } from '../../engine/pageTable/entry';
+import { LeafTables } from '../../engine/pageTable/leafTables';
 import { faultOf, makeBatch, translateBatch, type TranslationBatch } from '../../engine/pageTable/translate';
 import { type Pasid, type RequesterId } from '../../engine/values';
 import { checkRequester, type Inspection } from '../inspection';
@@ -85,6 +86,7 @@ function* translateGroup(
   rows: readonly number[],
   answers: Translation[],
 ): Work<void> {
+  const tables = new LeafTables(inspection.memory, space.format, rows.length);
   for (let first = 0; first < rows.length; first += ROWS_PER_STEP) {
     const part = rows.slice(first, first + ROWS_PER_STEP);
     const batch = makeBatch(part.length);
@@ -94,7 +96,7 @@ function* translateGroup(
       batch.addressHi[at] = hi;
       batch.write[at] = requests[row]?.access === 'write' ? 1 : 0;
     });
-    translateBatch(inspection.memory, space, batch);
+    translateBatch(inspection.memory, space, batch, 0, batch.count, tables);
     part.forEach((row, at) => (answers[row] = answerOf(space, batch, at)));
     yield part.length;
   }

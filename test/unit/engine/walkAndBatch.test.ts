@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { type AddressSpace } from '../../../src/engine/directory/deviceDirectory';
 import { compileFormat } from '../../../src/engine/formats/compile';
 import { vtdSecondStage } from '../../../src/engine/formats/vtdSecondStage';
+import { LeafTables } from '../../../src/engine/pageTable/leafTables';
 import { listRuns } from '../../../src/engine/pageTable/list';
 import { countSpace } from '../../../src/engine/pageTable/statistics';
 import { faultOf, makeBatch, translateBatch } from '../../../src/engine/pageTable/translate';
@@ -108,7 +109,10 @@ describe('walk and batch', () => {
             batch.addressHi[row] = Number(iova >> 32n);
             batch.write[row] = requests[row]?.[3] === true ? 1 : 0;
           });
-          translateBatch(memory, space, batch);
+          // The second time the leaf-most tables are known.
+          const tables = new LeafTables(memory, space.format, batch.count);
+          for (let times = 0; times < 2; times++)
+            translateBatch(memory, space, batch, 0, batch.count, tables);
           iovas.forEach((iova, row) => {
             const write = requests[row]?.[3] === true;
             const expected = model(memory, 1, levels, iova, write);

@@ -1,0 +1,96 @@
+import assert from 'node:assert/strict';
+import { type PhysicalMemory } from '../../../src/engine/memory/physicalMemory';
+import { compileFormat } from '../../../src/engine/formats/compile';
+import { vtdSecondStage } from '../../../src/engine/formats/vtdSecondStage';
+import { LeafTables } from '../../../src/engine/pageTable/leafTables';
+import { makeBatch, translateBatch } from '../../../src/engine/pageTable/translate';
+import { domainId, frameNumber } from '../../../src/engine/values';
+import { at, FrameMemory } from '../../builders/tables';
+
+/** Three levels: frame 1 points to frame 2 read-only at index 1, else to frame 3; both point to leaf tables. */
+function tables(): FrameMemory {
+  const memory = new FrameMemory();
+  for (let frame = 1; frame <= 5; frame++) memory.frame(frame);
+  memory.set(1, 0, at(3) | 3n);
+  memory.set(1, 1, at(2) | 1n);
+  memory.set(2, 0, at(4) | 3n);
+  memory.set(3, 0, at(5) | 3n);
+  memory.set(4, 7, at(0x777) | 3n);
+  memory.set(5, 7, at(0x888) | 3n);
+  return memory;
+}
+
+const format = compileFormat(vtdSecondStage, 3, {
+  largePages: undefined,
+  snoopControl: undefined,
+  deviceTlb: undefined,
+});
+const space = { domainId: domainId(1), root: frameNumber(1), format, inputBits: format.addressBits };
+
+/** One answer as text, after `rows` requests for the same address. */
+function ask(
+  memory: PhysicalMemory,
+  addressHi: number,
+  addressLo: number,
+  write: boolean,
+  kept: LeafTables,
+): string {
+  const batch = makeBatch(3);
+  batch.addressHi.fill(addressHi);
+  batch.addressLo.fill(addressLo);
+  batch.write.fill(write ? 1 : 0);
+  translateBatch(memory, space, batch, 0, 3, kept);
+  return `${batch.status[2]} ${batch.level[2]} ${batch.paddrLo[2]?.toString(16)}`;
+}
+
+describe('kept leaf tables', () => {
+  it('read only the leaf-most entry the second time', () => {
+    const memory = tables();
+    const read: number[] = [];
+    const counted: PhysicalMemory = {
+      generation: 0,
+      readFrame: (frame) => {
+        read.push(frame);
+        return memory.readFrame(frame);
+      },
+      explainMissing: (frame) => memory.explainMissing(frame),
+    };
+    const kept = new LeafTables(counted, format, 3);
+    assert.equal(ask(counted, 0, 0x7123, true, kept), '0 1 888123');
+    read.length = 0;
+    assert.equal(ask(counted, 0, 0x7456, true, kept), '0 1 888456');
+    assert.deepEqual(read, []);
+  });
+
+  it('keep the permission of the way: a denied write is denied where it is', () => {
+    const memory = tables();
+    const kept = new LeafTables(memory, format, 3);
+    const address = 0x4000_7000;
+    assert.equal(ask(memory, 0, address, false, kept), '0 1 777000');
+    const denied = ask(memory, 0, address, true, kept);
+    assert.equal(denied, ask(memory, 0, address, true, new LeafTables(memory, format, 3)));
+    assert.match(denied, / 3 0$/);
+  });
+
+  it('are not found for an address beyond the width whose lower bits agree', () => {
+    const memory = tables();
+    const kept = new LeafTables(memory, format, 3);
+    ask(memory, 0, 0x7000, false, kept);
+    assert.match(ask(memory, 0x80, 0x7000, false, kept), /^\d+ 0 /);
+  });
+
+  it('are forgotten when the memory has a new generation', () => {
+    const memory = tables();
+    const changing = {
+      generation: 0,
+      readFrame: (frame: number) => memory.readFrame(frameNumber(frame))?.slice(),
+      explainMissing: () => '',
+    };
+    const kept = new LeafTables(changing, format, 3);
+    assert.equal(ask(changing, 0, 0x7000, false, kept), '0 1 888000');
+    memory.set(5, 7, at(0x999) | 3n);
+    assert.equal(ask(changing, 0, 0x7000, false, kept), '0 1 888000');
+    changing.generation++;
+    assert.equal(ask(changing, 0, 0x7000, false, kept), '0 1 999000');
+  });
+});
