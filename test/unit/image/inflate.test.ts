@@ -162,7 +162,7 @@ for (const [where, platform] of platforms) {
     });
 
     it('shows the first bytes without inflating the rest', async () => {
-      const packed = countingSource(pack(join(noise(5000), new Uint8Array(100 * MIB))));
+      const packed = countingSource(pack(join(noise(5000), new Uint8Array(20 * MIB))));
       assert.deepEqual(await platform().inflateHead(packed, 4096), noise(4096));
       assert.ok(packed.bytesRead <= 16 * 1024);
       const damaged = bytesSource('x.gz', new Uint8Array([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 0xff, 0xff]));
