@@ -159,7 +159,7 @@ describe('IOMMUs that cannot be read', () => {
       node: 'i:scalable',
       page: { limit: 10 },
     });
-    assert.ok(below.rows[0]?.kind === 'message' && /scalable/.test(below.rows[0].why.message));
+    assert.ok(below.rows[0]?.kind === 'message' && below.rows[0].why.message.includes('scalable'));
     await client.dispose();
   });
 
@@ -176,10 +176,8 @@ describe('IOMMUs that cannot be read', () => {
     );
     const named = await client.request('walk', { inspection: 'x', iommu: 'two', request });
     assert.equal(named.iommu, 'two');
-    const none = await client
-      .request('walk', { inspection: 'x', request: { ...request, requester: 0x300 } })
-      .catch(String);
-    assert.match(String(none), /No IOMMU has an entry for 03:00.0/);
+    const nowhere = client.request('walk', { inspection: 'x', request: { ...request, requester: 0x300 } });
+    await assert.rejects(nowhere, /No IOMMU has an entry for 03:00.0/);
     await client.dispose();
   });
 });
