@@ -24,6 +24,8 @@ export interface MemoryImageParts {
 /** Holds the tables of a domain of 64 GiB in 4K pages, and little enough for all of them to stay under 300 MB resident. */
 const CACHE_BYTES = 160 * 1024 * 1024;
 const ZERO_FRAME = new Uint32Array(FRAME_WORDS);
+/** Views kept, by the low bits of the frame number: making one costs more than a walk's step. A power of two. */
+const VIEWS = 8192;
 
 /** Physical memory as an image file holds it, read on demand. */
 export class MemoryImage implements PhysicalMemory {
@@ -33,6 +35,11 @@ export class MemoryImage implements PhysicalMemory {
   private readonly map: SegmentMap;
   private readonly missing: readonly MissingRange[];
   private readonly cache: FrameCache;
+  /** Frame number of each view, -1 for none. */
+  private readonly viewed = new Float64Array(VIEWS).fill(-1);
+  private readonly views: (Uint32Array | undefined)[] = new Array<Uint32Array | undefined>(VIEWS).fill(
+    undefined,
+  );
   private closed = false;
 
   constructor(parts: MemoryImageParts) {
@@ -67,11 +74,13 @@ export class MemoryImage implements PhysicalMemory {
     });
   }
 
-    get generation(): number {
+  get generation(): number {
     return this.cache.generation;
   }
 
   readFrame(frame: FrameNumber): Uint32Array | undefined {
+    const slot = frame & (VIEWS - 1);
+    if (this.viewed[slot] === frame) return this.views[slot];
     if (this.closed) return undefined;
     const { map, source } = this;
     const start = frame * FRAME_BYTES;
@@ -81,7 +90,11 @@ export class MemoryImage implements PhysicalMemory {
       const offset = map.offsets[index] ?? 0;
       if (offset === ZEROS) return ZERO_FRAME;
       const words = source.words?.(offset + start - (map.starts[index] ?? 0), FRAME_WORDS);
-      if (words) return words;
+      if (words) {
+        this.viewed[slot] = frame;
+        this.views[slot] = words;
+        return words;
+      }
     }
     return this.cache.frame(frame);
   }
@@ -149,6 +162,8 @@ export class MemoryImage implements PhysicalMemory {
     if (this.closed) return;
     this.closed = true;
     this.cache.clear();
+    this.viewed.fill(-1);
+    this.views.fill(undefined);
     this.source.close();
   }
 }
