@@ -1,5 +1,5 @@
 import { CommanderError } from 'commander';
-import { CANCELLED, RequestError, type Failure, type TextProblem } from '../inspection/protocol';
+import { CANCELLED, ENGINE_LOST, RequestError, type Failure, type TextProblem } from '../inspection/protocol';
 
 /** Exit codes, as docs/cli.md lists them. */
 export const EXIT = { ok: 0, badInput: 1, badUsage: 2, cancelled: 130 } as const;
@@ -23,8 +23,12 @@ export const badInput = (message: string, hint?: string): CliError =>
 export const badUsage = (message: string, hint?: string): CliError =>
   new CliError(EXIT.badUsage, message, hint);
 export const cancelled = (): CliError => new CliError(EXIT.cancelled, 'cancelled');
-export const fromFailure = (failure: Failure): CliError =>
-  failure.code === CANCELLED ? cancelled() : badInput(failure.message, failure.hint);
+export function fromFailure(failure: Failure): CliError {
+  if (failure.code === CANCELLED) return cancelled();
+  // The failure's own hint is for editors, which start the engine again.
+  const hint = failure.code === ENGINE_LOST ? 'run the command again, with less in memory' : failure.hint;
+  return badInput(failure.message, hint);
+}
 
 /** Thrown when the reader of standard output has gone (`iopte list x | head`): ends the program quietly. */
 export class OutputClosed extends Error {}

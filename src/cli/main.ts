@@ -23,6 +23,7 @@ const run: Runner = async (command, file, options) => {
   const output = new Output(process.stdout, progress, process.env);
   const cache = cacheDirectory(process.env);
   const engine = await startEngine(cache === undefined ? {} : { cacheDirectory: cache });
+  engine.onLog((message) => writeError(`iopte: engine: ${message}\n`));
   try {
     const session = new Session(engine, cancel.signal, progress);
     const summary = await session.open(source);

@@ -1,6 +1,6 @@
 import { hex } from '../inspection/protocol';
 import { OutputClosed } from './errors';
-import { type OutputStream, type ProgressLine } from './progress';
+import { columnsOf, type OutputStream, type ProgressLine } from './progress';
 import { formatTable, printable, type Column, type TableOptions } from './table';
 
 /** Where a command writes its answer: text for people, or JSON lines for programs. */
@@ -20,11 +20,6 @@ export class Output {
     });
   }
 
-  /** Columns of the terminal, undefined when it is none. */
-  get columns(): number | undefined {
-    return this.#stream.isTTY === true ? this.#stream.columns : undefined;
-  }
-
   /** Writes lines and waits until they are taken. Throws OutputClosed when nobody reads any more. */
   async lines(lines: readonly string[]): Promise<void> {
     if (lines.length === 0) return;
@@ -42,7 +37,11 @@ export class Output {
     options: TableOptions = {},
   ): Promise<void> {
     await this.lines(
-      formatTable(columns, rows, { columns: this.columns, style: (text) => this.bold(text), ...options }),
+      formatTable(columns, rows, {
+        columns: columnsOf(this.#stream),
+        style: (text) => this.bold(text),
+        ...options,
+      }),
     );
   }
 

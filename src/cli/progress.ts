@@ -5,6 +5,12 @@ import { printable } from './table';
 /** Standard output or error: a terminal, a pipe or a file. */
 export type OutputStream = NodeJS.WritableStream & Partial<Pick<WriteStream, 'isTTY' | 'columns'>>;
 
+/** Columns of a terminal; undefined when it is none, or does not know its own width. */
+export function columnsOf(stream: OutputStream): number | undefined {
+  const { isTTY, columns = 0 } = stream;
+  return isTTY === true && columns > 0 ? columns : undefined;
+}
+
 /** At most ten updates a second. */
 const INTERVAL_MS = 100;
 
@@ -24,7 +30,7 @@ export class ProgressLine {
     this.#shown = true;
     const percent = progress.fraction === undefined ? '' : ` ${String(Math.floor(progress.fraction * 100))}%`;
     const text = printable(`${progress.message}${percent}`);
-    this.#stream.write(`\r\u001b[K${text.slice(0, (this.#stream.columns ?? 80) - 1)}`);
+    this.#stream.write(`\r\u001b[K${text.slice(0, (columnsOf(this.#stream) ?? 80) - 1)}`);
   }
 
   /** Removes the line, so that what is written next starts at the margin. */

@@ -92,10 +92,8 @@ async function writeText(output: Output, result: WalkResult): Promise<void> {
   const verdict = translation.ok
     ? `${hex(request.iova)} -> ${hex(translation.paddr)} (${formatSize(translation.size)} page, ${translation.perm})`
     : output.red(`fault: ${translation.fault}`);
-  await output.lines([
-    '',
-    output.bold(verdict),
-    result.summary,
-    ...(result.hint === undefined ? [] : [`hint: ${result.hint}`]),
-  ]);
+  // Of a translation that went through its tables the summary would only say the same again.
+  const more = translation.ok && translation.level !== null ? [] : [result.summary];
+  const hint = result.hint === undefined ? [] : [`hint: ${result.hint}`];
+  await output.lines(['', output.bold(verdict), ...more, ...hint]);
 }
