@@ -163,7 +163,8 @@ export class VtdLegacyDirectory implements DeviceDirectory {
       this.#formats.get(levels) ?? compileFormat(vtdSecondStage, levels, secondStageHardware(this.#values));
     this.#formats.set(levels, format);
     const cap = this.#values.get('CAP');
-    const guestBits = cap === undefined ? 64 : Number(bits(cap, 21, 16)) + 1;
+    // A width below that of a page is no machine's: CAP is rubbish, and the first page is what it leaves.
+    const guestBits = cap === undefined ? 64 : Math.max(12, Number(bits(cap, 21, 16)) + 1);
     const space: AddressSpace = {
       domainId: domainId(domain),
       root: frameNumber(root),
