@@ -2,8 +2,8 @@ import { type AddressSpace } from '../src/engine/directory/deviceDirectory';
 import { openDirectory } from '../src/engine/directory/index';
 import { type PhysicalMemory } from '../src/engine/memory/physicalMemory';
 import { LeafTables } from '../src/engine/pageTable/leafTables';
-import { listRuns, type RunList } from '../src/engine/pageTable/list';
-import { type RunColumns } from '../src/engine/pageTable/runColumns';
+import { listRuns, type ListOptions, type RunList } from '../src/engine/pageTable/list';
+import { RunColumns } from '../src/engine/pageTable/runColumns';
 import { faultOf, makeBatch, translateBatch, type TranslationBatch } from '../src/engine/pageTable/translate';
 import { requesterId } from '../src/engine/values';
 import { openImage } from '../src/image/openImage';
@@ -51,11 +51,12 @@ function timed(work: () => Omit<Round, 'cpuNanoseconds'>): Round {
 export const listRound = ({ memory, space }: Subject): Round =>
   timed(() => {
     const endPage = 2 ** (space.inputBits - 12);
+    const columns = new RunColumns(PAGE_RUNS);
     let checksum = 0;
     let count = 0;
     let runs = 0;
     for (let startPage: number | undefined = 0; startPage !== undefined;) {
-      const list = finish(memory, space, startPage, endPage);
+      const list = finish(memory, space, { startPage, endPage, limit: PAGE_RUNS, columns });
       if (list.unreadableTables + list.cycles > 0) throw new Error('The list left something out.');
       for (let row = 0; row < list.runs.length; row++) {
         checksum = (checksum + Math.imul(foldRun(list.runs, row), 2 * runs++ + 1)) | 0;
@@ -66,8 +67,8 @@ export const listRound = ({ memory, space }: Subject): Round =>
     return { checksum: checksum >>> 0, count };
   });
 
-function finish(memory: PhysicalMemory, space: AddressSpace, startPage: number, endPage: number): RunList {
-  const work = listRuns(memory, space, { startPage, endPage, limit: PAGE_RUNS });
+function finish(memory: PhysicalMemory, space: AddressSpace, options: ListOptions): RunList {
+  const work = listRuns(memory, space, options);
   for (;;) {
     const step = work.next();
     if (step.done === true) return step.value;
@@ -115,7 +116,7 @@ export function makeTranslateRound({ memory, space }: Subject, requests: Request
     status === 0 ? 0 : 1 + OUTCOMES.indexOf(faultOf(status)),
   );
   return () =>
-        timed(() => {
+    timed(() => {
       const tables = new LeafTables(memory, space.format, batch.count);
       for (let row = 0; row < batch.count; row += STEP_REQUESTS) {
         const end = Math.min(batch.count, row + STEP_REQUESTS);

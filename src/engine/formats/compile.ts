@@ -37,6 +37,8 @@ export interface CompiledFormat {
   readonly readHi: number;
   readonly writeLo: number;
   readonly writeHi: number;
+    /** Bit 0 allows reads and bit 1 writes: permission needs no comparison. */
+  readonly permissionInLowBits: boolean;
   readonly accessedLo: number;
   readonly accessedHi: number;
   readonly dirtyLo: number;
@@ -93,6 +95,7 @@ export function compileFormat(
     readHi: hi(format.readable),
     writeLo: lo(format.writable),
     writeHi: hi(format.writable),
+        permissionInLowBits: format.readable === 1n && format.writable === 2n,
     accessedLo: lo(format.accessed),
     accessedHi: hi(format.accessed),
     dirtyLo: lo(format.dirty),

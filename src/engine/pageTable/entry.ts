@@ -31,6 +31,7 @@ export function isLeaf(level: CompiledLevel, lo: number, hi: number): boolean {
 
 /** READ and WRITE bits that this entry allows. */
 export function entryPermission(format: CompiledFormat, lo: number, hi: number): number {
+  if (format.permissionInLowBits) return lo & READ_WRITE;
   const read = (lo & format.readLo) === format.readLo && (hi & format.readHi) === format.readHi ? READ : 0;
   const write =
     (lo & format.writeLo) === format.writeLo && (hi & format.writeHi) === format.writeHi ? WRITE : 0;

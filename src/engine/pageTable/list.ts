@@ -30,6 +30,8 @@ export interface ListOptions {
   readonly limit: number;
   readonly filter?: Filter | undefined;
   readonly entryBudget?: number;
+  /** Written over and given back as `runs`, for a caller that is done with them: a long list then leaves no garbage. */
+  readonly columns?: RunColumns;
 }
 
 export interface RunList {
@@ -107,7 +109,7 @@ class Lister {
     this.#space = space;
     this.#options = options;
     this.#bounds = options.filter?.iovaBounds;
-    this.#merger = new RunMerger(options.limit);
+    this.#merger = new RunMerger(options.limit, options.columns);
     this.#position = options.startPage;
     this.#enter(space.format.rootLevel, space.root, 0, READ_WRITE);
   }
@@ -169,7 +171,14 @@ class Lister {
       const { level, index } = place;
       const page = place.base + index * level.pagesPerEntry;
       if (plain) {
-        place.index = this.#merger.continueWith(words, index, place.end, page, this.#continuing(place));
+        const { end: to, permission } = place;
+        const address = place.table * FRAME_BYTES + index * 8;
+        const stretch = { words, from: index, to, page, address, permission };
+        place.index = this.#merger.addLeaves(this.#space.format, level, stretch);
+        if (this.#merger.full) {
+          this.#nextPage = page + place.index - index;
+          return false;
+        }
         if (place.index > index) continue;
       }
       this.#position = page;
@@ -177,14 +186,6 @@ class Lister {
     }
     this.#position = place.base + place.end * place.level.pagesPerEntry;
     return true;
-  }
-
-  /** Permission that a continued run has: the leaf's own bits equal those of the run, so only the path can differ. */
-  #continuing(place: Place): number {
-    const { columns } = this.#merger;
-    const lo = columns.lo[columns.length] ?? 0;
-    const hi = columns.hi[columns.length] ?? 0;
-    return place.permission & entryPermission(this.#space.format, lo, hi);
   }
 
   /** Deals with one entry and moves on; false to leave the table for now. */

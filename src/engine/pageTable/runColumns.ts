@@ -1,3 +1,5 @@
+const ROW_BYTES = 42;
+
 /** Runs of like neighbours, struct of arrays; row i of each array belongs to run i. Grows as it is filled. */
 export class RunColumns {
   length = 0;
@@ -17,14 +19,16 @@ export class RunColumns {
   permission: Uint8Array;
 
   constructor(capacity: number) {
-    this.page = new Float64Array(capacity);
-    this.count = new Float64Array(capacity);
-    this.frame = new Float64Array(capacity);
-    this.entryAddress = new Float64Array(capacity);
-    this.lo = new Uint32Array(capacity);
-    this.hi = new Uint32Array(capacity);
-    this.level = new Uint8Array(capacity);
-    this.permission = new Uint8Array(capacity);
+    // One buffer for all: eight small ones cost more than what a page of a list writes to them.
+    const buffer = new ArrayBuffer(ROW_BYTES * capacity);
+    this.page = new Float64Array(buffer, 0, capacity);
+    this.count = new Float64Array(buffer, 8 * capacity, capacity);
+    this.frame = new Float64Array(buffer, 16 * capacity, capacity);
+    this.entryAddress = new Float64Array(buffer, 24 * capacity, capacity);
+    this.lo = new Uint32Array(buffer, 32 * capacity, capacity);
+    this.hi = new Uint32Array(buffer, 36 * capacity, capacity);
+    this.level = new Uint8Array(buffer, 40 * capacity, capacity);
+    this.permission = new Uint8Array(buffer, 41 * capacity, capacity);
   }
 
   /** Room for one more run; the caller fills row `length` and raises it. */

@@ -43,7 +43,7 @@ export interface TableWalk {
 export function beyondWidth(space: AddressSpace, addressLo: number, addressHi: number): boolean {
   const { inputBits } = space;
   if (inputBits >= 64) return false;
-    if (inputBits >= 32) return addressHi >>> (inputBits - 32) !== 0;
+  if (inputBits >= 32) return addressHi >>> (inputBits - 32) !== 0;
   return addressHi !== 0 || addressLo >>> inputBits !== 0;
 }
 
