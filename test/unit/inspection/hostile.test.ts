@@ -40,6 +40,37 @@ describe('hostile tables', function () {
     } while (Date.now() < end);
     assert.ok(images > 0);
   });
+
+  it('leave the first page when CAP claims addresses of six bits', async () => {
+    const { client } = startCountedEngine();
+    // Root table, context table and three levels of tables, a frame each; page 0 is mapped to 0x5000.
+    const words = new BigUint64Array(5 * 512);
+    words.set([0x1001n], 0);
+    words.set([0x2001n, 0x101n], 512);
+    words.set([0x3003n], 2 * 512);
+    words.set([0x4003n], 3 * 512);
+    words.set([0x5003n, 0x6003n], 4 * 512);
+    const segments = [{ paddr: '0x0', offset: 0, length: words.byteLength }];
+    const registers = { RTADDR: '0x0', CAP: '0x51f00' };
+    await client.request('open', {
+      inspection: INSPECTION,
+      description: JSON.stringify({
+        version: 1,
+        image: { file: 'x.raw', segments },
+        iommus: [{ name: 'dmar0', kind: 'vt-d', segment: 0, registers }],
+      }),
+      image: { kind: 'bytes', name: 'x.raw', bytes: new Uint8Array(words.buffer) },
+    });
+    const page = { limit: 10 };
+    const [domain] = (await client.request('domains', { inspection: INSPECTION, page })).rows;
+    assert.ok(domain);
+    const { rows, next } = await client.request('list', { inspection: INSPECTION, domain, where: '', page });
+    assert.deepEqual(
+      [rows.map((run) => [run.iova, run.length, run.paddr]), next],
+      [[[0n, 4096n, 0x5000n]], undefined],
+    );
+    await client.dispose();
+  });
 });
 
 /** Asks everything of one image. */
