@@ -248,6 +248,63 @@ describe('iopte', function () {
     });
   });
 
+  describe('several IOMMUs', () => {
+    before(async () => {
+      await copyFile('samples/vtd-4level.elf.gz', at('several.elf.gz'));
+      const registers = { RTADDR: '0x2f8f000' };
+      const iommus = [
+        { name: 'dmar0', kind: 'vt-d', registers },
+        { name: 'dmar1', kind: 'vt-d', registers },
+        { name: 'other', kind: 'amd-vi', registers: { DevTabBase: '0x1000001' } },
+      ];
+      await writeFile(
+        at('several.iopte.json'),
+        JSON.stringify({ version: 1, image: 'several.elf.gz', iommus }),
+      );
+    });
+    const walk = (...more: string[]): string[] => [
+      ...['walk', at('several.iopte.json'), '--device', '00:02.0', '--iova', '0xffed8000'],
+      ...more,
+    ];
+
+    it('are shown, with the reason for one that cannot be read', async () => {
+      const { exitCode, stdout } = await runCli(['inspect', at('several.iopte.json'), '--json']);
+      assert.equal(exitCode, 0);
+      const iommus = (jsonLines(stdout) as readonly Record<string, unknown>[]).filter(
+        ({ type }) => type === 'iommu',
+      );
+      assert.deepEqual(
+        iommus.map(({ name, failure }) => [name, failure !== undefined]),
+        [
+          ['dmar0', false],
+          ['dmar1', false],
+          ['other', true],
+        ],
+      );
+      const refused = await runCli(walk('--iommu', 'other'));
+      assert.equal(refused.exitCode, 1);
+      assert.match(refused.stderr, /^iopte: .*amd-vi/m);
+    });
+
+    it('must be told apart where a domain id or a device is in more than one', async () => {
+      const domain = ['list', at('several.iopte.json'), '--domain', '4'];
+      const ambiguous = await runCli(domain);
+      assert.equal(ambiguous.exitCode, 1);
+      assert.match(
+        ambiguous.stderr,
+        /^iopte: domain 4 is not the only one with this id: domain 4 \(root 0x3436000\) of dmar0, domain 4 \(root 0x3436000\) of dmar1\nhint: choose with --iommu NAME$/m,
+      );
+      assert.match(
+        (await runCli([...domain, '--iommu', 'dmar1'])).stdout,
+        /^domain 4 .* of dmar1: 00:02\.0$/m,
+      );
+      const device = await runCli(walk());
+      assert.equal(device.exitCode, 1);
+      assert.match(device.stderr, /00:02\.0 has an entry in more than one IOMMU: dmar0, dmar1/);
+      assert.match((await runCli(walk('--iommu', 'dmar1'))).stdout, /through dmar1$/m);
+    });
+  });
+
   describe('translate', () => {
     const line = (iova: string, access = 'read'): string =>
       `${JSON.stringify({ sid: '0x10', pasid: null, iova, access })}\n`;
