@@ -5,12 +5,15 @@ import { formatSize, hex, type Translation, type TranslateRequest } from '../../
 import { type CliCommand, type CommonOptions } from '../command';
 import { badInput, cancelled, CliError } from '../errors';
 import { parseRequest, readLines, type NumberedLine } from '../requests';
-import { answerOf, deviceName } from '../words';
+import { answerLine, deviceName } from '../words';
 
 interface TranslateOptions extends CommonOptions {
   readonly requests: string;
   readonly iommu?: string;
 }
+
+/** Bytes of a file of requests that are read at once. */
+const CHUNK = 512 * 1024;
 
 export const translate: CliCommand<TranslateOptions> = {
   name: 'translate',
@@ -29,7 +32,10 @@ export const translate: CliCommand<TranslateOptions> = {
     const fromInput = options.requests === '-';
     const name = fromInput ? 'standard input' : options.requests;
     if (!fromInput) await mustBeReadable(name);
-    const stream = addAbortSignal(session.signal, fromInput ? process.stdin : createReadStream(name));
+    const stream = addAbortSignal(
+      session.signal,
+      fromInput ? process.stdin : createReadStream(name, { highWaterMark: CHUNK }),
+    );
     let heading = true;
     try {
       for await (const lines of readLines(stream, name)) {
@@ -39,7 +45,7 @@ export const translate: CliCommand<TranslateOptions> = {
           ...(options.iommu === undefined ? {} : { iommu: options.iommu }),
           requests,
         });
-        if (options.json === true) await output.json(answers.map(answerOf));
+        if (options.json === true) await output.lines(answers.map(answerLine));
         else if (requests.length > 0) await output.table(COLUMNS, cellsOf(requests, answers), { heading });
         heading = false;
         if (refused) throw refused;

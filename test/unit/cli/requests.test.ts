@@ -3,7 +3,8 @@ import * as fc from 'fast-check';
 import { CliError } from '../../../src/cli/errors';
 import { jsonText } from '../../../src/cli/output';
 import { parseRequest, readLines, type NumberedLine } from '../../../src/cli/requests';
-import { answerOf } from '../../../src/cli/words';
+import { answerLine, answerOf } from '../../../src/cli/words';
+import { type Translation } from '../../../src/inspection/protocol';
 
 const parse = (text: string) => parseRequest({ text, number: 7 }, 'r.jsonl');
 
@@ -65,20 +66,25 @@ describe('requests of iopte translate', () => {
   });
 
   it('writes answers in the documented form', () => {
-    assert.equal(
-      jsonText(
-        answerOf({ ok: true, paddr: 0x9d61000n, size: 4096n, perm: 'RW', level: 1, entry: 0x9d61003n }),
-      ),
-      '{"ok":true,"paddr":"0x9d61000","size":"0x1000","perm":"RW","level":1,"entry":"0x9d61003"}',
-    );
-    assert.equal(
-      jsonText(answerOf({ ok: true, paddr: 5n, size: 4096n, perm: 'RW', level: null, entry: null })),
-      '{"ok":true,"paddr":"0x5","size":"0x1000","perm":"RW","level":null,"entry":null}',
-    );
-    assert.equal(
-      jsonText(answerOf({ ok: false, fault: 'not-present', level: 2 })),
-      '{"ok":false,"fault":"not-present","level":2}',
-    );
+    const cases: [Translation, string][] = [
+      [
+        { ok: true, paddr: 0x9d61000n, size: 4096n, perm: 'RW', level: 1, entry: 0x9d61003n },
+        '{"ok":true,"paddr":"0x9d61000","size":"0x1000","perm":"RW","level":1,"entry":"0x9d61003"}',
+      ],
+      [
+        { ok: true, paddr: 5n, size: 4096n, perm: 'RW', level: null, entry: null },
+        '{"ok":true,"paddr":"0x5","size":"0x1000","perm":"RW","level":null,"entry":null}',
+      ],
+      [{ ok: false, fault: 'not-present', level: 2 }, '{"ok":false,"fault":"not-present","level":2}'],
+      [
+        { ok: false, fault: 'interrupt-window', level: null },
+        '{"ok":false,"fault":"interrupt-window","level":null}',
+      ],
+    ];
+    for (const [answer, line] of cases) {
+      assert.equal(answerLine(answer), line);
+      assert.equal(jsonText(answerOf(answer)), line);
+    }
   });
 
   it('names file, line and field of a line that is no request', () => {
