@@ -14,8 +14,18 @@ const debian = '/usr/bin/chromium';
 /** Where the npm package's browser looks for its libraries and fonts; harmless where it finds the system's. */
 const packedEnv = () => ({
   LD_LIBRARY_PATH: path.join(packed, 'lib'),
-  FONTCONFIG_PATH: path.join(packed, 'fonts'),
+  FONTCONFIG_FILE: path.join(packed, 'fonts.conf'),
 });
+
+/** Its fonts and the system's. */
+const FONTS = `<?xml version="1.0"?>
+<!DOCTYPE fontconfig SYSTEM "fonts.dtd">
+<fontconfig>
+  <dir>${path.join(packed, 'fonts')}</dir>
+  <dir>/usr/share/fonts</dir>
+  <cachedir>${path.join(packed, 'font-cache')}</cachedir>
+</fontconfig>
+`;
 
 /** The browser's program and extra environment, or undefined when there is none yet. */
 export function findChromium() {
@@ -61,7 +71,8 @@ export async function ensureChromium(log) {
   );
   chmodSync(path.join(packed, 'chromium'), 0o755);
   unpack(path.join(bin, 'al2023.tar.br'), packed); // holds lib/
-  unpack(path.join(bin, 'fonts.tar.br'), packed); // holds fonts/
+  unpack(path.join(bin, 'fonts.tar.br'), packed); // holds fonts/, and a fonts.conf for another place
+  writeFileSync(path.join(packed, 'fonts.conf'), FONTS);
   unpack(path.join(bin, 'swiftshader.tar.br'), packed);
   rmSync(path.join(packed, 'node_modules'), { recursive: true, force: true });
   writeFileSync(path.join(packed, 'version'), PACKAGE_VERSION);
