@@ -3,7 +3,7 @@ import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { source as axeSource, type AxeResults, type RunOptions } from 'axe-core';
-import { type Frame, type Page } from 'playwright-core';
+import { type Frame, type Locator, type Page } from 'playwright-core';
 import { openBrowser, type BrowserOptions } from '../../scripts/lib/browser.mjs';
 import { installVsix, remoteUri, startCodeServer, workbenchUrl } from '../../scripts/lib/codeServer.mjs';
 import { sampleWorkspace } from '../../scripts/lib/workspace.mjs';
@@ -75,26 +75,31 @@ export async function openWorkbench(options: WorkbenchOptions = {}): Promise<Wor
   }
 }
 
+/** Whether it becomes true in this time. */
+const inTime = (waiting: Promise<unknown>): Promise<boolean> =>
+  waiting.then(
+    () => true,
+    () => false,
+  );
+
 /**
- * Runs a command from the command palette, by its full title: `IOPTE: Open Sample`. A palette that was opened before the
- * extension was known does not list its commands, so it is opened again.
+ * Runs a command from the command palette, by its full title: `IOPTE: Open Sample`. Opens the palette again when it was
+ * opened before the extension was known, or was closed by something else that took the focus.
  */
 export async function runCommand(page: Page, title: string): Promise<void> {
   const input = page.locator('.quick-input-widget input[type="text"]');
   const row = page.locator('.quick-input-list .monaco-list-row', { hasText: title }).first();
-  for (let attempt = 1; ; attempt++) {
+  for (let attempt = 1; attempt <= 6; attempt++) {
     await page.keyboard.press('F1');
-    await input.waitFor();
-    await input.fill(`>${title}`);
-    const found = await row.waitFor({ timeout: attempt < 5 ? 3000 : 15_000 }).then(
-      () => true,
-      () => false,
-    );
-    if (found) break;
-    if (attempt === 5) throw new Error(`the command palette has no ${title}`);
+    const listed = async (): Promise<void> => {
+      await input.fill(`>${title}`, { timeout: 5000 });
+      await row.waitFor({ timeout: attempt < 4 ? 3000 : 10_000 });
+      await input.press('Enter', { timeout: 5000 });
+    };
+    if (await inTime(listed())) return;
     await page.keyboard.press('Escape');
   }
-  await input.press('Enter');
+  throw new Error(`the command palette has no ${title}`);
 }
 
 /** Takes the row with this text in the quick pick that is open. */
@@ -143,15 +148,16 @@ export async function webview(page: Page, containing = 'body', milliseconds = 30
  * Takes a picture into shots/.
  * @param options.docs  a picture that README or docs/ show: taken over into docs/images/ when UPDATE_IMAGES is set
  *   (`npm test -- --update-images`)
+ * @param options.of  the part of the page to take
  */
 export async function screenshot(
   page: Page,
   name: string,
-  options: { readonly docs?: boolean } = {},
+  options: { readonly docs?: boolean; readonly of?: Locator } = {},
 ): Promise<void> {
   mkdirSync(shots, { recursive: true });
   const file = path.join(shots, `${name}.png`);
-  await page.screenshot({ path: file, animations: 'disabled', caret: 'hide' });
+  await (options.of ?? page).screenshot({ path: file, animations: 'disabled', caret: 'hide' });
   if (options.docs && process.env['UPDATE_IMAGES']) {
     mkdirSync(images, { recursive: true });
     copyFileSync(file, path.join(images, `${name}.png`));

@@ -1,5 +1,11 @@
 import * as vscode from 'vscode';
-import { hex, type EntryRef, type WalkResult, type WalkStep } from '../../inspection/protocol';
+import {
+  hex,
+  type EntryRef,
+  type Translation,
+  type WalkResult,
+  type WalkStep,
+} from '../../inspection/protocol';
 import { failureOf, sentence } from '../errors';
 import type { Inspection, Inspections } from '../inspections';
 import { tooltipOf, treeItem } from './items';
@@ -167,8 +173,9 @@ function word(element: WalkElement): Wording {
     case 'result': {
       const { translation, summary, hint } = element.result;
       return {
-        label: summary,
-        description: hint ?? '',
+        // Short and with the point first: a side bar cuts off what comes late.
+        label: resultLabel(translation),
+        description: joined(summary, hint),
         icon: translation.ok ? 'pass' : 'error',
         colour: translation.ok ? 'testing.iconPassed' : 'testing.iconFailed',
         spoken: hint === undefined ? summary : `${summary} ${hint}`,
@@ -185,12 +192,22 @@ function word(element: WalkElement): Wording {
   }
 }
 
+function resultLabel(translation: Translation): string {
+  if (translation.ok) return `→ ${hex(translation.paddr)}`;
+  const { fault, level } = translation;
+  return level === null
+    ? vscode.l10n.t('Refused: {0}', fault)
+    : vscode.l10n.t('Refused: {0}, level {1}', fault, level);
+}
+
+const joined = (...parts: readonly (string | undefined)[]): string => parts.filter(Boolean).join(' ');
+
 function wordStep(step: WalkStep, number: number): Wording {
   const words = step.words.map(hex).join(' ');
   const [problem] = step.problems;
   return {
     label: step.title,
-    description: `[${step.index}] ${words} ${step.says}`,
+    description: `[${step.index}] ${step.says}`,
     icon: problem ? 'warning' : 'symbol-numeric',
     ...(problem && {
       colour: problem.severity === 'error' ? 'list.errorForeground' : 'list.warningForeground',

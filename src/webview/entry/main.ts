@@ -59,6 +59,7 @@ window.addEventListener('message', (event) => {
   save();
   if (again) return;
   paint();
+  window.scrollTo(0, 0);
   if (message.entry) status.textContent = `${message.entry.title}. ${problemCount(message)}`;
 });
 

@@ -51,7 +51,7 @@ function document(theme: Theme, state: unknown): string {
     <meta charset="utf-8">
     <meta http-equiv="Content-Security-Policy" content="${policy}">
     <title>Entry</title>
-    <style nonce="${NONCE}">:root{${themeStyle}} body{background:var(--vscode-sideBar-background)}</style>
+    <style nonce="${NONCE}">:root{${themeStyle}}</style>
     <style nonce="${NONCE}">${css}</style>
     <script nonce="${NONCE}">
       const talk = { sent: [], state: ${JSON.stringify(state)} };
