@@ -98,6 +98,7 @@ describe('inspecting a sample, no folder open', () => {
         'breadcrumbs.enabled': false,
         'editor.minimap.enabled': false,
         'window.commandCenter': false,
+        'window.title': '${activeEditorShort}',
       },
     });
     page = workbench.page;
