@@ -19,7 +19,11 @@ interface CountedDomain {
   readonly statistics: DomainStatistics;
 }
 
-export const inspect: CliCommand<CommonOptions> = {
+interface InspectOptions extends CommonOptions {
+  readonly all?: boolean;
+}
+
+export const inspect: CliCommand<InspectOptions> = {
   name: 'inspect',
   summary: 'show what the image is: IOMMUs, registers, devices, domains with statistics',
   examples: [
@@ -27,16 +31,16 @@ export const inspect: CliCommand<CommonOptions> = {
     'vtd.iopte.json --json',
     'vtd.elf.gz --registers RTADDR=0x2f8f000,GSTS=0xc7000000',
   ],
-  configure() {
-    // FILE says everything.
+  configure(command) {
+    command.option('--all', 'every field of every register, also what is clear');
   },
   async run({ session, output, options }) {
     const { summary } = session;
     const readable = summary.iommus.some((iommu) => iommu.failure === undefined);
     const devices = readable ? await session.devices() : [];
     const domains = readable ? await session.domains() : [];
-    const write = options.json === true ? writeJson : writeText;
-    await write(output, session, summary, devices, domains);
+    if (options.json === true) await writeJson(output, session, summary, devices, domains);
+    else await writeText(output, session, summary, devices, domains, options.all === true);
     const [first] = summary.iommus;
     if (!readable && first?.failure) throw fromFailure(first.failure);
   },
@@ -128,6 +132,7 @@ async function writeText(
   summary: InspectionSummary,
   devices: readonly DeviceRow[],
   domains: readonly DomainRow[],
+  all: boolean,
 ): Promise<void> {
   const { image } = summary;
   await output.lines([
@@ -137,7 +142,7 @@ async function writeText(
   ]);
   for (const iommu of summary.iommus) {
     await output.lines(['']);
-    await writeIommu(output, iommu);
+    await writeIommu(output, iommu, all);
     if (iommu.failure) continue;
     await writeDevices(
       output,
@@ -151,7 +156,7 @@ async function writeText(
   }
 }
 
-async function writeIommu(output: Output, iommu: IommuSummary): Promise<void> {
+async function writeIommu(output: Output, iommu: IommuSummary, all: boolean): Promise<void> {
   const state = iommu.translating ? 'translation on' : 'translation off';
   await output.title(`${iommu.name}: ${iommu.mode}, PCI segment ${iommu.segment}, ${state}`);
   if (iommu.failure) await output.lines([output.red(`  ${iommu.failure.message}`)]);
@@ -159,7 +164,7 @@ async function writeIommu(output: Output, iommu: IommuSummary): Promise<void> {
     [register.name, '', '', hex(register.value), ''],
     // Reserved bits that are clear, and what a register does not offer, would only hide the rest.
     ...register.fields
-      .filter((field) => field.kind !== 'reserved' || field.value !== 0n)
+      .filter(({ kind, value }) => all || value !== 0n || (kind !== 'reserved' && kind !== 'attribute'))
       .map((field) => [
         '',
         field.name,

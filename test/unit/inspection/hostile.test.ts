@@ -15,7 +15,7 @@ import {
   type TranslateRequest,
 } from '../../../src/inspection/protocol';
 import { SLICE_MS } from '../../../src/inspection/work';
-import { startCountedEngine } from './engineInThread';
+import { inProcessEngine } from './inProcess';
 import { makeHostileImage, Random, type HostileImage } from './hostileTables';
 
 const SECONDS = Number(process.env['FUZZ_SECONDS'] ?? 5);
@@ -42,7 +42,7 @@ describe('hostile tables', function () {
   });
 
   it('leave the first page when CAP claims addresses of six bits', async () => {
-    const { client } = startCountedEngine();
+    const { client } = inProcessEngine(1);
     // Root table, context table and three levels of tables, a frame each; page 0 is mapped to 0x5000.
     const words = new BigUint64Array(5 * 512);
     words.set([0x1001n], 0);
@@ -75,8 +75,8 @@ describe('hostile tables', function () {
 
 /** Asks everything of one image. */
 async function examine(image: HostileImage, seed: number): Promise<void> {
-  const { client, slices } = startCountedEngine();
-  const asker = new Asker(client, slices);
+  const { client, pauses } = inProcessEngine(1);
+  const asker = new Asker(client, pauses);
   try {
     const opened = await asker.ask('open', {
       inspection: INSPECTION,
