@@ -4,6 +4,8 @@ import { type PhysicalMemory } from '../memory/physicalMemory';
 /** Tables kept at most: 64 GiB of 4 KiB leaves. */
 const MOST_TABLES = 2 ** 15;
 const LEAST_TABLES = 2 ** 6;
+/** Buffers that hold them: their numbers have 16 bits. */
+const MOST_BUFFERS = 2 ** 16;
 const NO_TAG = -1;
 
 /** Rows that are looked up at once. */
@@ -15,10 +17,12 @@ export const LOOKUP_ROWS = 64;
  * may have overwritten is not found any more.
  */
 export class LeafTables {
-  /** What `lookUp` found, by row since its first: the permission above the table, 0 when it is not kept; and the entry. */
+  /** What `lookUp` found, by row since its first: the permission above the table, 0 when it is not kept. */
   readonly permission = new Uint8Array(LOOKUP_ROWS);
-  readonly lo = new Uint32Array(LOOKUP_ROWS);
-  readonly hi = new Uint32Array(LOOKUP_ROWS);
+  readonly #rowBuffer = new Uint16Array(LOOKUP_ROWS);
+  /** What `#touch` read: without a use of it the reads would be left out. */
+  touched = 0;
+  readonly #rowWord = new Uint32Array(LOOKUP_ROWS);
   readonly #memory: PhysicalMemory;
   readonly #indexShift: number;
   readonly #indexMask: number;
@@ -26,58 +30,103 @@ export class LeafTables {
   readonly #shift: number;
   readonly #tagsPerHigh: number;
   readonly #mask: number;
-  /** By slot. */
+  /** Of the memory, when the first of the tables was kept. */
+  #generation: number;
+  /** The buffers that hold the tables, as words; few, so that finding an entry touches no object of its table. */
+  #buffers: Uint32Array[] = [];
+  #numbers = new Map<ArrayBufferLike, number>();
+  /** By slot: the address bits above the table, the permission above it, its buffer's number and its first word there. */
   readonly #tags: Float64Array;
-  readonly #generations: Float64Array;
   readonly #permissions: Uint8Array;
-  readonly #words: (Uint32Array | undefined)[];
+  readonly #inBuffer: Uint16Array;
+  readonly #firstWord: Uint32Array;
 
   /** Room for as many tables as a batch of `requests` can make use of. */
   constructor(memory: PhysicalMemory, format: CompiledFormat, requests: number) {
     const { shift, indexMask } = levelOf(format, 1);
     const size = 2 ** Math.ceil(Math.log2(Math.min(MOST_TABLES, Math.max(LEAST_TABLES, requests))));
     this.#memory = memory;
+    this.#generation = memory.generation;
     this.#indexShift = shift;
     this.#indexMask = indexMask;
     this.#shift = shift + Math.log2(indexMask + 1);
     this.#tagsPerHigh = 2 ** (32 - this.#shift);
     this.#mask = size - 1;
     this.#tags = new Float64Array(size).fill(NO_TAG);
-    this.#generations = new Float64Array(size);
     this.#permissions = new Uint8Array(size);
-    this.#words = new Array<Uint32Array | undefined>(size).fill(undefined);
+    this.#inBuffer = new Uint16Array(size);
+    this.#firstWord = new Uint32Array(size);
   }
 
-  /**
-   * Reads the leaf-most entries of the rows [first, end), at most LOOKUP_ROWS, as far as their tables are kept. A loop of
-   * its own, and a short one, because the processor then fetches the entries of several rows from memory at once.
-   */
+  /** Finds the leaf-most entries of the rows [first, end), at most LOOKUP_ROWS, as far as their tables are kept. */
   lookUp(addressesLo: Uint32Array, addressesHi: Uint32Array, first: number, end: number): void {
-    const { permission, lo, hi } = this;
-    const { generation } = this.#memory;
+    if (!this.current) this.#forget();
     for (let row = first; row < end; row++) {
       const addressLo = addressesLo[row] ?? 0;
       const tag = (addressLo >>> this.#shift) + (addressesHi[row] ?? 0) * this.#tagsPerHigh;
       const slot = tag & this.#mask;
-      const words = this.#words[slot];
-      if (words && this.#tags[slot] === tag && this.#generations[slot] === generation) {
-        const at = 2 * ((addressLo >>> this.#indexShift) & this.#indexMask);
-        permission[row - first] = this.#permissions[slot] ?? 0;
-        lo[row - first] = words[at] ?? 0;
-        hi[row - first] = words[at + 1] ?? 0;
-      } else {
-        permission[row - first] = 0;
-      }
+      const index = (addressLo >>> this.#indexShift) & this.#indexMask;
+      this.permission[row - first] = this.#tags[slot] === tag ? (this.#permissions[slot] ?? 0) : 0;
+      this.#rowBuffer[row - first] = this.#inBuffer[slot] ?? 0;
+      this.#rowWord[row - first] = (this.#firstWord[slot] ?? 0) + 2 * index;
     }
+    this.#touch(end - first);
+  }
+
+  /**
+   * Reads the entries for nothing but to have the processor fetch them, many at once because the loop is short: one after
+   * the other, between all the rest of a translation, they cost twice as much.
+   */
+  #touch(rows: number): void {
+    const buffers = this.#buffers;
+    const rowBuffer = this.#rowBuffer;
+    const rowWord = this.#rowWord;
+    let touched = 0;
+    for (let row = 0; row < rows; row++) {
+      const words = buffers[rowBuffer[row] ?? 0];
+      if (words !== undefined) touched |= words[rowWord[row] ?? 0] ?? 0;
+    }
+    this.touched = touched;
+  }
+
+  /** False when a read of the memory may have overwritten what `lookUp` found. */
+  get current(): boolean {
+    return this.#generation === this.#memory.generation;
+  }
+
+  /** The halves of the entry of a row for which `permission` is not 0, while `current`. */
+  lo(row: number): number {
+    return this.#buffers[this.#rowBuffer[row] ?? 0]?.[this.#rowWord[row] ?? 0] ?? 0;
+  }
+
+  hi(row: number): number {
+    return this.#buffers[this.#rowBuffer[row] ?? 0]?.[(this.#rowWord[row] ?? 0) + 1] ?? 0;
   }
 
   /** Keeps a table for the addresses that share its upper bits. */
   keep(addressLo: number, addressHi: number, words: Uint32Array, permission: number): void {
+    if (!this.current || this.#buffers.length === MOST_BUFFERS) return;
     const tag = (addressLo >>> this.#shift) + addressHi * this.#tagsPerHigh;
     const slot = tag & this.#mask;
     this.#tags[slot] = tag;
-    this.#generations[slot] = this.#memory.generation;
     this.#permissions[slot] = permission;
-    this.#words[slot] = words;
+    this.#inBuffer[slot] = this.#numberOf(words.buffer);
+    this.#firstWord[slot] = words.byteOffset / 4;
+  }
+
+  #numberOf(buffer: ArrayBufferLike): number {
+    const known = this.#numbers.get(buffer);
+    if (known !== undefined) return known;
+    const number = this.#buffers.length;
+    this.#buffers.push(new Uint32Array(buffer, 0, Math.floor(buffer.byteLength / 4)));
+    this.#numbers.set(buffer, number);
+    return number;
+  }
+
+  #forget(): void {
+    this.#generation = this.#memory.generation;
+    this.#tags.fill(NO_TAG);
+    this.#buffers = [];
+    this.#numbers = new Map();
   }
 }

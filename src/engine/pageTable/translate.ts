@@ -84,15 +84,17 @@ export function translateBatch(
   for (let first = from; first < to; first += LOOKUP_ROWS) {
     const end = Math.min(first + LOOKUP_ROWS, to);
     tables.lookUp(batch.addressLo, batch.addressHi, first, end);
+    let current = true;
     for (let row = first; row < end; row++) {
       const needed = batch.write[row] === 1 ? WRITE : READ;
       const permission = tables.permission[row - first] ?? 0;
-      if ((permission & needed) === 0) {
+      if (!current || (permission & needed) === 0) {
         batch.status[row] = walkRow(memory, space, tables, batch, row, needed);
+        current = tables.current;
         continue;
       }
-      const lo = tables.lo[row - first] ?? 0;
-      const hi = tables.hi[row - first] ?? 0;
+      const lo = tables.lo(row - first);
+      const hi = tables.hi(row - first);
       batch.level[row] = 1;
       batch.status[row] = takeEntry(space.format, leafMost, batch, row, needed, permission, lo, hi);
     }

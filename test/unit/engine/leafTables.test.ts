@@ -93,4 +93,47 @@ describe('kept leaf tables', () => {
     changing.generation++;
     assert.equal(ask(changing, 0, 0x7000, false, kept), '0 1 999000');
   });
+
+  it('are right over a memory that keeps overwriting its frames', () => {
+    const memory = tables();
+    const regions = 400;
+    for (let region = 0; region < regions; region++) {
+      memory.frame(1000 + region);
+      memory.frame(2000 + region);
+      memory.set(1, region, at(1000 + region) | 3n);
+      memory.set(1000 + region, 0, at(2000 + region) | 3n);
+      memory.set(2000 + region, 0, at(0x10000 + region) | 3n);
+    }
+    const ring = Array.from({ length: 65 }, () => ({ frame: -1, words: new Uint32Array(1024) }));
+    let next = 0;
+    const overwriting = {
+      generation: 0,
+      readFrame(frame: number) {
+        const held = ring.find((place) => place.frame === frame);
+        if (held) return held.words;
+        const words = memory.readFrame(frameNumber(frame));
+        const place = ring[next++ % ring.length];
+        if (!words || !place) return undefined;
+        if (place.frame >= 0) overwriting.generation++;
+        place.frame = frame;
+        place.words.set(words);
+        return place.words;
+      },
+      explainMissing: () => '',
+    };
+    // One region until its table is kept and found, then 62 others whose tables overwrite it, then the one again.
+    const batch = makeBatch(192 * 5);
+    const asked = Array.from({ length: batch.count }, (_, row) =>
+      row % 192 < 128 || row % 192 > 189 ? 0 : 1 + (row % 391),
+    );
+    asked.forEach((region, row) => {
+      batch.addressLo[row] = region << 30;
+      batch.addressHi[row] = region >> 2;
+    });
+    translateBatch(overwriting, space, batch);
+    asked.forEach((region, row) => {
+      assert.equal(batch.status[row], 0);
+      assert.equal(batch.paddrLo[row], (0x10000 + region) * 4096, `row ${row}`);
+    });
+  });
 });
