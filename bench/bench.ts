@@ -1,12 +1,14 @@
 import * as os from 'node:os';
 import * as path from 'node:path';
 import { makeDomainImage, makeRequests } from './domainImage';
+import { figures, type Figure } from './figures';
 import { buildLimit, Limit, type Round } from './limit';
 import { listRound, makeTranslateRound, openSubject } from './ours';
 
 export interface BenchOptions {
   readonly quick: boolean;
   readonly json: boolean;
+  readonly figures: boolean;
   readonly strict: boolean;
   readonly seed: number;
 }
@@ -62,6 +64,8 @@ export async function bench(options: BenchOptions, home: string, out: string): P
     ));
   subject.memory.close();
   if (!options.json) print(results, image.leaves, requestCount, rounds);
+  if (options.figures)
+    showFigures(await figures(image, path.join(__dirname, 'engineWorker.js')), options.json);
   const missed = results.filter(({ ratio, goal }) => ratio > goal);
   for (const { bench: name, ratio, goal } of missed) {
     process.stderr.write(`${name}: goal missed, ${ratio} times the limit instead of at most ${goal}.\n`);
@@ -122,4 +126,14 @@ function print(results: readonly Result[], leaves: number, requests: number, rou
     ),
   ];
   process.stdout.write(`${lines.join('\n')}\n`);
+}
+
+function showFigures(all: readonly Figure[], json: boolean): void {
+  const lines = all.map((figure) =>
+    json
+      ? JSON.stringify(figure)
+      : `${figure.bench.padStart(36)}${String(figure.ours).padStart(9)} ${figure.unit}`,
+  );
+  const title = json ? '' : '\nWall-clock time through the worker, compared with nothing:\n';
+  process.stdout.write(`${title}${lines.join('\n')}\n`);
 }
