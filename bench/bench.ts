@@ -63,7 +63,7 @@ export async function bench(options: BenchOptions, home: string, out: string): P
       new Limit(program, image, ['translate', requestFile]),
     ));
   subject.memory.close();
-  if (!options.json) print(results, image.leaves, requestCount, rounds);
+  if (!options.json && results.length > 0) print(results, image.leaves, requestCount, rounds);
   if (options.figures)
     showFigures(await figures(image, path.join(__dirname, 'engineWorker.js')), options.json);
   const missed = results.filter(({ ratio, goal }) => ratio > goal);

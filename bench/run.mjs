@@ -10,13 +10,11 @@ const OUT = path.join(HOME, '..', 'out', 'bench');
 
 const USAGE = `npm run bench -- [--quick] [--json] [--figures] [--strict] [--seed N]
 
-
-
-  --quick   1 M leaves and fewer rounds instead of 16 M leaves
-  --json    one JSON object a line: {"bench", "ratio", "goal", "ours", "limit", "unit"}
-    --figures also times that are compared with nothing: opening, first answers of the tree and the list
-  --strict  exit code 1 when a goal is missed, not only when checksums differ
-  --seed N  another domain and other requests
+  --quick    1 M leaves and fewer rounds instead of 16 M leaves
+  --json     one JSON object a line: {"bench", "ratio", "goal", "ours", "limit", "unit"}
+  --figures  also times that are compared with nothing: opening, first answers of the tree and the list
+  --strict   exit code 1 when a goal is missed, not only when results differ
+  --seed N   another domain and other requests
 `;
 
 const SWITCHES = ['--quick', '--json', '--figures', '--strict'];
