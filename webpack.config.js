@@ -2,15 +2,11 @@
 
 // Bundles: the extension for both hosts, the engine's worker for both, the command line, and the webviews.
 // `--env tests` builds the suites that run inside VS Code instead.
-const { chmodSync, existsSync } = require('node:fs');
+const { chmodSync } = require('node:fs');
 const path = require('node:path');
 const webpack = require('webpack');
 
 const from = (file) => path.resolve(__dirname, file);
-
-/** Keeps the entries whose file is there. */
-const present = (entries) =>
-  Object.fromEntries(Object.entries(entries).filter(([, { import: file }]) => existsSync(file)));
 
 /** An entry whose exports VS Code takes with `require`. */
 const required = (file) => ({ import: from(file), library: { type: 'commonjs2' } });
@@ -36,7 +32,7 @@ const bundle = (mode, name, target, folder, entry, more = {}) => ({
   mode,
   target,
   context: __dirname,
-  entry: present(entry),
+  entry,
   output: { path: from(folder), filename: '[name].js', chunkFormat: false },
   // Source maps would show the package's users nothing that the repository does not.
   devtool: mode === 'production' ? false : 'source-map',
@@ -96,5 +92,4 @@ const tests = (mode) => [
   ),
 ];
 
-module.exports = (env, { mode = 'production' }) =>
-  (env.tests ? tests : product)(mode).filter(({ entry }) => Object.keys(entry).length > 0);
+module.exports = (env, { mode = 'production' }) => (env.tests ? tests : product)(mode);
