@@ -1,6 +1,6 @@
 import type { IopteApi } from '../../src/host/api';
 import { deepEqual, equal, ok } from './assert';
-import { activated, children, closeAll, must, snapshot } from './support';
+import { activated, closeAll, must, snapshot } from './support';
 
 describe('the engine', () => {
   let api: IopteApi;
@@ -25,16 +25,6 @@ describe('the engine', () => {
     deepEqual(await snapshot(api), tree);
     deepEqual(await api.walk.getChildren(), walk);
     equal(api.engineRunsIn, 'worker');
-  });
-
-  it('asks once more what was pending when it was lost', async () => {
-    const [image] = await children(api);
-    ok(image);
-    const before = await children(api, image);
-    const pending = children(api, image);
-    const ended = must('iopte.restartEngine');
-    deepEqual(await pending, before);
-    await ended;
   });
 
   it('answers many questions at once, each with its own answer', async () => {

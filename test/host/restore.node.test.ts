@@ -156,6 +156,16 @@ describe('restoring', () => {
     equal(crashing.starts(), 2);
   });
 
+  it('asks once more what was pending when the engine was ended', async () => {
+    const { engine, inspections, starts } = window(new State());
+    const { inspection, summary } = await inspections.add(await sourceOf(inFolder('vtd-4level.iopte.json')));
+    const pending = inspections.ask(inspection, 'domains', { page: { limit: 1000 } });
+    await engine.end();
+    equal((await pending).rows.length, 9);
+    deepEqual(await inspections.summary(inspection), summary);
+    equal(starts(), 2);
+  });
+
   it('tells the caller when the engine is lost again and again', async () => {
     await writeText(
       'dyingWorker.cjs',

@@ -7,15 +7,15 @@ import { requestOptions, withProgress } from '../progress';
 
 /** Opens a source with progress, shows it in Domains, and says what is odd about it. */
 export async function openSource(app: App, source: InspectionSource): Promise<void> {
-  const opened = await open(app, source);
-  const { inspection, summary } = opened;
+  // At once: a view that takes the focus when a long reading ends would take it from what is done meanwhile.
+  await vscode.commands.executeCommand('iopte.domains.focus');
+  const { inspection, summary } = await open(app, source);
   await app.memory.addRecent((source.descriptionUri ?? source.imageUri).toString());
   for (const each of summary.problems) app.log.warn(`${source.title}: ${each.code}: ${each.message}`);
   const unread = summary.iommus.flatMap(({ failure }) => (failure ? [failure] : []));
   const [worst] = [...unread, ...summary.problems.filter(({ severity }) => severity !== 'info')];
   if (worst) app.reporter.warn(worst, actionsFor(source, worst));
-  await vscode.commands.executeCommand('iopte.domains.focus', { preserveFocus: true });
-  await app.domains.reveal(inspection, []);
+  await app.domains.reveal(inspection, [], { focus: false });
 }
 
 async function open(app: App, source: InspectionSource): ReturnType<App['inspections']['add']> {

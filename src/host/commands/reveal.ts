@@ -25,7 +25,7 @@ export const revealStep: Command = {
     // The end of the walk is the end of the path; a step above it is the node that shows the step's entry.
     const atEnd = element.kind === 'result' || element.step === result.steps.at(-1);
     const address = element.kind === 'step' ? element.step.entry.address : 0n;
-    await app.domains.reveal(inspection, path, (node) => atEnd || showsEntry(node, address));
+    await app.domains.reveal(inspection, path, { choose: (node) => atEnd || showsEntry(node, address) });
   },
 };
 

@@ -80,6 +80,15 @@ export function askFilter(
     input.value = value;
     let chosen: string | undefined;
     let newest = 0;
+    /** The text that the items are about: a quick typist accepts before the engine has answered. */
+    let shown: string | undefined;
+    let acceptOnceShown = false;
+    const take = (item: FilterItem | undefined): void => {
+      if (item?.act === 'insert') retype(item.text);
+      if (item?.act !== 'apply') return;
+      chosen = item.text;
+      input.hide();
+    };
     const update = async (text: string): Promise<void> => {
       const mine = ++newest;
       input.busy = true;
@@ -88,8 +97,15 @@ export function askFilter(
         language.complete(text, text.length),
       ]);
       if (mine !== newest) return;
-      input.items = filterItems(text, problems, completions, earlier);
+      const items = filterItems(text, problems, completions, earlier);
+      const [first, next] = items;
+      input.items = items;
+      // Where the text is no filter yet, the likeliest way on is the choice.
+      if (first?.act === 'none' && next) input.activeItems = [next];
       input.busy = false;
+      shown = text;
+      if (acceptOnceShown) take(first);
+      acceptOnceShown = false;
     };
     const fail = (error: unknown): void => {
       reject(error instanceof Error ? error : new Error(String(error)));
@@ -103,11 +119,8 @@ export function askFilter(
       update(text).catch(fail);
     });
     input.onDidAccept(() => {
-      const [item] = input.selectedItems;
-      if (item?.act === 'insert') retype(item.text);
-      if (item?.act !== 'apply') return;
-      chosen = item.text;
-      input.hide();
+      if (shown === input.value) take(input.selectedItems[0]);
+      else acceptOnceShown = true;
     });
     input.onDidHide(() => {
       resolve(chosen);

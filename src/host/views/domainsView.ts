@@ -16,6 +16,13 @@ export interface DomainsListener {
   fail(inspection: Inspection, error: unknown): void;
 }
 
+export interface RevealOptions {
+  /** The last node on the path that it accepts is shown; without it the end of the path. */
+  readonly choose?: (node: TreeNode) => boolean;
+  /** Whether the tree takes the focus; it does without this. */
+  readonly focus?: boolean;
+}
+
 /** Waits this long for more changes before the tree is read again. */
 const REFRESH_AFTER_MS = 100;
 
@@ -79,18 +86,18 @@ export class DomainsView implements vscode.Disposable {
     return selected && this.inspections.find(selected.inspection.id) ? selected : undefined;
   }
 
-  /** Shows the node at the end of a path that the engine gave, or the last one on it that `choose` accepts. */
+  /** Selects the node at the end of a path that the engine gave, or one above it. */
   async reveal(
     inspection: Inspection,
     path: readonly TreeNode[],
-    choose: (node: TreeNode) => boolean = () => true,
+    { choose = () => true, focus = true }: RevealOptions = {},
   ): Promise<Element | undefined> {
     this.refreshNow();
     const signal = this.reveals.next();
     const elements = this.provider.elementsOf(inspection, path);
     const found = elements.filter((each) => each.kind !== 'node' || choose(each.node)).at(-1);
     if (!found || signal.aborted) return undefined;
-    await this.view.reveal(found, { select: true, focus: true, expand: false });
+    await this.view.reveal(found, { select: true, focus, expand: false });
     return found;
   }
 
