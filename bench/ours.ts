@@ -1,10 +1,10 @@
-import { type AddressSpace } from '../src/engine/directory/deviceDirectory';
+import { FAULTS, type Fault, type AddressSpace } from '../src/engine/directory/deviceDirectory';
 import { openDirectory } from '../src/engine/directory/index';
 import { type PhysicalMemory } from '../src/engine/memory/physicalMemory';
 import { LeafTables } from '../src/engine/pageTable/leafTables';
 import { listRuns, type ListOptions, type RunList } from '../src/engine/pageTable/list';
 import { RunColumns } from '../src/engine/pageTable/runColumns';
-import { faultOf, makeBatch, translateBatch, type TranslationBatch } from '../src/engine/pageTable/translate';
+import { makeBatch, translateBatch, type TranslationBatch } from '../src/engine/pageTable/translate';
 import { requesterId } from '../src/engine/values';
 import { openImage } from '../src/image/openImage';
 import { type MemoryImage } from '../src/image/memoryImage';
@@ -104,7 +104,8 @@ const OUTCOMES = [
   'read-denied',
   'write-denied',
   'table-unreadable',
-];
+  'interrupt-output',
+] as const satisfies readonly Fault[];
 
 /** Translates all requests in steps, with a checksum over every answer. */
 export function makeTranslateRound({ memory, space }: Subject, requests: Requests): () => Round {
@@ -112,9 +113,8 @@ export function makeTranslateRound({ memory, space }: Subject, requests: Request
   batch.addressLo.set(requests.addressLo);
   batch.addressHi.set(requests.addressHi);
   batch.write.set(requests.write);
-  const outcomes = Uint8Array.from({ length: 256 }, (_, status) =>
-    status === 0 ? 0 : 1 + OUTCOMES.indexOf(faultOf(status)),
-  );
+  const outcomes = new Uint8Array(256);
+  OUTCOMES.forEach((fault, index) => (outcomes[1 + FAULTS.indexOf(fault)] = 1 + index));
   return () =>
     timed(() => {
       const tables = new LeafTables(memory, space.format, batch.count);

@@ -20,10 +20,12 @@
 #include <unistd.h>
 
 enum { READ = 1, WRITE = 2, FRAME_BYTES = 4096, ENTRIES = 512 };
-enum status { TRANSLATED, ADDRESS_WIDTH, NOT_PRESENT, ENTRY_RESERVED, READ_DENIED, WRITE_DENIED, TABLE_UNREADABLE };
+enum status { TRANSLATED, ADDRESS_WIDTH, NOT_PRESENT, ENTRY_RESERVED, READ_DENIED, WRITE_DENIED, TABLE_UNREADABLE, INTERRUPT_OUTPUT };
 
 /* VT-d 4.1, section 9.8: second-stage paging entries. */
 #define ADDRESS_BITS 0x000ffffffffff000ull
+/* Section 3.14: 0xfee00000-0xfef00000. */
+#define INTERRUPT_WINDOW 0xfee
 #define PAGE_SIZE_BIT (1ull << 7)
 #define RESERVED_TABLE ((1ull << 11) | (1ull << 62))
 
@@ -193,8 +195,12 @@ static enum status translate(uint32_t row)
 		if (leaf) {
 			uint64_t offset = (1ull << shift_of(level)) - 1;
 
+			uint64_t paddr = (entry & ADDRESS_BITS & ~offset) | (iova & offset);
+
+			if (paddr >> 20 == INTERRUPT_WINDOW)
+				return INTERRUPT_OUTPUT;
 			permissions[row] = permission;
-			paddrs[row] = (entry & ADDRESS_BITS & ~offset) | (iova & offset);
+			paddrs[row] = paddr;
 			entries[row] = entry;
 			return TRANSLATED;
 		}

@@ -14,7 +14,6 @@ export const FAULTS = [
   'context-entry-reserved',
   'context-entry-invalid',
   'context-entry-unreadable',
-  'blocked',
   'pasid-not-supported',
   'interrupt-window',
   'address-width',
@@ -22,6 +21,7 @@ export const FAULTS = [
   'read-denied',
   'write-denied',
   'entry-reserved',
+  'interrupt-output',
   'table-unreadable',
 ] as const;
 export type Fault = (typeof FAULTS)[number];

@@ -37,7 +37,7 @@ export interface CompiledFormat {
   readonly readHi: number;
   readonly writeLo: number;
   readonly writeHi: number;
-    /** Bit 0 allows reads and bit 1 writes: permission needs no comparison. */
+  /** Bit 0 allows reads and bit 1 writes: permission needs no comparison. */
   readonly permissionInLowBits: boolean;
   readonly accessedLo: number;
   readonly accessedHi: number;
@@ -45,6 +45,9 @@ export interface CompiledFormat {
   readonly dirtyHi: number;
   /** Address bits 51:32 in the high half; the low half always is bits 31:12. */
   readonly addressHi: number;
+  /** Half-open range of frames that no translation may lead to; empty for none. */
+  readonly forbiddenStart: number;
+  readonly forbiddenEnd: number;
 }
 
 const lo = (mask: bigint): number => Number(mask & 0xffffffffn) | 0;
@@ -95,12 +98,14 @@ export function compileFormat(
     readHi: hi(format.readable),
     writeLo: lo(format.writable),
     writeHi: hi(format.writable),
-        permissionInLowBits: format.readable === 1n && format.writable === 2n,
+    permissionInLowBits: format.readable === 1n && format.writable === 2n,
     accessedLo: lo(format.accessed),
     accessedHi: hi(format.accessed),
     dirtyLo: lo(format.dirty),
     dirtyHi: hi(format.dirty),
     addressHi: hi(format.address),
+    forbiddenStart: hardware.forbiddenOutput?.startFrame ?? 0,
+    forbiddenEnd: hardware.forbiddenOutput?.endFrame ?? 0,
   };
 }
 

@@ -50,4 +50,6 @@ export interface FormatHardware {
   readonly largePages: ReadonlySet<number> | undefined;
   readonly snoopControl: boolean | undefined;
   readonly deviceTlb: boolean | undefined;
+  /** Half-open range of frames that no translation may lead to; undefined: none. */
+  readonly forbiddenOutput?: { readonly startFrame: number; readonly endFrame: number } | undefined;
 }

@@ -8,11 +8,11 @@ export interface PhysicalMemory {
   /**
    * The 1024 little-endian 32-bit words of one 4 KiB frame (entry i is words 2i (lo) and 2i+1 (hi)), or undefined when
    * the frame is not held as a whole. The array may be a view into the source and stays valid and unchanged until the
-      * memory is closed, or until `generation` changes and 64 other frames have been read: copy what is kept longer. Never
+   * memory is closed, or until `generation` changes and 64 other frames have been read: copy what is kept longer. Never
    * write to it.
    */
   readFrame(frame: FrameNumber): Uint32Array | undefined;
-    /** Changes whenever an array that `readFrame` gave before may be overwritten. */
+  /** Changes whenever an array that `readFrame` gave before may be overwritten. */
   readonly generation: number;
   /** Why `readFrame` gave nothing for this frame, as a sentence for people. */
   explainMissing(frame: FrameNumber): string;

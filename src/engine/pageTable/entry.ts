@@ -51,6 +51,12 @@ export function entryFrame(format: CompiledFormat, lo: number, hi: number): Fram
   return frameNumber((hi & format.addressHi) * 0x100000 + (lo >>> 12));
 }
 
+/** Whether a translation that ends at this physical address is refused for where it ends. */
+export function isForbiddenOutput(format: CompiledFormat, paddrLo: number, paddrHi: number): boolean {
+  const frame = (paddrHi >>> 0) * 0x100000 + (paddrLo >>> 12);
+  return frame >= format.forbiddenStart && frame < format.forbiddenEnd;
+}
+
 /** Index at a level, from the halves of an input address. */
 export function indexAt(level: CompiledLevel, addressLo: number, addressHi: number): number {
   const { shift, indexMask } = level;

@@ -1,6 +1,7 @@
 import { FAULTS, type AddressSpace, type Fault } from '../directory/deviceDirectory';
 import { levelOf, type CompiledFormat, type CompiledLevel } from '../formats/compile';
 import { type PhysicalMemory } from '../memory/physicalMemory';
+import { assert } from '../result';
 import {
   ABSENT,
   LEAF,
@@ -12,6 +13,7 @@ import {
   entryFrame,
   entryPermission,
   indexAt,
+  isForbiddenOutput,
 } from './entry';
 import { LeafTables, LOOKUP_ROWS } from './leafTables';
 import { beyondWidth } from './walk';
@@ -60,12 +62,15 @@ const ADDRESS_WIDTH = statusOf('address-width');
 const TABLE_UNREADABLE = statusOf('table-unreadable');
 const NOT_PRESENT = statusOf('not-present');
 const ENTRY_RESERVED = statusOf('entry-reserved');
+const INTERRUPT_OUTPUT = statusOf('interrupt-output');
 const READ_DENIED = statusOf('read-denied');
 const WRITE_DENIED = statusOf('write-denied');
 
 /** The fault of a refused row. */
 export function faultOf(status: number): Fault {
-  return FAULTS[status - 1] ?? 'blocked';
+  const fault = FAULTS[status - 1];
+  assert(fault, `${status} is the status of no fault`);
+  return fault;
 }
 
 /**
@@ -155,9 +160,12 @@ function takeEntry(
   // Shifts, not powers: a power in this loop costs as much as all the rest.
   const belowLo = shift >= 32 ? -1 : (1 << shift) - 1;
   const belowHi = shift > 32 ? (1 << (shift - 32)) - 1 : 0;
+  const paddrLo = (lo & 0xfffff000 & ~belowLo) | ((batch.addressLo[row] ?? 0) & belowLo);
+  const paddrHi = (hi & format.addressHi & ~belowHi) | ((batch.addressHi[row] ?? 0) & belowHi);
+  if (isForbiddenOutput(format, paddrLo, paddrHi)) return INTERRUPT_OUTPUT;
   batch.permission[row] = permission;
-  batch.paddrLo[row] = (lo & 0xfffff000 & ~belowLo) | ((batch.addressLo[row] ?? 0) & belowLo);
-  batch.paddrHi[row] = (hi & format.addressHi & ~belowHi) | ((batch.addressHi[row] ?? 0) & belowHi);
+  batch.paddrLo[row] = paddrLo;
+  batch.paddrHi[row] = paddrHi;
   batch.entryLo[row] = lo;
   batch.entryHi[row] = hi;
   return TRANSLATED;

@@ -14,6 +14,7 @@ import {
   entryFrame,
   entryPermission,
   indexAt,
+  isForbiddenOutput,
   type EntryClass,
 } from './entry';
 
@@ -91,8 +92,11 @@ export function walkTables(
     if (found === MALFORMED) return refuse('entry-reserved', number);
     if ((permission & needed) === 0) return refuse(write ? 'write-denied' : 'read-denied', number);
     table = entryFrame(format, lo, hi);
-    if (found === LEAF)
-      return { steps, outcome: { ok: true, ...leafAddress(table, level.shift, addressLo, addressHi) } };
+    if (found === LEAF) {
+      const paddr = leafAddress(table, level.shift, addressLo, addressHi);
+      if (isForbiddenOutput(format, paddr.paddrLo, paddr.paddrHi)) return refuse('interrupt-output', number);
+      return { steps, outcome: { ok: true, ...paddr } };
+    }
   }
   // The lowest level has only leaves, so that the loop always ends above.
   return refuse('table-unreadable', 0);

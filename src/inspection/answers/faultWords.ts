@@ -47,10 +47,6 @@ const WORDS: Readonly<Record<Fault, { readonly reason: string; readonly hint: st
     reason: 'the context table is not in the image',
     hint: 'Check that the image holds the table that the root entry points to.',
   },
-  blocked: {
-    reason: 'the device is set to have no access',
-    hint: 'Attach it to a domain, or check why it was blocked.',
-  },
   'pasid-not-supported': {
     reason: 'requests with a PASID are blocked in this mode',
     hint: 'Ask without a PASID.',
@@ -78,6 +74,10 @@ const WORDS: Readonly<Record<Fault, { readonly reason: string; readonly hint: st
   'entry-reserved': {
     reason: 'the entry has reserved bits set',
     hint: 'Open the entry to see which bits.',
+  },
+  'interrupt-output': {
+    reason: 'the tables lead to the interrupt window 0xfee00000-0xfef00000, where no request may go',
+    hint: 'Check who mapped a physical address in the interrupt window.',
   },
   'table-unreadable': {
     reason: 'the next table is not in the image',

@@ -23,6 +23,7 @@ function machine(contexts: Readonly<Record<number, Context>>): Uint8Array {
   }
   view.setBigUint64(3 * FRAME, 0x4003n, true);
   view.setBigUint64(3 * FRAME + 8 * 3, 0x4003n, true);
+  view.setBigUint64(3 * FRAME + 8 * 4, 0xc0000083n, true);
   view.setBigUint64(4 * FRAME, 0x5003n, true);
   view.setBigUint64(4 * FRAME + 8 * 503, 0x5003n, true);
   for (let index = 0; index < 512; index++) {
@@ -110,6 +111,15 @@ describe('VT-d legacy mode', () => {
     assert.equal((await ask(DOMAIN, 3n << 30n)).ok, true);
     // MGAW = 30: at most 31 bits.
     assert.deepEqual(await ask(DOMAIN, 3n << 30n, { CAP: '0xd2008c221e0606' }), refused('address-width'));
+  });
+
+  it('refuses a translation that leads into the interrupt window, page by page', async () => {
+    const inside = (iova: bigint) => ask(DOMAIN, iova);
+    // Level 3, index 4: a 1G leaf over 0xc0000000-0x100000000.
+    assert.deepEqual(await inside(0x1_3ee0_0000n), refused('interrupt-output', 3));
+    assert.deepEqual(await inside(0x1_3eef_ffffn), refused('interrupt-output', 3));
+    assert.equal((await inside(0x1_3edf_ffffn)).ok, true);
+    assert.equal((await inside(0x1_3ef0_0000n)).ok, true);
   });
 
   it('refuses requests with a PASID', async () => {

@@ -19,7 +19,6 @@ import {
   type DirectoryDevice,
   type DirectoryLookup,
   type Fault,
-  type PageWindow,
   type Register,
   type StructureEntry,
   type StructureRole,
@@ -31,13 +30,10 @@ import {
   ROOT_LAYOUT,
   ROOT_RESERVED,
 } from './legacyEntries';
-import { secondStageHardware, vtdRegisters } from './registers';
+import { secondStageHardware, vtdRegisters, VTD_INTERRUPT_WINDOW } from './registers';
 
 const ENTRY_BYTES = 16;
 const PASS_THROUGH = 2n;
-
-/** Requests to 0xFEE0_0000-0xFEEF_FFFF are interrupt messages and never reach the tables (VT-d 4.1 §3.14). */
-export const VTD_INTERRUPT_WINDOW: PageWindow = { startPage: 0xfee00, endPage: 0xfef00 };
 
 const SECTIONS = {
   root: { title: 'Root entry', section: 'VT-d 4.1 §9.1' },

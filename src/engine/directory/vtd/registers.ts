@@ -1,6 +1,12 @@
 import { bits, fieldMakers, type BitField } from '../../bits/bitFields';
 import { type FormatHardware } from '../../formats/pageTableFormat';
-import { type Register } from '../deviceDirectory';
+import { type PageWindow, type Register } from '../deviceDirectory';
+
+/**
+ * Requests to 0xFEE0_0000-0xFEEF_FFFF are interrupt messages and never reach the tables; nor may a translation lead there
+ * (VT-d 4.1 §3.14).
+ */
+export const VTD_INTERRUPT_WINDOW: PageWindow = { startPage: 0xfee00, endPage: 0xfef00 };
 
 const yesNo = (what: string): [set: string, clear: string] => [`${what} supported`, `${what} not supported`];
 
@@ -143,5 +149,6 @@ export function secondStageHardware(values: ReadonlyMap<string, bigint>): Format
     largePages: cap === undefined ? undefined : largePages,
     snoopControl: ecap === undefined ? undefined : bits(ecap, 7) === 1n,
     deviceTlb: ecap === undefined ? undefined : bits(ecap, 2) === 1n,
+    forbiddenOutput: { startFrame: VTD_INTERRUPT_WINDOW.startPage, endFrame: VTD_INTERRUPT_WINDOW.endPage },
   };
 }
