@@ -131,7 +131,6 @@ export type FromEntryView = z.infer<typeof fromView>;
 export type CopyMessage = Extract<FromEntryView, { type: 'copy' }>;
 export type EntryModel = z.infer<typeof entry>;
 export type FieldModel = z.infer<typeof field>;
-export type ProblemModel = z.infer<typeof problem>;
 export type EntryStrings = z.infer<typeof strings>;
 export type EntryState = z.infer<typeof state>;
 export type CopyFormat = z.infer<typeof copyFormat>;
