@@ -12,7 +12,7 @@ export interface IopteApi {
   /** Where the engine runs; undefined while none does. */
   readonly engineRunsIn: 'worker' | 'in-process' | undefined;
   /** What the Domains view shows. */
-  readonly domains: Pick<vscode.TreeDataProvider<Element>, 'getChildren' | 'getTreeItem'>;
+  readonly domains: Pick<vscode.TreeDataProvider<Element>, 'getChildren' | 'getTreeItem' | 'resolveTreeItem'>;
   /** What has the selection in Domains. */
   readonly selected: Element | undefined;
   /** What the Walk view shows. */

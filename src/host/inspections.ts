@@ -42,6 +42,8 @@ export interface InspectionSource {
 /** The open inspections, which of them is current, and their journal. */
 export class Inspections implements vscode.Disposable {
   private readonly open = new Map<InspectionId, Inspection>();
+  /** Those that are being opened for the first time: views do not show them yet. */
+  private readonly opening = new Map<InspectionId, Inspection>();
   private readonly walks = new Map<InspectionId, WalkResult>();
   private readonly changes = new vscode.EventEmitter<{ inspection: Inspection; change: InspectionChange }>();
   private currentId: InspectionId | undefined;
@@ -83,17 +85,17 @@ export class Inspections implements vscode.Disposable {
   ): Promise<{ inspection: Inspection; summary: InspectionSummary }> {
     const before = this.all.find((each) => originOf(each) === originOf(source));
     const inspection: Inspection = { ...source, id: this.freshId(), where: '', walk: undefined };
-    this.open.set(inspection.id, inspection);
+    this.opening.set(inspection.id, inspection);
     try {
       const summary = await this.engine.open(inspection.id, options);
+      this.open.set(inspection.id, inspection);
       if (before) await this.close(before);
       this.currentId = inspection.id;
       await this.keep();
       this.changes.fire({ inspection, change: 'opened' });
       return { inspection, summary };
-    } catch (error) {
-      this.open.delete(inspection.id);
-      throw error;
+    } finally {
+      this.opening.delete(inspection.id);
     }
   }
 
@@ -166,7 +168,7 @@ export class Inspections implements vscode.Disposable {
 
   /** What the engine needs to open an inspection of this list. */
   async openParams(id: InspectionId): Promise<OpenParams> {
-    const inspection = this.open.get(id);
+    const inspection = this.open.get(id) ?? this.opening.get(id);
     if (!inspection) throw new Error(`no inspection ${id}`);
     const image = await readImage(inspection.imageUri, this.canReadPaths);
     return { inspection: id, description: inspection.description, image };
@@ -190,7 +192,9 @@ export class Inspections implements vscode.Disposable {
   }
 
   private freshId(): InspectionId {
-    const numbers = [...this.open.keys()].map((id) => Number(id.slice(1))).filter(Number.isSafeInteger);
+    const numbers = [...this.open.keys(), ...this.opening.keys()]
+      .map((id) => Number(id.slice(1)))
+      .filter(Number.isSafeInteger);
     return `i${Math.max(0, ...numbers) + 1}`;
   }
 }

@@ -191,8 +191,10 @@ describe('restoring', () => {
     let turns = 0;
     const ticking = setInterval(() => turns++, 1);
     const reported: Progress[] = [];
+    let shown = 0;
     const onProgress = (progress: Progress): void => {
       reported.push(progress);
+      shown += large.inspections.all.length;
       if (reported.length < 3) return;
       signal.aborted = true;
       for (const listener of listeners) listener();
@@ -206,6 +208,7 @@ describe('restoring', () => {
     ok(why instanceof RequestError && why.code === CANCELLED, String(why));
     ok(turns > 3, `the extension host ran ${String(turns)} times meanwhile`);
     deepEqual(large.inspections.all, []);
+    equal(shown, 0, 'no view shows an image before it is open');
     const [first] = reported;
     ok(first !== undefined && first.message !== '');
     // The engine is as good as before.

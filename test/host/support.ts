@@ -83,7 +83,10 @@ export async function snapshot(api: IopteApi, element?: Element, depth = 8): Pro
   if (depth === 0) return [];
   const lines: string[] = [];
   for (const child of await children(api, element)) {
-    lines.push(`${child.id} ${await text(api, child)}`, ...(await snapshot(api, child, depth - 1)));
+    lines.push(`${child.id} ${await text(api, child)}`);
+    const { collapsibleState } = await api.domains.getTreeItem(child);
+    const opens = collapsibleState !== vscode.TreeItemCollapsibleState.None;
+    if (opens) lines.push(...(await snapshot(api, child, depth - 1)));
   }
   return lines;
 }

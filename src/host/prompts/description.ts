@@ -3,7 +3,7 @@ import { hex, parseInteger } from '../../inspection/protocol';
 import type { App } from '../app';
 import { defaultDescriptionUri, writeDescription, type Segment } from '../description';
 import { withProgress, requestOptions } from '../progress';
-import { baseName, readImage } from '../source';
+import { baseName, readImage, sizeOf } from '../source';
 import { askPick } from './pick';
 import { askInSteps, type Step } from './steps';
 import { askText } from './text';
@@ -123,10 +123,14 @@ const askRegister =
 const askWrite =
   (image: vscode.Uri): Step<Answers> =>
   async (state, place) => {
-    const file = baseName(defaultDescriptionUri(image));
+    const uri = defaultDescriptionUri(image);
+    const file = baseName(uri);
+    const exists = (await sizeOf(uri)).ok;
     const choices = [
       {
-        label: vscode.l10n.t('Open and write {0}', file),
+        label: exists
+          ? vscode.l10n.t('Open and replace {0}', file)
+          : vscode.l10n.t('Open and write {0}', file),
         detail: vscode.l10n.t('The next time the image opens without a question.'),
         value: true,
       },
