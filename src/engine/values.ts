@@ -1,20 +1,14 @@
 /**
  * The values of the house. Inside the engine an address never is a bigint: a page frame number fits a JS number
  * exactly (52 bits), a physical byte address fits too (52 bits < 2^53), an entry is a lo/hi pair of 32-bit words.
- * bigint appears only at the edges (protocol, command line, files), where `Iova` and `HostPhysical` carry it.
+ * bigint appears only at the edges (protocol, command line, files).
  */
 declare const brand: unique symbol;
 /** A value that only its constructor below may make. */
 export type Brand<T, Name extends string> = T & { readonly [brand]: Name };
 
-/** IO virtual address in bytes, up to 64 bits. Edges only. */
-export type Iova = Brand<bigint, 'Iova'>;
-/** Host (system) physical address in bytes, up to 52 bits. Edges only. */
-export type HostPhysical = Brand<bigint, 'HostPhysical'>;
 /** Number of a 4 KiB physical frame: physical address / 4096, below 2^40. */
 export type FrameNumber = Brand<number, 'FrameNumber'>;
-/** Number of a 4 KiB page of IO virtual address space: IOVA / 4096, below 2^52. */
-export type PageNumber = Brand<number, 'PageNumber'>;
 /** PCI requester id: bus << 8 | device << 3 | function. */
 export type RequesterId = Brand<number, 'RequesterId'>;
 /** Process address space id, 20 bits. */
@@ -22,10 +16,7 @@ export type Pasid = Brand<number, 'Pasid'>;
 /** VT-d domain id (DID), 16 bits. */
 export type DomainId = Brand<number, 'DomainId'>;
 
-export const iova = (value: bigint): Iova => BigInt.asUintN(64, value) as Iova;
-export const hostPhysical = (value: bigint): HostPhysical => value as HostPhysical;
 export const frameNumber = (value: number): FrameNumber => value as FrameNumber;
-export const pageNumber = (value: number): PageNumber => value as PageNumber;
 export const requesterId = (value: number): RequesterId => (value & 0xffff) as RequesterId;
 export const domainId = (value: number): DomainId => value as DomainId;
 

@@ -64,11 +64,6 @@ export function indexAt(level: CompiledLevel, addressLo: number, addressHi: numb
   return ((addressLo >>> shift) | (addressHi << (32 - shift))) & indexMask;
 }
 
-/** Index at a level, from a page number. */
-export function pageIndexAt(level: CompiledLevel, page: number): number {
-  return Math.floor(page / level.pagesPerEntry) % (level.indexMask + 1);
-}
-
 export type PermissionText = 'RW' | 'R' | 'W' | '-';
 const PERMISSION_TEXTS: readonly PermissionText[] = ['-', 'R', 'W', 'RW'];
 

@@ -3,9 +3,6 @@ import { refuse } from '../requestError';
 
 const PAGE = BigInt(FRAME_BYTES);
 
-/** Pages of a 64-bit address space. */
-export const ALL_PAGES = 2 ** 52;
-
 /** Byte address of a page or frame number. */
 export const bytesOf = (page: number): bigint => BigInt(page) * PAGE;
 
