@@ -25,7 +25,7 @@ export const FRAME_BYTES = 4096;
 /** 32-bit words in a frame. */
 export const FRAME_WORDS = 1024;
 
-/** `[0000:]00:02.0`, `02.0`-less forms are refused; a plain number (`0x10`, `16`) is a requester id too. */
+/** A device as `00:02.0`, with or without a PCI segment before it, or as a requester id: `0x10`, `16`. */
 export function parseRequester(text: string): RequesterId | undefined {
   const bdf = /^(?:([0-9a-f]{1,4}):)?([0-9a-f]{1,2}):([0-9a-f]{1,2})\.([0-7])$/i.exec(text.trim());
   if (bdf) {
