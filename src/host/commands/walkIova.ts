@@ -13,7 +13,6 @@ import { askPick, type Choice } from '../prompts/pick';
 import { askInSteps, type Step } from '../prompts/steps';
 import { askText } from '../prompts/text';
 import { checkIova, checkRequester } from '../prompts/values';
-import { requestOptions, withProgress } from '../progress';
 import { isElement, lineage, type Element } from '../views/elements';
 import { requesterName } from '../views/wording';
 import { allPages, givenText, givenValues, targetInspection } from './targets';
@@ -49,9 +48,9 @@ export const walkIova: Command = {
     if (!device || iova === undefined || !access) return;
     await app.memory.remember({ device: requesterName(device.requester), iova: hex(iova), access });
     const request = { requester: device.requester, pasid: device.pasid, iova, access };
-    const title = vscode.l10n.t('Walking {0}', hex(iova));
-    await withProgress(title, (task) =>
-      app.inspections.walk(inspection, device.iommu, request, requestOptions(task)),
+    // A walk is short; only an image that has to be read again first makes it long, and then the view shows it.
+    await vscode.window.withProgress({ location: { viewId: 'iopte.walk' } }, () =>
+      app.inspections.walk(inspection, device.iommu, request),
     );
     app.inspections.makeCurrent(inspection);
     await app.walk.show();
