@@ -1,6 +1,7 @@
 import { decodeFields } from '../engine/bits/bitFields';
 import { type DeviceDirectory } from '../engine/directory/deviceDirectory';
 import { openDirectory } from '../engine/directory/index';
+import { requesterId } from '../engine/values';
 import { parseDescription, type DescribedIommu } from '../image/description/index';
 import { type MemoryImage } from '../image/memoryImage';
 import { openImage, recogniseImage } from '../image/openImage';
@@ -12,6 +13,7 @@ import {
   type Params,
   type RegisterValue,
   type ResultOf,
+  type SourceProblem,
 } from './protocol';
 import { RequestError, refuse } from './requestError';
 import { type CallContext } from './work';
@@ -40,7 +42,7 @@ export async function openInspection(
         highestAddress: BigInt(memory.highestAddress),
       },
       iommus: openIommus.map(({ summary }) => summary),
-      problems,
+      problems: [...problems, ...openIommus.flatMap(rootProblems)],
     },
     memory,
     openIommus,
@@ -61,6 +63,18 @@ function openIommu(memory: MemoryImage, described: DescribedIommu): OpenIommu {
     ...(opened.ok ? {} : { failure: opened.failure }),
   };
   return { summary, directory };
+}
+
+/** An IOMMU whose root table is not in the image has no devices; that is said at once, and not only by each walk. */
+function rootProblems({ summary, directory }: OpenIommu): SourceProblem[] {
+  const answer = directory?.translating ? directory.lookup(requesterId(0), null).answer : undefined;
+  if (answer?.kind !== 'fault' || answer.fault !== 'root-entry-unreadable') return [];
+  const problem = {
+    severity: 'error',
+    code: `iommu/${answer.fault}`,
+    message: `${summary.name}: ${answer.why}`,
+  } as const;
+  return [answer.hint === undefined ? problem : { ...problem, hint: answer.hint }];
 }
 
 function decoded(directory: DeviceDirectory): RegisterValue[] {

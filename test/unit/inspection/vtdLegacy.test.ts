@@ -126,6 +126,17 @@ describe('VT-d legacy mode', () => {
     assert.deepEqual(await ask(DOMAIN, 0n, {}, 1), refused('pasid-not-supported'));
   });
 
+  it('says at once when the root table is not in the image', async () => {
+    const { client } = inProcessEngine();
+    const { problems } = await openBytes(client, machine({}), { RTADDR: '0x99000' });
+    assert.deepEqual(
+      problems.map(({ code, severity }) => [code, severity]),
+      [['iommu/root-entry-unreadable', 'error']],
+    );
+    assert.match(problems[0]?.message ?? '', /0x99000/);
+    await client.dispose();
+  });
+
   it('says which structure is not in the image', async () => {
     assert.deepEqual(await ask(DOMAIN, 0n, { RTADDR: '0x99000' }), refused('root-entry-unreadable'));
     assert.deepEqual(await ask({ lo: 0x77001n, hi: 0x701n }, 0n), refused('table-unreadable', 3));
