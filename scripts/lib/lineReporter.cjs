@@ -9,7 +9,7 @@ class LineReporter {
     const name = (test) => test.titlePath().join(' > ');
     runner.on('pass', (test) => {
       counts.passed++;
-      print(`ok   ${name(test)}${test.speed === 'slow' ? ` (${test.duration} ms)` : ''}`);
+      print(`ok   ${name(test)}${test.duration >= 1000 ? ` (${test.duration} ms)` : ''}`);
     });
     runner.on('pending', (test) => print(`skip ${name(test)}`));
     runner.on('fail', (test, error) => {
