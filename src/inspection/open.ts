@@ -1,7 +1,6 @@
 import { decodeFields } from '../engine/bits/bitFields';
 import { type DeviceDirectory } from '../engine/directory/deviceDirectory';
 import { openDirectory } from '../engine/directory/index';
-import { requesterId } from '../engine/values';
 import { parseDescription, type DescribedIommu } from '../image/description/index';
 import { type MemoryImage } from '../image/memoryImage';
 import { openImage, recogniseImage } from '../image/openImage';
@@ -42,7 +41,7 @@ export async function openInspection(
         highestAddress: BigInt(memory.highestAddress),
       },
       iommus: openIommus.map(({ summary }) => summary),
-      problems: [...problems, ...openIommus.flatMap(rootProblems)],
+      problems: [...problems, ...openIommus.flatMap(directoryProblems)],
     },
     memory,
     openIommus,
@@ -65,16 +64,14 @@ function openIommu(memory: MemoryImage, described: DescribedIommu): OpenIommu {
   return { summary, directory };
 }
 
-/** An IOMMU whose root table is not in the image has no devices; that is said at once, and not only by each walk. */
-function rootProblems({ summary, directory }: OpenIommu): SourceProblem[] {
-  const answer = directory?.translating ? directory.lookup(requesterId(0), null).answer : undefined;
-  if (answer?.kind !== 'fault' || answer.fault !== 'root-entry-unreadable') return [];
-  const problem = {
+/** What keeps devices of an IOMMU from being seen; said at once, and not only by each walk. */
+function directoryProblems({ summary, directory }: OpenIommu): SourceProblem[] {
+  if (!directory?.translating) return [];
+  return directory.problems().map((problem) => ({
+    ...problem,
     severity: 'error',
-    code: `iommu/${answer.fault}`,
-    message: `${summary.name}: ${answer.why}`,
-  } as const;
-  return [answer.hint === undefined ? problem : { ...problem, hint: answer.hint }];
+    message: `${summary.name}: ${problem.message}`,
+  }));
 }
 
 function decoded(directory: DeviceDirectory): RegisterValue[] {

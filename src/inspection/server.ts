@@ -11,6 +11,7 @@ import { domainRow, type Inspection } from './inspection';
 import { openInspection, recognise } from './open';
 import {
   CANCELLED,
+  type CancelSignal,
   type FromEngine,
   type Failure,
   type Method,
@@ -37,7 +38,7 @@ type Handlers = { readonly [M in Method]: (params: Params<M>, context: CallConte
 export class InspectionServer {
   readonly #platform: ServerPlatform;
   readonly #inspections = new Map<string, Inspection>();
-  readonly #running = new Map<number, Cancellation>();
+  readonly #running = new Map<number, Running>();
   readonly #handlers: Handlers;
 
   constructor(platform: ServerPlatform) {
@@ -71,13 +72,13 @@ export class InspectionServer {
 
   /** Takes one message; answers come through `post`. Never throws. */
   receive(message: ToEngine): void {
-    if (message.type === 'cancel') this.#running.get(message.id)?.cancel();
+    if (message.type === 'cancel') this.#running.get(message.id)?.cancellation.cancel();
     else void this.#answer(message.id, message.method, message.params);
   }
 
   /** Ends all running work and closes every source. */
   dispose(): void {
-    for (const cancellation of this.#running.values()) cancellation.cancel();
+    for (const { cancellation } of this.#running.values()) cancellation.cancel();
     for (const inspection of this.#inspections.values()) inspection.close();
     this.#inspections.clear();
   }
@@ -85,7 +86,7 @@ export class InspectionServer {
   async #answer(id: number, method: Method, params: unknown): Promise<void> {
     const { post } = this.#platform;
     const cancellation = new Cancellation();
-    this.#running.set(id, cancellation);
+    this.#running.set(id, { cancellation, inspection: inspectionOf(method, params) });
     try {
       const context: CallContext = {
         signal: cancellation,
@@ -105,7 +106,7 @@ export class InspectionServer {
       ((params: unknown, context: CallContext) => unknown) | undefined;
     if (!handler) refuse('request/method', `The engine has no request "${method}".`);
     const answer = handler(params, context);
-    return isWork(answer) ? runInSlices(answer, context.signal, this.#platform) : answer;
+    return isWork(answer) ? runInSlices(answer, context, this.#platform) : answer;
   }
 
   #failureOf(error: unknown, method: Method): Failure {
@@ -130,16 +131,36 @@ export class InspectionServer {
       opened.close();
       return refuse(CANCELLED, 'Cancelled.');
     }
-    this.#inspections.get(params.inspection)?.close();
+    this.#end(params.inspection, context.signal);
     this.#inspections.set(params.inspection, opened);
     return opened.summary;
   }
 
   #close(id: string): null {
-    this.#inspections.get(id)?.close();
-    this.#inspections.delete(id);
+    this.#end(id);
     return null;
   }
+
+  /** Closes a source, and first cancels what is still being read from it: half an answer must not pass for a whole one. */
+  #end(id: string, except?: CancelSignal): void {
+    for (const { cancellation, inspection } of this.#running.values()) {
+      if (inspection === id && cancellation !== except) cancellation.cancel();
+    }
+    this.#inspections.get(id)?.close();
+    this.#inspections.delete(id);
+  }
+}
+
+/** A request that is being answered, and the source it is about. */
+interface Running {
+  readonly cancellation: Cancellation;
+  readonly inspection: string | undefined;
+}
+
+function inspectionOf(method: Method, params: unknown): string | undefined {
+  if (method === 'close' || typeof params !== 'object' || params === null || !('inspection' in params))
+    return undefined;
+  return typeof params.inspection === 'string' ? params.inspection : undefined;
 }
 
 type DeviceTable = Parameters<typeof deviceRow>[2];

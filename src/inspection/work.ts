@@ -14,6 +14,8 @@ export interface Scheduling {
 
 /** Longest stretch without giving way. */
 export const SLICE_MS = 20;
+/** Between two words on how far long work has come. */
+const PROGRESS_MS = 100;
 
 export interface CallContext {
   readonly signal: CancelSignal;
@@ -23,9 +25,11 @@ export interface CallContext {
 /** Runs work in slices; between two slices everything else gets its turn, so that several works share the engine. */
 export async function runInSlices<T>(
   work: Work<T>,
-  signal: CancelSignal,
+  { signal, onProgress }: CallContext,
   scheduling: Scheduling,
 ): Promise<T> {
+  let entries = 0;
+  let told = scheduling.clock();
   for (;;) {
     const end = scheduling.clock() + SLICE_MS;
     do {
@@ -35,7 +39,12 @@ export async function runInSlices<T>(
       }
       const step = work.next();
       if (step.done === true) return step.value;
+      entries += step.value;
     } while (scheduling.clock() < end);
+    if (scheduling.clock() - told >= PROGRESS_MS) {
+      told = scheduling.clock();
+      onProgress({ message: `${entries.toLocaleString('en')} entries read` });
+    }
     await scheduling.pause();
   }
 }

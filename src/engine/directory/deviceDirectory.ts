@@ -1,7 +1,7 @@
 import { type BitField } from '../bits/bitFields';
 import { type CompiledFormat } from '../formats/compile';
 import { type DomainId, type FrameNumber, type Pasid, type RequesterId } from '../values';
-import { type Result } from '../result';
+import { type Failure, type Result } from '../result';
 import { type PhysicalMemory } from '../memory/physicalMemory';
 
 /** Why a request is refused, in words that every vendor shares. docs/faults.md gives each vendor's own code. */
@@ -90,6 +90,8 @@ export interface DeviceDirectory {
   readonly interruptWindow: PageWindow;
   readonly registers: readonly Register[];
   lookup(requester: RequesterId, pasid: Pasid | null): DirectoryLookup;
+  /** What is wrong above the devices, so that devices may be missing: at most a few. */
+  problems(): Failure[];
   /** Devices with a present entry, by requester id. Yields undefined after each bounded step of work. */
   devices(): Generator<DirectoryDevice | undefined>;
   /** Layouts of the words of a structure entry, lowest word first. */

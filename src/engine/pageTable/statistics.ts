@@ -26,6 +26,10 @@ const ROW = ACCESSED + 4;
 
 /** Tables whose counts are kept, so that tables that share tables cost no more than their frames. */
 const MAX_KEPT = 200_000;
+/** Tables that are told apart at most: 8 TiB of 4 KiB leaves. */
+const MAX_TABLES = 2 ** 22;
+/** The counts of every table that maps nothing. */
+const NOTHING = new Float64Array(ROW);
 export const DEFAULT_STATISTICS_BUDGET = 2 ** 30;
 
 export interface LeafCount {
@@ -67,8 +71,9 @@ export function* countSpace(
 class Counter {
   readonly #memory: PhysicalMemory;
   readonly #space: AddressSpace;
-  readonly #kept = new Map<number, Float64Array>();
-  readonly #seen = new Set<number>();
+  /** Every table met, with its counts as far as they are kept. */
+  readonly #met = new Map<number, Float64Array | undefined>();
+  #keptRows = 0;
   readonly #tables = new Map<number, number>();
   #left: number;
 
@@ -81,21 +86,31 @@ class Counter {
   /** Counts below one table as if everything above it allowed reads and writes. */
   *table(frame: FrameNumber, number: number, above: readonly FrameNumber[]): Generator<number, Float64Array> {
     const key = frame * 8 + number;
-    const known = this.#kept.get(key);
+    const known = this.#met.get(key);
     if (known) return known;
-    if (!this.#seen.has(key)) {
-      this.#seen.add(key);
-      this.#tables.set(number, (this.#tables.get(number) ?? 0) + 1);
-    }
+    if (!this.#met.has(key)) this.#tables.set(number, (this.#tables.get(number) ?? 0) + 1);
     const counts = new Float64Array(ROW);
     const level = levelOf(this.#space.format, number);
     if (!this.#memory.readFrame(frame)) counts[UNREADABLE] = 1;
     else if (!level.canBeTable) this.#leafTable(level, frame, counts);
     else yield* this.#upperTable(level, frame, [...above, frame], counts);
     this.#left -= level.indexMask + 1;
-    if ((level.canBeTable || this.#kept.size < MAX_KEPT) && this.#left > 0) this.#kept.set(key, counts);
+    this.#keep(key, counts);
     yield level.indexMask + 1;
     return counts;
+  }
+
+  #keep(key: number, counts: Float64Array): void {
+    if (this.#met.size >= MAX_TABLES) this.#left = 0;
+    // Counts that the budget cut short must not stand for the table.
+    if (this.#left <= 0) return;
+    const empty = counts.every((count) => count === 0);
+    if (!empty && this.#keptRows >= MAX_KEPT) {
+      this.#met.set(key, undefined);
+      return;
+    }
+    if (!empty) this.#keptRows++;
+    this.#met.set(key, empty ? NOTHING : counts);
   }
 
   #leafTable(level: CompiledLevel, frame: FrameNumber, counts: Float64Array): void {
@@ -120,8 +135,12 @@ class Counter {
     for (let index = 0; index <= level.indexMask && this.#left > 0; index++) {
       // Read afresh: the tables below may have pushed this frame out.
       const words = this.#memory.readFrame(frame);
-      const lo = words?.[2 * index] ?? 0;
-      const hi = words?.[2 * index + 1] ?? 0;
+      if (!words) {
+        add(counts, UNREADABLE, 1);
+        return;
+      }
+      const lo = words[2 * index] ?? 0;
+      const hi = words[2 * index + 1] ?? 0;
       const found = classify(format, level, lo, hi);
       if (found === LEAF) this.#leaf(level.level, lo, hi, counts);
       else if (found === TABLE) {

@@ -127,7 +127,10 @@ function walkRow(
     const words = memory.readFrame(table);
     batch.level[row] = number;
     if (!words) return TABLE_UNREADABLE;
-    if (number === 1) tables.keep(addressLo, addressHi, words, permission);
+    // A kept table answers for all addresses it covers, so it must lie within the width as a whole.
+    if (number === 1 && space.inputBits >= levelOf(format, 2).shift) {
+      tables.keep(addressLo, addressHi, words, permission);
+    }
     const index = indexAt(level, addressLo, addressHi);
     const lo = words[2 * index] ?? 0;
     const hi = words[2 * index + 1] ?? 0;

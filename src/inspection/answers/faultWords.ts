@@ -6,11 +6,14 @@ export function explainFault(
   fault: Fault,
   request: TranslateRequest,
   level: number | null,
+  /** Says it closer than the wording below, as a whole sentence. */
+  closer?: string,
 ): { readonly why: string; readonly hint: string } {
   const { reason, hint } = WORDS[fault];
+  const sentence = closer ?? `${reason.charAt(0).toUpperCase()}${reason.slice(1)}.`;
   const access = request.access === 'write' ? 'Write' : 'Read';
   const where = level === null || level === 0 ? '' : ` at level ${level}`;
-  return { why: `${access} of ${hex(request.iova)} is refused (${fault})${where}: ${reason}.`, hint };
+  return { why: `${access} of ${hex(request.iova)} is refused (${fault})${where}. ${sentence}`, hint };
 }
 
 /** One wording a fault; docs/faults.md has the long form and each vendor's code. */

@@ -37,10 +37,9 @@ export function ownerOf(
   return claimants[0];
 }
 
+/** True when the device has a present entry there, be it good or bad. A directory that cannot be read claims nothing. */
 function claims(directory: DeviceDirectory, requester: RequesterId): boolean {
-  const { answer } = directory.lookup(requester, null);
-  return !(
-    answer.kind === 'fault' &&
-    (answer.fault === 'root-entry-not-present' || answer.fault === 'context-entry-not-present')
-  );
+  const { answer, entries } = directory.lookup(requester, null);
+  if (answer.kind !== 'fault') return true;
+  return entries.at(-1)?.role === 'context' && answer.fault !== 'context-entry-not-present';
 }

@@ -32,6 +32,7 @@ export function* translateAll(
     const route = routes.get(key) ?? routeOf(inspection, request, iommu);
     routes.set(key, route);
     const answer = directly(request, route);
+    if (row % ROWS_PER_STEP === ROWS_PER_STEP - 1) yield ROWS_PER_STEP;
     if (!('space' in answer)) {
       answers[row] = answer;
       continue;
@@ -39,7 +40,6 @@ export function* translateAll(
     const rows = groups.get(answer.space) ?? [];
     if (rows.length === 0) groups.set(answer.space, rows);
     rows.push(row);
-    if (row % ROWS_PER_STEP === ROWS_PER_STEP - 1) yield ROWS_PER_STEP;
   }
   for (const [space, rows] of groups) yield* translateGroup(inspection, space, requests, rows, answers);
   return answers;

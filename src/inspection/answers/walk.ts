@@ -47,12 +47,11 @@ export function walk(
   const steps = lookup.entries.map((entry) => structureStep(owner, lookup, entry));
   const { answer } = lookup;
   if (answer.kind === 'fault') {
-    const told = refusal(request, answer.fault, null);
+    const told = refusal(request, answer.fault, null, answer.why);
     return {
       ...base,
       steps,
       ...told,
-      summary: `${told.summary} ${answer.why}`,
       ...(answer.hint ? { hint: answer.hint } : {}),
     };
   }
@@ -75,8 +74,8 @@ export function passThrough(iova: bigint): Translation {
   return { ok: true, paddr: iova, size: 4096n, perm: 'RW', level: null, entry: null };
 }
 
-function refusal(request: TranslateRequest, fault: Fault, level: number | null) {
-  const { why, hint } = explainFault(fault, request, level);
+function refusal(request: TranslateRequest, fault: Fault, level: number | null, reason?: string) {
+  const { why, hint } = explainFault(fault, request, level, reason);
   return { translation: { ok: false, fault, level } as const, summary: why, hint };
 }
 

@@ -48,6 +48,49 @@ describe('VT-d layouts', () => {
   });
 });
 
+describe('VT-d registers', () => {
+  /** The field that one bit belongs to. */
+  const nameAt = (register: string, bit: number): string | undefined =>
+    vtdRegisters(new Map([[register, 0n]]))[0]?.layout.find(({ high, low }) => bit >= low && bit <= high)
+      ?.name;
+
+  it('have their fields where the specification has them (VT-d 4.1 sections 11.4.2 to 11.4.5)', () => {
+    const places: readonly (readonly [string, number, string])[] = [
+      ['CAP', 7, 'CM'],
+      ['CAP', 12, 'SAGAW'],
+      ['CAP', 16, 'MGAW'],
+      ['CAP', 22, 'ZLR'],
+      ['CAP', 34, 'SSLPS'],
+      ['CAP', 39, 'PSI'],
+      ['CAP', 48, 'MAMV'],
+      ['CAP', 54, 'DWD'],
+      ['CAP', 55, 'DRD'],
+      ['CAP', 60, 'FS5LP'],
+      ['CAP', 63, 'ESRTPS'],
+      ['ECAP', 1, 'QI'],
+      ['ECAP', 2, 'DT'],
+      ['ECAP', 6, 'PT'],
+      ['ECAP', 7, 'SC'],
+      ['ECAP', 26, 'NEST'],
+      ['ECAP', 34, 'EAFS'],
+      ['ECAP', 40, 'PASID'],
+      ['ECAP', 43, 'SMTS'],
+      ['ECAP', 45, 'SSADS'],
+      ['ECAP', 48, 'SMPWCS'],
+      ['ECAP', 49, 'RPS'],
+      ['ECAP', 51, 'PMS'],
+      ['GSTS', 25, 'IRES'],
+      ['GSTS', 26, 'QIES'],
+      ['GSTS', 30, 'RTPS'],
+      ['GSTS', 31, 'TES'],
+      ['RTADDR', 10, 'TTM'],
+      ['RTADDR', 12, 'RTA'],
+    ];
+    for (const [register, bit, name] of places)
+      assert.equal(nameAt(register, bit), name, `${register} bit ${bit}`);
+  });
+});
+
 describe('problems of a second-stage entry', () => {
   // The words follow the specification's reserved fields: VT-d 4.1 section 9.8.
   it('are none for what Linux writes', () => {

@@ -5,6 +5,7 @@ import {
   RequestError,
   type TreeNode,
 } from '../../../src/inspection/protocol';
+import { runInSlices } from '../../../src/inspection/work';
 import { inProcessEngine, openBytes, openSample } from './inProcess';
 
 const FRAME = 4096;
@@ -84,10 +85,51 @@ describe('the inspection server', () => {
       .request('checkFilter', { where: 'perm = rw' })
       .then(() => order.push('filter checked'));
     await check;
+    // The clock moves on by 5 ms at each look, so that a slice has room for four steps, and no more.
     assert.ok(pauses() > 0, 'the list gave way');
     cancel.abort();
     await list;
     assert.deepEqual(order, ['filter checked', 'cancelled']);
+    await client.dispose();
+  });
+
+  it('does at most a slice of work between two pauses', async () => {
+    let now = 0;
+    const stepsBetweenPauses: number[] = [0];
+    function* work(): Generator<number, string> {
+      for (let step = 0; step < 100; step++) {
+        now += 7;
+        stepsBetweenPauses.push((stepsBetweenPauses.pop() ?? 0) + 1);
+        yield 512;
+      }
+      return 'done';
+    }
+    const told: string[] = [];
+    const context = {
+      signal: new Cancel(),
+      onProgress: ({ message }: { message: string }) => told.push(message),
+    };
+    const pause = (): Promise<void> => {
+      stepsBetweenPauses.push(0);
+      return Promise.resolve();
+    };
+    assert.equal(await runInSlices(work(), context, { clock: () => now, pause }), 'done');
+    // Three steps of 7 ms are the first to reach 20 ms.
+    assert.deepEqual(new Set(stepsBetweenPauses.slice(0, -1)), new Set([3]));
+    assert.equal(told[0], '7,680 entries read');
+    assert.ok(told.length <= 7, 'progress at most every 100 ms of 700');
+  });
+
+  it('answers no request from a source that is closed meanwhile', async () => {
+    const { client } = inProcessEngine(5);
+    await openBytes(client, sharing(), registers);
+    const page = { limit: 10 };
+    const list = codeOf(
+      client.request('list', { inspection: 'bytes', domain: SHARING, where: 'size = 1G', page }),
+    );
+    await client.request('checkFilter', { where: '' });
+    await client.request('close', { inspection: 'bytes' });
+    assert.equal(await list, 'cancelled');
     await client.dispose();
   });
 

@@ -97,6 +97,14 @@ describe('VT-d legacy mode', () => {
     assert.deepEqual(await ask({ lo: 0x3001n, hi: 0x704n }, 0n), refused('context-entry-invalid'));
   });
 
+  it('asks for a good AW in pass-through too', async () => {
+    assert.deepEqual(await ask({ lo: 0x9n, hi: 0x100n }, 0n), refused('context-entry-invalid'));
+    assert.deepEqual(
+      await ask({ lo: 0x9n, hi: 0x103n }, 0n, { CAP, ECAP }),
+      refused('context-entry-invalid'),
+    );
+  });
+
   it('refuses what the capabilities rule out: AW, pass-through, device TLB', async () => {
     assert.deepEqual(await ask({ lo: 0x3001n, hi: 0x703n }, 0n, { CAP }), refused('context-entry-invalid'));
     assert.deepEqual(
@@ -131,9 +139,26 @@ describe('VT-d legacy mode', () => {
     const { problems } = await openBytes(client, machine({}), { RTADDR: '0x99000' });
     assert.deepEqual(
       problems.map(({ code, severity }) => [code, severity]),
-      [['iommu/root-entry-unreadable', 'error']],
+      [['directory/root-unreadable', 'error']],
     );
     assert.match(problems[0]?.message ?? '', /0x99000/);
+    await client.dispose();
+  });
+
+  it('says which bus hides its devices: reserved bits, a context table that is not in the image', async () => {
+    const bytes = machine({ 8: DOMAIN });
+    const view = new DataView(bytes.buffer);
+    view.setBigUint64(1 * FRAME + 16 * 2, 0x2005n, true);
+    view.setBigUint64(1 * FRAME + 16 * 3, 0x77001n, true);
+    const { client } = inProcessEngine();
+    const { problems } = await openBytes(client, bytes, { RTADDR });
+    assert.deepEqual(
+      problems.map(({ code, message }) => [code, /Bus 0x\d/.exec(message)?.[0]]),
+      [
+        ['directory/root-entry-reserved', 'Bus 0x2'],
+        ['directory/context-entry-unreadable', 'Bus 0x3'],
+      ],
+    );
     await client.dispose();
   });
 
@@ -197,6 +222,12 @@ describe('IOMMUs that cannot be read', () => {
     );
     const named = await client.request('walk', { inspection: 'x', iommu: 'two', request });
     assert.equal(named.iommu, 'two');
+    await open(client, [
+      { name: 'one', kind: 'vt-d', registers: { RTADDR } },
+      { name: 'lost', kind: 'vt-d', registers: { RTADDR: '0x99000' } },
+    ]);
+    const walked = await client.request('walk', { inspection: 'x', request });
+    assert.equal(walked.iommu, 'one', 'an IOMMU whose tables are not in the image claims no device');
     const nowhere = client.request('walk', { inspection: 'x', request: { ...request, requester: 0x300 } });
     await assert.rejects(nowhere, /No IOMMU has an entry for 03:00.0/);
     await client.dispose();

@@ -3,6 +3,7 @@ import { compileFormat, type CompiledFormat } from '../../formats/compile';
 import { vtdSecondStage } from '../../formats/vtdSecondStage';
 import { type PhysicalMemory } from '../../memory/physicalMemory';
 import { readWord } from '../../memory/words';
+import { type Failure } from '../../result';
 import {
   FRAME_BYTES,
   domainId,
@@ -34,6 +35,8 @@ import { secondStageHardware, vtdRegisters, VTD_INTERRUPT_WINDOW } from './regis
 
 const ENTRY_BYTES = 16;
 const PASS_THROUGH = 2n;
+/** Problems of the directory that are told at most. */
+const MAX_PROBLEMS = 8;
 
 const SECTIONS = {
   root: { title: 'Root entry', section: 'VT-d 4.1 §9.1' },
@@ -84,10 +87,9 @@ export class VtdLegacyDirectory implements DeviceDirectory {
     }
     const root = this.#read('root', this.#rootTable, requester >> 8, (words) => sayRoot(words));
     if (!root) {
-      const missing = this.#memory.explainMissing(this.#rootTable);
       return refuse(
         'root-entry-unreadable',
-        `The root table cannot be read: ${missing}.`,
+        this.#rootMissing(),
         'Check RTADDR, and that the image holds the table.',
       );
     }
@@ -109,6 +111,30 @@ export class VtdLegacyDirectory implements DeviceDirectory {
     return { answer: this.#interpret(context.words), entries };
   }
 
+  problems(): Failure[] {
+    if (!this.#memory.readFrame(this.#rootTable)) {
+      const hint = 'Check RTADDR, and that the image holds the table.';
+      return [{ code: 'directory/root-unreadable', message: this.#rootMissing(), hint }];
+    }
+    const found: Failure[] = [];
+    for (let bus = 0; bus < 256 && found.length < MAX_PROBLEMS; bus++) {
+      const { answer, entries } = this.lookup(requesterId(bus << 8), null);
+      if (
+        answer.kind !== 'fault' ||
+        entries.at(-1)?.role === 'context' ||
+        answer.fault === 'root-entry-not-present'
+      )
+        continue;
+      const message = `Bus 0x${bus.toString(16)}: ${answer.why}`;
+      found.push({
+        code: `directory/${answer.fault}`,
+        message,
+        hint: 'Check RTADDR: this may not be a root table.',
+      });
+    }
+    return found;
+  }
+
   *devices(): Generator<DirectoryDevice | undefined> {
     for (let bus = 0; bus < 256; bus++) {
       const present = this.#read('root', this.#rootTable, bus, sayRoot)?.words[0] ?? 0n;
@@ -122,7 +148,11 @@ export class VtdLegacyDirectory implements DeviceDirectory {
     }
   }
 
-  /** What a context entry that was read makes of a request (VT-d 4.1 §9.3). */
+  #rootMissing(): string {
+    return `The root table cannot be read: ${this.#memory.explainMissing(this.#rootTable)}.`;
+  }
+
+  /** What a context entry that was read makes of a request; AW must be good in pass-through too (VT-d 4.1 §9.3). */
   #interpret([lo = 0n, hi = 0n]: readonly bigint[]): DirectoryAnswer {
     const refuse = (fault: Fault, why: string): DirectoryAnswer => ({ kind: 'fault', fault, why });
     if (bits(lo, 0) === 0n) return refuse('context-entry-not-present', 'The context entry is not present.');
@@ -135,17 +165,17 @@ export class VtdLegacyDirectory implements DeviceDirectory {
     if (type === 1n && ecap !== undefined && bits(ecap, 2) === 0n) {
       return refuse('context-entry-invalid', 'TT = 1 needs a device TLB, and ECAP.DT is 0.');
     }
-    if (type === PASS_THROUGH) {
-      return ecap !== undefined && bits(ecap, 6) === 0n
-        ? refuse('context-entry-invalid', 'TT = 2 (pass-through), and ECAP.PT is 0.')
-        : { kind: 'pass-through' };
-    }
     const width = Number(bits(hi, 2, 0));
     const levels = LEVELS_OF_WIDTH[width];
     if (levels === undefined) return refuse('context-entry-invalid', `AW = ${width} is reserved.`);
     const cap = this.#values.get('CAP');
     if (cap !== undefined && bits(cap, 8 + width) === 0n) {
       return refuse('context-entry-invalid', `AW = ${width} (${levels} levels) is not in CAP.SAGAW.`);
+    }
+    if (type === PASS_THROUGH) {
+      return ecap !== undefined && bits(ecap, 6) === 0n
+        ? refuse('context-entry-invalid', 'TT = 2 (pass-through), and ECAP.PT is 0.')
+        : { kind: 'pass-through' };
     }
     return { kind: 'table', space: this.#space(Number(bits(hi, 23, 8)), Number(lo >> 12n), levels) };
   }

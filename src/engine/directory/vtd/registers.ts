@@ -84,13 +84,11 @@ function extendedCapability(): BitField[] {
     flag('FSTS', 47, 'attribute', ...yesNo('first-stage translation')),
     flag('SMPWCS', 48, 'attribute', ...yesNo('coherent scalable-mode walk')),
     flag('RPS', 49, 'attribute', ...yesNo('RID-PASID')),
-    reserved(51, 50),
-    flag('PMS', 52, 'attribute', ...yesNo('performance monitoring')),
-    flag('ADMS', 53, 'attribute', ...yesNo('abort-DMA mode')),
-    flag('RPRIVS', 54, 'attribute', ...yesNo('RID_PRIV')),
-    reserved(57, 55),
-    flag('STC', 58, 'attribute', ...yesNo('stop marker')),
-    reserved(63, 59),
+    reserved(50),
+    flag('PMS', 51, 'attribute', ...yesNo('performance monitoring')),
+    flag('ADMS', 52, 'attribute', ...yesNo('abort-DMA mode')),
+    flag('RPRIVS', 53, 'attribute', ...yesNo('RID_PRIV')),
+    reserved(63, 54),
   ];
 }
 
