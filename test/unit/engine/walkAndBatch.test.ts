@@ -183,6 +183,25 @@ describe('walk and batch', () => {
   });
 });
 
+describe('kept leaf tables and the width of addresses', () => {
+  it('answer for no address beyond a width that ends inside a leaf table', () => {
+    const memory = new FrameMemory();
+    for (let frame = 1; frame <= 3; frame++) memory.frame(frame);
+    memory.set(1, 0, 0x2003n);
+    memory.set(2, 0, 0x3003n);
+    for (let index = 0; index < 512; index++) memory.set(3, index, (BigInt(index + 16) << 12n) | 3n);
+    const space = spaceOf(3, 1, 17);
+    const batch = makeBatch(2);
+    batch.addressLo[1] = 0x100000;
+    const tables = new LeafTables(memory, space.format, 2);
+    for (let times = 0; times < 2; times++) translateBatch(memory, space, batch, 0, 2, tables);
+    assert.deepEqual(
+      [...batch.status].map((status) => (status === 0 ? 'ok' : faultOf(status))),
+      ['ok', 'address-width'],
+    );
+  });
+});
+
 describe('list and statistics', () => {
   it('give each mapped page once, as a walk of that page does', () => {
     fc.assert(
