@@ -108,9 +108,12 @@ export class Inspections implements vscode.Disposable {
     await this.engine.close(inspection.id);
   }
 
-  /** Reads the image again; the ids of what did not change stay. */
-  async refresh(inspection: Inspection, description: string): Promise<void> {
-    const renewed = await this.update(inspection, { description });
+  /** Reads the image again, or the one that the description names now; the ids of what did not change stay. */
+  async refresh(
+    inspection: Inspection,
+    source: Pick<InspectionSource, 'description' | 'imageUri'>,
+  ): Promise<void> {
+    const renewed = await this.update(inspection, source);
     if (!renewed) return;
     await this.engine.close(inspection.id);
     this.walks.delete(inspection.id);

@@ -101,6 +101,22 @@ describe('opening images', () => {
     equal(summary?.iommus[0]?.name, 'renamed');
   });
 
+  it('reads the image that the description names now', async () => {
+    const name = 'other-image.iopte.json';
+    const described = await readText(inFolder('vtd-4level.iopte.json'));
+    await writeText(name, described);
+    await must('iopte.openMemoryImage', inFolder(name));
+    await writeText(name, described.replace('vtd-4level.elf.gz', 'vtd-passthrough.elf.gz'));
+    await must('iopte.refreshInspection');
+    const [summary] = await api.summaries();
+    equal(summary?.image.name, 'vtd-passthrough.elf.gz');
+    const [image] = await children(api);
+    ok(image);
+    equal(await text(api, image), 'other-image | vtd-passthrough.elf.gz');
+    await writeText(name, '{"version": 1}');
+    match(JSON.stringify(await run('iopte.refreshInspection')), /does not name an image.*hint/);
+  });
+
   it('finds problems of a description in the editor, with their place', async () => {
     await writeText(
       'checked.iopte.json',

@@ -1,8 +1,8 @@
 import * as vscode from 'vscode';
 import { RequestError } from '../../inspection/protocol';
 import type { Command } from '../app';
-import { DESCRIPTION_SUFFIX, imageReference } from '../description';
-import { baseName, readText, sizeOf } from '../source';
+import { DESCRIPTION_SUFFIX, imageReference, readDescription } from '../description';
+import { baseName, sizeOf } from '../source';
 import { openUri } from './openMemoryImage';
 import { targetInspection } from './targets';
 
@@ -16,10 +16,13 @@ export const refreshInspection: Command = {
   id: 'iopte.refreshInspection',
   async run(app, arg) {
     const inspection = targetInspection(app, arg);
-    const { descriptionUri } = inspection;
-    const text = descriptionUri ? await readText(descriptionUri) : undefined;
-    if (text && !text.ok) throw new RequestError(text.failure);
-    await app.inspections.refresh(inspection, text?.value ?? inspection.description);
+    const { descriptionUri, description, imageUri } = inspection;
+    const read = descriptionUri ? await readDescription(descriptionUri) : undefined;
+    if (read && !read.ok) throw new RequestError(read.failure);
+    const source = read
+      ? { description: read.value.text, imageUri: read.value.image }
+      : { description, imageUri };
+    await app.inspections.refresh(inspection, source);
   },
 };
 
