@@ -94,10 +94,10 @@ describe('what package.json contributes', () => {
     for (const { icon } of views) ok(icon);
   });
 
-  it('works in untrusted and in virtual workspaces, and starts nothing by itself', () => {
+  it('works in untrusted and in virtual workspaces, and wakes by itself only where a folder has descriptions', () => {
     const { capabilities, activationEvents } = manifest();
     deepEqual(capabilities, { untrustedWorkspaces: { supported: true }, virtualWorkspaces: true });
-    deepEqual(activationEvents, []);
+    deepEqual(activationEvents, ['workspaceContains:**/*.iopte.json']);
   });
 
   it('has every file that it names', async () => {
