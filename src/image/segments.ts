@@ -1,6 +1,6 @@
-import { assert } from '../engine/result';
+import { assert, failure, type Result, success } from '../engine/result';
 import { sortedOrder } from './sortedOrder';
-import { type Task } from './task';
+import { CANCELLED, cancelledMeanwhile, type Task } from './task';
 
 /** File offset of a segment that has no bytes in the file and reads as zeros. */
 export const ZEROS = -1;
@@ -22,6 +22,14 @@ export interface Overlap extends Segment {
   readonly offset: number;
 }
 
+/** All segments of an image in their places. */
+export interface PlacedSegments {
+  readonly map: SegmentMap;
+  /** The first of them. */
+  readonly overlaps: readonly Overlap[];
+  readonly overlapCount: number;
+}
+
 /** Segments placed between two pauses. */
 const PLACED_AT_ONCE = 65_536;
 
@@ -38,12 +46,25 @@ export class SegmentList {
   }
 
   /**
-   * Adds [paddr, paddr + length). A segment that only repeats or continues the one before is joined to it: dumps made by
-   * virtual address name the same bytes many times in a row.
+   * Adds [paddr, paddr + length). A segment that only repeats bytes of the one before is left out: dumps made by virtual
+   * address name the same bytes many times in a row. One that continues it stays apart, since which of two overlapping
+   * segments wins depends on where each starts.
    */
   push(paddr: number, offset: number, length: number): void {
     assert(length > 0 && paddr >= 0 && paddr + length <= PHYSICAL_END, 'segment out of range');
-    if (this.joins(paddr, offset, length)) return;
+    if (this.repeats({ paddr, offset, length })) return;
+    this.add(paddr, offset, length);
+  }
+
+  /** Adds a segment that starts at or after the end of all before, joined to the last where it continues it. */
+  append(paddr: number, offset: number, length: number): void {
+    const last = this.used === 0 ? undefined : this.at(this.used - 1);
+    if (last && paddr === last.paddr + last.length && samePlace(last, { paddr, offset, length })) {
+      this.columns[3 * this.used - 1] = last.length + length;
+    } else this.add(paddr, offset, length);
+  }
+
+  private add(paddr: number, offset: number, length: number): void {
     if (3 * this.used === this.columns.length) {
       const grown = new Float64Array(2 * this.columns.length);
       grown.set(this.columns);
@@ -52,13 +73,14 @@ export class SegmentList {
     this.columns.set([paddr, offset, length], 3 * this.used++);
   }
 
-  private joins(paddr: number, offset: number, length: number): boolean {
+  private repeats(next: Segment): boolean {
     if (this.used === 0) return false;
     const last = this.at(this.used - 1);
-    if (paddr < last.paddr || paddr > last.paddr + last.length) return false;
-    if (!samePlace(last, { paddr, offset, length })) return false;
-    this.columns[3 * this.used - 1] = Math.max(last.length, paddr + length - last.paddr);
-    return true;
+    return (
+      next.paddr >= last.paddr &&
+      next.paddr + next.length <= last.paddr + last.length &&
+      samePlace(last, next)
+    );
   }
 
   at(index: number): Segment {
@@ -70,8 +92,8 @@ export class SegmentList {
     };
   }
 
-  /** Indices by address; of those that start at the same address the first pushed comes first. */
-  sorted(task: Task): Promise<Uint32Array> {
+  /** Indices by address; of those that start at the same address the first pushed comes first. Undefined when cancelled. */
+  sorted(task: Task): Promise<Uint32Array | undefined> {
     const starts = new Float64Array(this.used);
     for (let i = 0; i < this.used; i++) starts[i] = this.columns[3 * i] ?? 0;
     return sortedOrder(starts, task);
@@ -141,17 +163,16 @@ export class SegmentMap {
    * Sorts and joins. Where segments overlap the one that starts lower wins, and of two that start together the first in the
    * list. Overlaps that name the same bytes of the file are no conflict and are not reported.
    */
-  static async build(
-    list: SegmentList,
-    task: Task,
-  ): Promise<{ map: SegmentMap; overlaps: readonly Overlap[]; overlapCount: number }> {
+  static async build(list: SegmentList, task: Task): Promise<Result<PlacedSegments>> {
+    const cancelled = failure(CANCELLED, 'Placing the segments of the image was cancelled.');
     const order = await list.sorted(task);
+    if (!order) return cancelled;
     const joined = new SegmentList();
     const overlaps: Overlap[] = [];
     let overlapCount = 0;
     let end = 0;
     for (const [rank, index] of order.entries()) {
-      if (rank % PLACED_AT_ONCE === PLACED_AT_ONCE - 1) await task.pause();
+      if (rank % PLACED_AT_ONCE === PLACED_AT_ONCE - 1 && (await cancelledMeanwhile(task))) return cancelled;
       const next = list.at(index);
       const nextEnd = next.paddr + next.length;
       if (next.paddr < end) {
@@ -165,18 +186,19 @@ export class SegmentMap {
         if (nextEnd <= end) continue;
       }
       const start = Math.max(next.paddr, end);
-      joined.push(start, next.offset === ZEROS ? ZEROS : next.offset + start - next.paddr, nextEnd - start);
+      joined.append(start, next.offset === ZEROS ? ZEROS : next.offset + start - next.paddr, nextEnd - start);
       end = nextEnd;
     }
-    return { map: await SegmentMap.ofSorted(joined, task), overlaps, overlapCount };
+    const map = await SegmentMap.ofSorted(joined, task);
+    return map ? success({ map, overlaps, overlapCount }) : cancelled;
   }
 
-  private static async ofSorted(list: SegmentList, task: Task): Promise<SegmentMap> {
+  private static async ofSorted(list: SegmentList, task: Task): Promise<SegmentMap | undefined> {
     const starts = new Float64Array(list.count);
     const ends = new Float64Array(list.count);
     const offsets = new Float64Array(list.count);
     for (let i = 0; i < list.count; i++) {
-      if (i % PLACED_AT_ONCE === PLACED_AT_ONCE - 1) await task.pause();
+      if (i % PLACED_AT_ONCE === PLACED_AT_ONCE - 1 && (await cancelledMeanwhile(task))) return undefined;
       const { paddr, offset, length } = list.at(i);
       starts[i] = paddr;
       ends[i] = paddr + length;

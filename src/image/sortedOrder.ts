@@ -1,4 +1,4 @@
-import { type Task } from './task';
+import { cancelledMeanwhile, type Task } from './task';
 
 /** Sorted in one go: a few milliseconds. */
 const CHUNK = 16_384;
@@ -6,10 +6,10 @@ const CHUNK = 16_384;
 const MERGE_SLICE = 262_144;
 
 /**
- * Indices of `keys` by ascending key, equal keys by ascending index. Sorts in slices, so that four million program headers
- * do not hold up the event loop.
+ * Indices of `keys` by ascending key, equal keys by ascending index. Sorts in slices, so that a million program headers do
+ * not hold up the event loop. Undefined when it was cancelled.
  */
-export async function sortedOrder(keys: Float64Array, task: Task): Promise<Uint32Array> {
+export async function sortedOrder(keys: Float64Array, task: Task): Promise<Uint32Array | undefined> {
   const count = keys.length;
   let order = new Uint32Array(count);
   for (let i = 0; i < count; i++) order[i] = i;
@@ -17,7 +17,7 @@ export async function sortedOrder(keys: Float64Array, task: Task): Promise<Uint3
   const compare = (a: number, b: number): number => (keys[a] ?? 0) - (keys[b] ?? 0) || a - b;
   for (let start = 0; start < count; start += CHUNK) {
     order.subarray(start, start + CHUNK).sort(compare);
-    await task.pause();
+    if (await cancelledMeanwhile(task)) return undefined;
   }
   let target = new Uint32Array(count);
   let sincePause = 0;
@@ -33,7 +33,7 @@ export async function sortedOrder(keys: Float64Array, task: Task): Promise<Uint3
         target[at] = order[takeLeft ? left++ : right++] ?? 0;
         if (++sincePause >= MERGE_SLICE) {
           sincePause = 0;
-          await task.pause();
+          if (await cancelledMeanwhile(task)) return undefined;
         }
       }
     }

@@ -22,3 +22,9 @@ export interface Task {
 
 /** Code of the failure that cancelled work gives. */
 export const CANCELLED = 'cancelled';
+
+/** Pauses; true when the work was cancelled before or meanwhile. */
+export async function cancelledMeanwhile(task: Task): Promise<boolean> {
+  await task.pause();
+  return task.signal?.aborted === true;
+}

@@ -68,7 +68,9 @@ class ElfCoreFile {
     const refused = this.checkWhole();
     if (refused) return refused;
     this.reportWhole();
-    const { map, overlaps, overlapCount } = await SegmentMap.build(this.segments, this.options);
+    const placed = await SegmentMap.build(this.segments, this.options);
+    if (!placed.ok) return placed;
+    const { map, overlaps, overlapCount } = placed.value;
     const memory = new MemoryImage({ source: this.source, map, format: TITLE, missing: this.missing });
     await reportOverlaps(overlaps, overlapCount, memory, this.source, this.problems, this.options);
     return success({ memory, problems: this.problems.all() });

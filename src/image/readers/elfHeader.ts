@@ -9,8 +9,8 @@ const SHDR_BYTES = 64;
 const PN_XNUM = 0xffff;
 const ET_CORE = 4;
 
-/** More program headers than this are refused: 4 Mi headers describe 16 GiB page by page. */
-export const MAX_PROGRAM_HEADERS = 4 * 1024 * 1024;
+/** More program headers than this are refused: each costs memory and time to sort, and RAM comes in a few large pieces. */
+export const MAX_PROGRAM_HEADERS = 1024 * 1024;
 
 const ET_NAMES = ['no type', 'a relocatable object', 'an executable', 'a shared object'];
 

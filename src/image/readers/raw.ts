@@ -49,7 +49,9 @@ export const raw: ImageReader = {
         'Correct the offsets of the segments, or name the right file.',
       );
     }
-    const { map, overlaps, overlapCount } = await SegmentMap.build(segments, options);
+    const placed = await SegmentMap.build(segments, options);
+    if (!placed.ok) return placed;
+    const { map, overlaps, overlapCount } = placed.value;
     const memory = new MemoryImage({ source, map, format: TITLE, missing });
     await reportOverlaps(overlaps, overlapCount, memory, source, problems, options);
     return success({ memory, problems: problems.all() });

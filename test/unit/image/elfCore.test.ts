@@ -234,8 +234,12 @@ describe('ELF core: truncated and lying headers', () => {
 
   it('refuses a count beyond its bound before it takes memory', async () => {
     const file = buildElf({ loads: [{ paddr: 0, bytes: frames(1, 1) }], extendedCount: true });
-    new DataView(file.buffer).setUint32(64 + 44, 0xffff_ffff, true);
-    assert.equal(refusal(await openBytes(file)).code, 'image/elf-too-many-headers');
+    for (const count of [2 ** 20 + 1, 0xffff_ffff]) {
+      new DataView(file.buffer).setUint32(64 + 44, count, true);
+      const failure = refusal(await openBytes(file));
+      assert.equal(failure.code, 'image/elf-too-many-headers');
+      assert.match(failure.message, new RegExp(`has ${count} program headers; at most 1048576 are read`));
+    }
   });
 
   it('leaves out ranges without a physical address, as /proc/kcore has them', async () => {

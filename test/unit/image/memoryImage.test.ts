@@ -4,14 +4,14 @@ import { type ByteSource } from '../../../src/image/byteSource';
 import { MemoryImage } from '../../../src/image/memoryImage';
 import { SegmentList, SegmentMap } from '../../../src/image/segments';
 import { frames } from '../../builders/elf';
-import { countingSource, task, whyMissing, wordAt } from './support';
+import { countingSource, task, value, whyMissing, wordAt } from './support';
 
 const MIB = 2 ** 20;
 
 async function imageOf(source: ByteSource, count: number, cacheBytes: number): Promise<MemoryImage> {
   const list = new SegmentList();
   list.push(0, 0, count * 4096);
-  const { map } = await SegmentMap.build(list, task);
+  const { map } = value(await SegmentMap.build(list, task));
   return new MemoryImage({ source, map, format: 'test', cacheBytes });
 }
 
@@ -81,7 +81,7 @@ describe('memory image over a source that is not in memory', () => {
     const list = new SegmentList();
     list.push(0x1000, 0, 0x1000);
     list.push(0x8000, 0x1000, 0x2000);
-    const { map } = await SegmentMap.build(list, task);
+    const { map } = value(await SegmentMap.build(list, task));
     const memory = new MemoryImage({ source: countingSource(frames(3, 1)), map, format: 'test' });
     const why = (address: number): string => whyMissing(memory, address);
     assert.equal(

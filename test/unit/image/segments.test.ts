@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { SegmentList, SegmentMap, ZEROS } from '../../../src/image/segments';
 import { sortedOrder } from '../../../src/image/sortedOrder';
-import { task } from './support';
+import { CANCELLED } from '../../../src/image/task';
+import { refusal, task, value } from './support';
 
 const SPACE = 64;
 
@@ -33,7 +34,7 @@ describe('segments', () => {
       fc.asyncProperty(fc.array(segment, { maxLength: 12 }), async (segments) => {
         const list = new SegmentList();
         for (const { paddr, offset, length } of segments) list.push(paddr, offset, length);
-        const { map } = await SegmentMap.build(list, task);
+        const { map } = value(await SegmentMap.build(list, task));
         const found = Array.from({ length: SPACE }, (_, address) => {
           const index = map.find(address);
           if (index < 0) return undefined;
@@ -46,12 +47,24 @@ describe('segments', () => {
     );
   });
 
+  it('do not let neighbours that are alike win as one', async () => {
+    const segments = [
+      { paddr: 0, offset: ZEROS, length: 1 },
+      { paddr: 1, offset: ZEROS, length: 1 },
+      { paddr: 0, offset: 0, length: 2 },
+    ];
+    const list = new SegmentList();
+    for (const { paddr, offset, length } of segments) list.push(paddr, offset, length);
+    const { map } = value(await SegmentMap.build(list, task));
+    assert.deepEqual([map.segment(map.find(0)).offset, map.segment(map.find(1)).offset], [ZEROS, 1]);
+  });
+
   it('report an overlap exactly when the two place a byte differently', async () => {
     await fc.assert(
       fc.asyncProperty(segment, segment, async (a, b) => {
         const list = new SegmentList();
         for (const { paddr, offset, length } of [a, b]) list.push(paddr, offset, length);
-        const { overlapCount } = await SegmentMap.build(list, task);
+        const { overlapCount } = value(await SegmentMap.build(list, task));
         const overlap = Math.min(a.paddr + a.length, b.paddr + b.length) > Math.max(a.paddr, b.paddr);
         const same =
           a.offset === ZEROS || b.offset === ZEROS
@@ -65,7 +78,7 @@ describe('segments', () => {
   it('join neighbours that continue each other in the file', async () => {
     const list = new SegmentList();
     for (let i = 99; i >= 0; i--) list.push(i * 4096, 500 + i * 4096, 4096);
-    const { map } = await SegmentMap.build(list, task);
+    const { map } = value(await SegmentMap.build(list, task));
     assert.deepEqual([map.count, map.segment(0)], [1, { paddr: 0, offset: 500, length: 100 * 4096 }]);
   });
 
@@ -76,12 +89,39 @@ describe('segments', () => {
       pauses++;
       return Promise.resolve();
     };
-    const order = await sortedOrder(keys, { pause });
+    const order = (await sortedOrder(keys, { pause })) ?? assert.fail('cancelled');
     for (let i = 1; i < order.length; i++) {
       const [a, b] = [order[i - 1] ?? 0, order[i] ?? 0];
       const [ka, kb] = [keys[a] ?? 0, keys[b] ?? 0];
       assert.ok(ka < kb || (ka === kb && a < b), `place ${i}`);
     }
     assert.ok(pauses > 6, `${pauses} pauses`);
+  });
+
+  it('are given up at the first pause after a cancel, wherever that comes', async () => {
+    const list = new SegmentList();
+    for (let i = 0; i < 150_000; i++) list.push(((i * 7919) % 150_000) * 8192, i * 8192, 4096);
+    let needed = 0;
+    const count = (): Promise<void> => {
+      needed++;
+      return Promise.resolve();
+    };
+    value(await SegmentMap.build(list, { pause: count }));
+    assert.ok(needed > 12, `${needed} pauses`);
+    for (let cancelAt = 1; cancelAt <= needed; cancelAt++) {
+      let pauses = 0;
+      const signal = {
+        aborted: false,
+        addEventListener: () => undefined,
+        removeEventListener: () => undefined,
+      };
+      const pause = (): Promise<void> => {
+        if (++pauses === cancelAt) signal.aborted = true;
+        return Promise.resolve();
+      };
+      const result = await SegmentMap.build(list, { pause, signal });
+      assert.equal(refusal(result).code, CANCELLED);
+      assert.equal(pauses, cancelAt);
+    }
   });
 });
