@@ -24,14 +24,15 @@ const run: Runner = async (command, file, options) => {
   const cache = cacheDirectory(process.env);
   const engine = await startEngine(cache === undefined ? {} : { cacheDirectory: cache });
   engine.onLog((message) => writeError(`iopte: engine: ${message}\n`));
+  const session = new Session(engine, cancel.signal, progress);
   try {
-    const session = new Session(engine, cancel.signal, progress);
     const summary = await session.open(source);
     const note = (text: string): void => writeError(`iopte: ${text}\n`);
     for (const problem of summary.problems) note(`${problem.severity}: ${problem.message}`);
     await command.run({ session, output, options, note });
   } finally {
     progress.clear();
+    await session.close();
     await engine.dispose();
   }
 };

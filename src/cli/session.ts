@@ -47,6 +47,11 @@ export class Session {
     return this.#summary;
   }
 
+  /** Has the engine close its files, also after a cancel. An engine that is gone has closed them. */
+  async close(): Promise<void> {
+    await this.engine.request('close', { inspection: this.inspection }).catch(() => undefined);
+  }
+
   get summary(): InspectionSummary {
     if (this.#summary === undefined) throw new Error('nothing is open');
     return this.#summary;

@@ -6,8 +6,15 @@ import { cacheKey, CacheFileWriter, openCacheFile } from './cacheFile';
 
 const SUFFIX = '.sparse';
 const PARTIAL = '.partial';
-/** A partial file that nobody wrote to for so long belongs to a process that is gone. */
+/** A partial file that nobody wrote to for so long is given up, even if a process has the number in its name. */
 const PARTIAL_LIFE_MS = 60 * 60 * 1000;
+
+interface CachedFile {
+  readonly name: string;
+  readonly bytes: number;
+  /** When it was last written or used, in milliseconds. */
+  readonly time: number;
+}
 
 /** Inflated images on disk, so that reopening does not inflate again. At most `capBytes`, least recently used thrown out first. */
 export class InflateCache {
@@ -34,9 +41,10 @@ export class InflateCache {
     return source;
   }
 
-  /** Begins a file. Throws an error of the file system when the directory cannot be written. */
+  /** Begins a file, after what ended processes left. Throws an error of the file system when the directory cannot be written. */
   begin(): CacheFileWriter {
     fs.mkdirSync(this.directory, { recursive: true, mode: 0o700 });
+    this.trim();
     const unique = `${process.pid}-${randomBytes(8).toString('hex')}`;
     return new CacheFileWriter(path.join(this.directory, `${unique}${PARTIAL}`));
   }
@@ -45,45 +53,41 @@ export class InflateCache {
   publish(writer: CacheFileWriter, identity: SourceIdentity, size: number): void {
     const target = this.fileOf(identity);
     writer.publish(identity, size, target);
-    this.trim(path.basename(target), cacheKey(identity).place);
+    this.trim({ keep: path.basename(target), place: cacheKey(identity).place });
   }
 
   private fileOf(identity: SourceIdentity): string {
     return path.join(this.directory, cacheKey(identity).key + SUFFIX);
   }
 
-  /** Removes other versions of the same place, dead partial files, and the oldest beyond the cap. `keep` stays. */
-  private trim(keep: string, place: string): void {
-    let files: ReturnType<InflateCache['files']>;
+  /**
+   * Removes partial files that nobody completes, other versions of what was just published (`keep`, of `place`), and the
+   * oldest beyond the cap. `keep` stays.
+   */
+  private trim(published?: { readonly keep: string; readonly place: string }): void {
+    let files: readonly CachedFile[];
     try {
       files = this.files();
     } catch {
       // Not readable just now; the next trim tries again.
       return;
     }
-    const now = Date.now();
-    const stale = files.filter(
-      (file) =>
-        file.name !== keep &&
-        (file.name.startsWith(`${place}-`) ||
-          (file.name.endsWith(PARTIAL) && now - file.time > PARTIAL_LIFE_MS)),
-    );
+    const isKept = ({ name }: CachedFile): boolean => name === published?.keep;
+    const isReplaced = (file: CachedFile): boolean =>
+      published !== undefined && !isKept(file) && file.name.startsWith(`${published.place}-`);
+    const stale = files.filter((file) => isReplaced(file) || isGivenUp(file));
     for (const file of stale) this.remove(file.name);
-    const rest = files
-      .filter((file) => !stale.includes(file) && file.name.endsWith(SUFFIX))
-      .sort((a, b) => b.time - a.time);
-    let total = rest.find((file) => file.name === keep)?.bytes ?? 0;
-    for (const file of rest) {
-      if (file.name === keep) continue;
-      total += file.bytes;
-      if (total > this.capBytes) {
-        total -= file.bytes;
-        this.remove(file.name);
-      }
+    const held = files.filter((file) => !stale.includes(file));
+    const isEvictable = (file: CachedFile): boolean => file.name.endsWith(SUFFIX) && !isKept(file);
+    // What another process is writing takes room too.
+    let total = held.reduce((sum, file) => (isEvictable(file) ? sum : sum + file.bytes), 0);
+    for (const file of held.filter(isEvictable).sort((a, b) => b.time - a.time)) {
+      if (total + file.bytes > this.capBytes) this.remove(file.name);
+      else total += file.bytes;
     }
   }
 
-  private files(): { readonly name: string; readonly bytes: number; readonly time: number }[] {
+  private files(): CachedFile[] {
     return fs
       .readdirSync(this.directory)
       .filter((name) => name.endsWith(SUFFIX) || name.endsWith(PARTIAL))
@@ -100,5 +104,23 @@ export class InflateCache {
     } catch {
       // See above.
     }
+  }
+}
+
+/**
+ * A partial file that is not written to any more: its process is gone, or has been idle for long. Should it be another
+ * machine's after all, its writer finds that it cannot publish, and reads on from what it holds open.
+ */
+function isGivenUp({ name, time }: CachedFile): boolean {
+  if (!name.endsWith(PARTIAL)) return false;
+  return Date.now() - time > PARTIAL_LIFE_MS || !isRunning(Number.parseInt(name, 10));
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return !(error instanceof Error && 'code' in error && error.code === 'ESRCH');
   }
 }

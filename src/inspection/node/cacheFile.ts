@@ -68,11 +68,14 @@ export class CacheFileWriter {
     fs.renameSync(this.file, target);
   }
 
-  /** Reads what was written, published or not. A file that was not published disappears when the source is closed. */
+  /**
+   * Reads what was written, published or not. A file that was not published loses its name at once, so that nothing of it
+   * stays when the process is ended; on Windows, which keeps the name of an open file, when the source is closed.
+   */
   source(name: string, size: number, published: boolean): ByteSource {
     const slots = { byNumber: this.byNumber, checksums: this.checksums };
     const verified = new Uint8Array(this.checksums.length).fill(1);
-    const file = published ? undefined : this.file;
+    const file = published || removed(this.file) ? undefined : this.file;
     return new CacheFileSource(name, size, this.descriptor, slots, verified, (why) => {
       if (why === 'closed' && file !== undefined) fs.rmSync(file, { force: true });
     });
@@ -193,6 +196,17 @@ class CacheFileSource implements ByteSource {
   close(): void {
     fs.closeSync(this.descriptor);
     this.onEnd('closed');
+  }
+}
+
+/** Removes a file that is still read; false where that has to wait until it is closed. */
+function removed(file: string): boolean {
+  if (process.platform === 'win32') return false;
+  try {
+    fs.rmSync(file, { force: true });
+    return true;
+  } catch {
+    return false;
   }
 }
 

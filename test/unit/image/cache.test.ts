@@ -5,6 +5,7 @@ import path from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { type ByteSource } from '../../../src/image/byteSource';
 import { type ImageProblem } from '../../../src/image/problems';
+import { InflateCache } from '../../../src/inspection/node/cache';
 import { openFileSource } from '../../../src/inspection/node/fileSource';
 import { type NodeImageOptions, nodeImagePlatform } from '../../../src/inspection/node/inflate';
 import { refusal, task, value } from './support';
@@ -188,6 +189,11 @@ describe('cache of inflated images', () => {
     const { source, problem } = await inflate(file, { memoryBytes: 3 * BLOCK });
     assert.equal(problem?.code, 'image/gzip-truncated');
     assert.ok(source.size > 60 * BLOCK);
+    // A process that is ended does not close its sources. Windows removes no file that is open.
+    if (process.platform !== 'win32') assert.deepEqual(cached(), []);
+    const block = new Uint8Array(BLOCK);
+    assert.equal(source.read(58 * BLOCK, block), BLOCK);
+    assert.equal(block[0], 31);
     source.close();
     assert.deepEqual(cached(), []);
     const signal = { aborted: true, addEventListener: () => undefined, removeEventListener: () => undefined };
@@ -196,6 +202,54 @@ describe('cache of inflated images', () => {
     packed.close();
     assert.equal(refusal(cancelled).code, 'cancelled');
     assert.deepEqual(cached(), []);
+  });
+});
+
+describe('partial files in the cache', () => {
+  const identity = { place: '/image.gz', version: '1' };
+  const DEAD = 2 ** 22 + 1;
+  let directory = '';
+  beforeEach(() => {
+    directory = fs.mkdtempSync(path.join(tmpdir(), 'iopte-cache-'));
+  });
+  afterEach(() => {
+    fs.rmSync(directory, { recursive: true, force: true });
+  });
+
+  function partial(name: string, ageMinutes: number, blocks = 1): void {
+    const file = path.join(directory, name);
+    fs.writeFileSync(file, new Uint8Array(blocks * BLOCK));
+    const time = Date.now() / 1000 - 60 * ageMinutes;
+    fs.utimesSync(file, time, time);
+  }
+  const names = (): string[] => fs.readdirSync(directory);
+
+  it('go as soon as another begins: those of processes that are gone, and those nobody wrote to for an hour', () => {
+    partial(`${DEAD}-aa.partial`, 0);
+    partial(`${process.pid}-bb.partial`, 61);
+    partial(`${process.pid}-cc.partial`, 59);
+    new InflateCache(directory, 100 * BLOCK).begin().discard();
+    assert.deepEqual(names(), [`${process.pid}-cc.partial`]);
+  });
+
+  it('count in the cap', () => {
+    const cache = new InflateCache(directory, 10 * BLOCK);
+    const keep = (place: string): void => {
+      const writer = cache.begin();
+      for (let i = 0; i < 3; i++) writer.put(i, new Uint8Array(BLOCK).fill(1));
+      cache.publish(writer, { ...identity, place }, 3 * BLOCK);
+      writer.close();
+    };
+    keep('/a.gz');
+    partial(`${process.pid}-aa.partial`, 0, 5);
+    keep('/b.gz');
+    const sizeOf = (place: string): number | undefined => {
+      const source = cache.open({ ...identity, place }, 'x');
+      source?.close();
+      return source?.size;
+    };
+    assert.deepEqual([sizeOf('/a.gz'), sizeOf('/b.gz')], [undefined, 3 * BLOCK]);
+    assert.ok(names().includes(`${process.pid}-aa.partial`));
   });
 });
 
