@@ -1,0 +1,225 @@
+/** The suite of restoring, run in both hosts with the engines that they really have. */
+import * as vscode from 'vscode';
+import { EngineHost } from '../../src/host/engineHost';
+import { Inspections } from '../../src/host/inspections';
+import { readDescription } from '../../src/host/description';
+import {
+  CANCELLED,
+  RequestError,
+  type EngineClient,
+  type Method,
+  type Progress,
+} from '../../src/inspection/protocol';
+import { deepEqual, equal, ok, rejects } from './assert';
+import { EXTENSION, inFolder, writeText } from './support';
+
+/** A message at which a worker dies as it would of a bug: the n-th of a method (any method), counted anew in each life. */
+export interface Crash {
+  readonly method?: Method;
+  readonly nth: number;
+}
+
+/** A host's own engine. */
+export interface EngineUnderTest {
+  readonly canReadPaths: boolean;
+  /** Starts the real engine in a real worker; with a crash, in one that dies at that message. */
+  start(crash?: Crash): Promise<EngineClient>;
+}
+
+/** A workspace's state, kept in memory as VS Code keeps it: as JSON. */
+class State implements vscode.Memento {
+  private readonly values = new Map<string, string>();
+
+  keys(): readonly string[] {
+    return [...this.values.keys()];
+  }
+
+  get<T>(key: string, otherwise?: T): T | undefined {
+    const value = this.values.get(key);
+    return value === undefined ? otherwise : (JSON.parse(value) as T);
+  }
+
+  update(key: string, value: unknown): Promise<void> {
+    this.values.set(key, JSON.stringify(value));
+    return Promise.resolve();
+  }
+}
+
+interface Window {
+  readonly engine: EngineHost;
+  readonly inspections: Inspections;
+  /** How many engines it has started. */
+  readonly starts: () => number;
+}
+
+const log = vscode.window.createOutputChannel('IOPTE test', { log: true });
+
+/** Inflates to far more than one slice. */
+function largeImage(): vscode.Uri {
+  const extension = vscode.extensions.getExtension(EXTENSION);
+  ok(extension);
+  const fixture = 'test/fixtures/corpus/large/vtd-small-share.fullsize-zeroed.elf.gz';
+  return vscode.Uri.joinPath(extension.extensionUri, fixture);
+}
+
+/** What activate wires for the engine, over a given state. */
+function openWindow(state: State, canReadPaths: boolean, start: () => Promise<EngineClient>): Window {
+  let starts = 0;
+  const engine: EngineHost = new EngineHost(
+    () => {
+      starts++;
+      return start();
+    },
+    (id) => inspections.openParams(id),
+    log,
+  );
+  const inspections: Inspections = new Inspections(state, engine, canReadPaths);
+  return { engine, inspections, starts: () => starts };
+}
+
+async function sourceOf(uri: vscode.Uri) {
+  const description = await readDescription(uri);
+  ok(description.ok);
+  const { text, image } = description.value;
+  return { title: 'test', description: text, descriptionUri: uri, imageUri: image };
+}
+
+/** Every node of the tree of the only inspection, in order. */
+async function tree({ inspections }: Window): Promise<readonly unknown[]> {
+  const [inspection] = inspections.all;
+  ok(inspection);
+  const nodes: unknown[] = [];
+  const visit = async (node?: string): Promise<void> => {
+    const where = inspection.where;
+    const page = { limit: 1000 };
+    const params = { ...(node !== undefined && { node }), ...(where !== '' && { where }), page };
+    for (const child of (await inspections.ask(inspection, 'children', params)).rows) {
+      nodes.push(child);
+      const leaf = ['run', 'entry', 'message'].includes(child.kind) || ('failure' in child && child.failure);
+      if (!leaf) await visit(child.id);
+    }
+  };
+  await visit();
+  return nodes;
+}
+
+export function describeRestoring(host: EngineUnderTest): void {
+  describe('restoring', () => {
+    const opened: Window[] = [];
+    const window = (state: State, start = () => host.start()): Window => {
+      const made = openWindow(state, host.canReadPaths, start);
+      opened.push(made);
+      return made;
+    };
+    after(async () => {
+      for (const { engine, inspections } of opened) {
+        inspections.dispose();
+        await engine.dispose();
+      }
+      log.dispose();
+    });
+
+    it('brings back images, filter and walk in a new window, and only when they are asked for', async () => {
+      const state = new State();
+      const before = window(state);
+      const { inspection } = await before.inspections.add(
+        await sourceOf(inFolder('vtd-3level-1g.iopte.json')),
+      );
+      await before.inspections.setFilter(inspection, 'size >= 2M');
+      const request = { requester: 0x10, pasid: null, iova: 0xffee0000n, access: 'read' as const };
+      const walk = await before.inspections.walk(inspection, undefined, request);
+      const nodes = await tree(before);
+      await before.engine.dispose();
+
+      const after = window(state);
+      const [restored] = after.inspections.all;
+      ok(restored);
+      equal(after.starts(), 0, 'nothing was asked yet');
+      equal(restored.where, 'size >= 2M');
+      deepEqual(await after.inspections.lastWalk(restored), walk);
+      deepEqual(await tree(after), nodes);
+      equal(after.starts(), 1);
+    });
+
+    it('brings back the description as it was opened, though the file has changed', async () => {
+      const state = new State();
+      const before = window(state);
+      const source = await sourceOf(inFolder('vtd-4level.iopte.json'));
+      await writeText('changing.iopte.json', source.description);
+      const { summary } = await before.inspections.add(await sourceOf(inFolder('changing.iopte.json')));
+      await before.engine.dispose();
+      await writeText('changing.iopte.json', source.description.replace('dmar0', 'other'));
+
+      const after = window(state);
+      const [restored] = after.inspections.all;
+      ok(restored);
+      deepEqual(await after.inspections.summary(restored), summary);
+    });
+
+    it('rebuilds a worker that died while it was asked, bit for bit', async () => {
+      const steady = window(new State());
+      const source = await sourceOf(inFolder('vtd-3level-1g.iopte.json'));
+      await steady.inspections.add(source);
+      let lives = 0;
+      const crashing = window(new State(), () =>
+        host.start(++lives === 1 ? { method: 'children', nth: 2 } : undefined),
+      );
+      await crashing.inspections.add(source);
+      deepEqual(await tree(crashing), await tree(steady));
+      equal(crashing.starts(), 2);
+    });
+
+    it('asks once more what was pending when the engine was ended', async () => {
+      const { engine, inspections, starts } = window(new State());
+      const { inspection, summary } = await inspections.add(
+        await sourceOf(inFolder('vtd-4level.iopte.json')),
+      );
+      const pending = inspections.ask(inspection, 'domains', { page: { limit: 1000 } });
+      await engine.end();
+      equal((await pending).rows.length, 9);
+      deepEqual(await inspections.summary(inspection), summary);
+      equal(starts(), 2);
+    });
+
+    it('tells the caller when the engine is lost again and again', async () => {
+      const dying = window(new State(), () => host.start({ nth: 1 }));
+      const why = await rejects(dying.engine.ask('checkFilter', { where: '' }));
+      ok(why instanceof RequestError && why.code === 'engine/lost');
+      equal(dying.starts(), 2);
+    });
+
+    it('leaves nothing behind when an opening is cancelled, and the host is free meanwhile', async () => {
+      const large = window(new State());
+      const source = await sourceOf(inFolder('vtd-4level.iopte.json'));
+      const listeners = new Set<() => void>();
+      const signal = {
+        aborted: false,
+        addEventListener: (_: 'abort', listener: () => void) => listeners.add(listener),
+        removeEventListener: (_: 'abort', listener: () => void) => listeners.delete(listener),
+      };
+      let turns = 0;
+      const ticking = setInterval(() => turns++, 1);
+      const reported: Progress[] = [];
+      let shown = 0;
+      const onProgress = (progress: Progress): void => {
+        reported.push(progress);
+        shown += large.inspections.all.length;
+        if (reported.length < 3) return;
+        signal.aborted = true;
+        for (const listener of listeners) listener();
+      };
+      const opening = large.inspections.add({ ...source, imageUri: largeImage() }, { signal, onProgress });
+      const why = await rejects(opening);
+      clearInterval(ticking);
+      ok(why instanceof RequestError && why.code === CANCELLED, String(why));
+      ok(turns > 3, `the extension host ran ${String(turns)} times meanwhile`);
+      deepEqual(large.inspections.all, []);
+      equal(shown, 0, 'no view shows an image before it is open');
+      const [first] = reported;
+      ok(first !== undefined && first.message !== '');
+      // The engine is as good as before.
+      const { summary } = await large.inspections.add(source);
+      equal(summary.iommus.length, 1);
+    });
+  });
+}
