@@ -10,6 +10,7 @@ import { Inspections } from './inspections';
 import { registerCodeLens } from './language/codeLens';
 import { DescriptionDiagnostics } from './language/diagnostics';
 import type { Platform } from './platform';
+import { requestOptions, withProgressIfLong } from './progress';
 import { Memory } from './remember';
 import { DomainsView } from './views/domainsView';
 import { EntryPresenter } from './views/entryPresenter';
@@ -22,7 +23,13 @@ export function activate(context: vscode.ExtensionContext, platform: Platform): 
   const reporter = new Reporter(log);
   const engine: EngineHost = new EngineHost(
     () => platform.startEngine(context, log),
-    (id) => inspections.openParams(id),
+    {
+      openParams: (id) => inspections.openParams(id),
+      watch: (id, task) => {
+        const title = vscode.l10n.t('Opening {0}', inspections.find(id)?.title ?? id);
+        return withProgressIfLong(title, (long) => task(requestOptions(long)));
+      },
+    },
     log,
   );
   const inspections: Inspections = new Inspections(context.workspaceState, engine, platform.kind === 'node');

@@ -17,8 +17,12 @@ export type InspectionMethod = {
   [M in Method]: Params<M> extends { inspection: InspectionId } ? M : never;
 }[Exclude<Method, 'open' | 'close'>];
 
-/** Gives what it takes to open an inspection (again). */
-export type Reopen = (inspection: InspectionId) => Promise<OpenParams>;
+/** What it takes to open an inspection (again). */
+export interface Opener {
+  openParams(inspection: InspectionId): Promise<OpenParams>;
+  /** Runs an opening that nobody watches: it shows that it goes on, and can be cancelled. */
+  watch<T>(inspection: InspectionId, task: (options: RequestOptions) => Promise<T>): Promise<T>;
+}
 
 /** One life of the engine, and what it has open. */
 interface Life {
@@ -38,7 +42,7 @@ export class EngineHost implements vscode.Disposable {
 
   constructor(
     private readonly start: () => Promise<EngineClient>,
-    private readonly reopen: Reopen,
+    private readonly opener: Opener,
     private readonly log: vscode.LogOutputChannel,
   ) {}
 
@@ -63,12 +67,13 @@ export class EngineHost implements vscode.Disposable {
     options?: RequestOptions,
   ): Promise<ResultOf<M>> {
     return this.twice(options, async (life) => {
-      await this.openIn(life, params.inspection, options);
+      // Without the question's own signal: others wait for the same opening.
+      await this.openIn(life, params.inspection);
       return life.client.request(method, params, options);
     });
   }
 
-  /** Opens an inspection, or gives its summary when it is open. */
+  /** Opens an inspection, or gives its summary when it is open. With options the opening is the caller's to watch. */
   open(inspection: InspectionId, options?: RequestOptions): Promise<InspectionSummary> {
     return this.twice(options, (life) => this.openIn(life, inspection, options));
   }
@@ -95,7 +100,9 @@ export class EngineHost implements vscode.Disposable {
   private openIn(life: Life, inspection: InspectionId, options?: RequestOptions): Promise<InspectionSummary> {
     const opening = life.opened.get(inspection);
     if (opening) return opening;
-    const fresh = this.reopen(inspection).then((params) => life.client.request('open', params, options));
+    const begin = async (mine: RequestOptions): Promise<InspectionSummary> =>
+      life.client.request('open', await this.opener.openParams(inspection), mine);
+    const fresh = options ? begin(options) : this.opener.watch(inspection, begin);
     life.opened.set(inspection, fresh);
     // A failed or cancelled opening may be tried again.
     fresh.catch(() => life.opened.delete(inspection));

@@ -30,6 +30,37 @@ export function withProgress<T>(title: string, task: (task: LongTask) => Promise
   });
 }
 
+/** What takes longer than this shows that it goes on. */
+const SHOW_AFTER_MS = 300;
+
+/** The same for what is mostly over at once: the notification comes only when it takes longer. */
+export function withProgressIfLong<T>(title: string, task: (task: LongTask) => Promise<T>): Promise<T> {
+  const source = new vscode.CancellationTokenSource();
+  let last: Progress | undefined;
+  let shown: LongTask | undefined;
+  const running = task({
+    signal: signalOf(source.token),
+    report: (progress) => {
+      last = progress;
+      shown?.report(progress);
+    },
+  });
+  const timer = setTimeout(() => {
+    void withProgress(title, async (visible) => {
+      shown = visible;
+      visible.signal.addEventListener('abort', () => {
+        source.cancel();
+      });
+      if (last) visible.report(last);
+      await Promise.allSettled([running]);
+    });
+  }, SHOW_AFTER_MS);
+  return running.finally(() => {
+    clearTimeout(timer);
+    source.dispose();
+  });
+}
+
 /** The options that make a request part of a long task. */
 export const requestOptions = (task: LongTask): RequestOptions => ({
   signal: task.signal,

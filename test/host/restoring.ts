@@ -2,13 +2,16 @@
 import * as vscode from 'vscode';
 import { EngineHost } from '../../src/host/engineHost';
 import { Inspections } from '../../src/host/inspections';
+import { DomainsProvider } from '../../src/host/views/domainsProvider';
 import { readDescription } from '../../src/host/description';
 import {
   CANCELLED,
   RequestError,
+  type CancelSignal,
   type EngineClient,
   type Method,
   type Progress,
+  type RequestOptions,
 } from '../../src/inspection/protocol';
 import { deepEqual, equal, ok, rejects } from './assert';
 import { EXTENSION, inFolder, writeText } from './support';
@@ -45,6 +48,24 @@ class State implements vscode.Memento {
   }
 }
 
+class Signal implements CancelSignal {
+  aborted = false;
+  private readonly listeners = new Set<() => void>();
+
+  addEventListener(_type: 'abort', listener: () => void): void {
+    this.listeners.add(listener);
+  }
+
+  removeEventListener(_type: 'abort', listener: () => void): void {
+    this.listeners.delete(listener);
+  }
+
+  abort(): void {
+    this.aborted = true;
+    for (const listener of this.listeners) listener();
+  }
+}
+
 interface Window {
   readonly engine: EngineHost;
   readonly inspections: Inspections;
@@ -63,14 +84,19 @@ function largeImage(): vscode.Uri {
 }
 
 /** What activate wires for the engine, over a given state. */
-function openWindow(state: State, canReadPaths: boolean, start: () => Promise<EngineClient>): Window {
+function openWindow(
+  state: State,
+  canReadPaths: boolean,
+  start: () => Promise<EngineClient>,
+  watching: RequestOptions,
+): Window {
   let starts = 0;
   const engine: EngineHost = new EngineHost(
     () => {
       starts++;
       return start();
     },
-    (id) => inspections.openParams(id),
+    { openParams: (id) => inspections.openParams(id), watch: (_id, task) => task(watching) },
     log,
   );
   const inspections: Inspections = new Inspections(state, engine, canReadPaths);
@@ -106,8 +132,8 @@ async function tree({ inspections }: Window): Promise<readonly unknown[]> {
 export function describeRestoring(host: EngineUnderTest): void {
   describe('restoring', () => {
     const opened: Window[] = [];
-    const window = (state: State, start = () => host.start()): Window => {
-      const made = openWindow(state, host.canReadPaths, start);
+    const window = (state: State, start = () => host.start(), watching: RequestOptions = {}): Window => {
+      const made = openWindow(state, host.canReadPaths, start, watching);
       opened.push(made);
       return made;
     };
@@ -191,12 +217,7 @@ export function describeRestoring(host: EngineUnderTest): void {
     it('leaves nothing behind when an opening is cancelled, and the host is free meanwhile', async () => {
       const large = window(new State());
       const source = await sourceOf(inFolder('vtd-4level.iopte.json'));
-      const listeners = new Set<() => void>();
-      const signal = {
-        aborted: false,
-        addEventListener: (_: 'abort', listener: () => void) => listeners.add(listener),
-        removeEventListener: (_: 'abort', listener: () => void) => listeners.delete(listener),
-      };
+      const signal = new Signal();
       let turns = 0;
       const ticking = setInterval(() => turns++, 1);
       const reported: Progress[] = [];
@@ -205,8 +226,7 @@ export function describeRestoring(host: EngineUnderTest): void {
         reported.push(progress);
         shown += large.inspections.all.length;
         if (reported.length < 3) return;
-        signal.aborted = true;
-        for (const listener of listeners) listener();
+        signal.abort();
       };
       const opening = large.inspections.add({ ...source, imageUri: largeImage() }, { signal, onProgress });
       const why = await rejects(opening);
@@ -220,6 +240,42 @@ export function describeRestoring(host: EngineUnderTest): void {
       // The engine is as good as before.
       const { summary } = await large.inspections.add(source);
       equal(summary.iommus.length, 1);
+    });
+
+    it('lets a reading that nobody asked for be cancelled, and says how it is read after all', async () => {
+      const state = new State();
+      const { inspections } = window(state);
+      const source = await sourceOf(inFolder('vtd-4level.iopte.json'));
+      const { inspection } = await inspections.add(source);
+      await inspections.refresh(inspection, { ...source, imageUri: largeImage() });
+      const signal = new Signal();
+      const onProgress = (): void => {
+        signal.abort();
+      };
+      const after = window(state, () => host.start(), { signal, onProgress });
+      const failed: unknown[] = [];
+      const provider = new DomainsProvider(after.inspections, {
+        read: () => undefined,
+        fail: (_inspection, error) => failed.push(error),
+      });
+      const [image] = await provider.getChildren();
+      const [row, ...more] = await provider.getChildren(image);
+      ok(row?.kind === 'failure' && more.length === 0);
+      equal(row.failure.hint, '"IOPTE: Read Image Again" reads it.');
+      deepEqual(failed, [], 'a cancelled reading is no error');
+      provider.dispose();
+    });
+
+    it('ends what the tree asked when the answer is out of date', async () => {
+      const { inspections } = window(new State());
+      await inspections.add(await sourceOf(inFolder('vtd-4level.iopte.json')));
+      const provider = new DomainsProvider(inspections, { read: () => undefined, fail: () => undefined });
+      const [image] = await provider.getChildren();
+      const pending = provider.getChildren(image);
+      provider.cancel();
+      deepEqual(await pending, []);
+      equal((await provider.getChildren(image)).length, 1);
+      provider.dispose();
     });
   });
 }

@@ -1,6 +1,12 @@
 import * as vscode from 'vscode';
-import type { InspectionSummary, SourceProblem, TreeNode } from '../../inspection/protocol';
-import { signalOf } from '../cancel';
+import {
+  CANCELLED,
+  type Failure,
+  type InspectionSummary,
+  type SourceProblem,
+  type TreeNode,
+} from '../../inspection/protocol';
+import { LatestOnly, signalOf } from '../cancel';
 import { failureOf, isCancelled } from '../errors';
 import type { Inspection, Inspections } from '../inspections';
 import { baseName } from '../source';
@@ -31,6 +37,9 @@ export class DomainsProvider implements vscode.TreeDataProvider<Element>, vscode
   /** The element last made for an id, so that a refresh or a reveal meets the very object the view holds. */
   private readonly elements = new Map<string, Element>();
   readonly onDidChangeTreeData = this.changes.event;
+  private readonly questions = new LatestOnly();
+  /** Of the questions that the tree asks now. */
+  private signal = this.questions.next();
 
   constructor(
     private readonly inspections: Inspections,
@@ -40,10 +49,13 @@ export class DomainsProvider implements vscode.TreeDataProvider<Element>, vscode
   async getChildren(element?: Element): Promise<Element[]> {
     if (!element) return this.inspections.all.map((each) => this.known(imageElement(each)));
     if (element.kind === 'failure') return [];
+    const { signal } = this;
     try {
       return element.kind === 'image' ? await this.rootsOf(element) : await this.childrenOf(element);
     } catch (error) {
-      if (isCancelled(error)) return [];
+      // Given up on because of a change: the tree is read again.
+      if (signal.aborted) return [];
+      if (isCancelled(error) && element.kind === 'image') return [failureElement(notRead(error), element, 0)];
       if (element.kind === 'image') this.events.fail(element.inspection, error);
       return [failureElement(failureOf(error), element, 0)];
     }
@@ -78,6 +90,11 @@ export class DomainsProvider implements vscode.TreeDataProvider<Element>, vscode
     return elements;
   }
 
+  /** What the tree is waiting for is out of date; the questions end at once. */
+  cancel(): void {
+    this.signal = this.questions.next();
+  }
+
   /** Everything may have changed; what was open stays open, since the ids stay. */
   refresh(): void {
     this.elements.clear();
@@ -85,6 +102,7 @@ export class DomainsProvider implements vscode.TreeDataProvider<Element>, vscode
   }
 
   dispose(): void {
+    this.questions.dispose();
     this.changes.dispose();
   }
 
@@ -115,11 +133,12 @@ export class DomainsProvider implements vscode.TreeDataProvider<Element>, vscode
     const of = element.kind === 'node' ? element.node : element.kind === 'rest' ? element.of : undefined;
     const inspection = this.inspections.find(element.inspection.id);
     if (!inspection) return [];
-    const page = await this.inspections.ask(inspection, 'children', {
+    const params = {
       ...(of && { node: of.id }),
       ...(inspection.where !== '' && { where: inspection.where }),
       page: { limit: CHILDREN_LIMIT, ...(element.kind === 'rest' && { cursor: element.cursor }) },
-    });
+    };
+    const page = await this.inspections.ask(inspection, 'children', params, { signal: this.signal });
     const children: Element[] = page.rows.map((node) => this.known(nodeElement(node, element)));
     if (page.next !== undefined) {
       const id = `${element.id}+${page.next}`;
@@ -135,6 +154,13 @@ export class DomainsProvider implements vscode.TreeDataProvider<Element>, vscode
     return fresh;
   }
 }
+
+/** An image whose opening was cancelled, by its button or for its size, stays closed until it is asked for. */
+const notRead = (error: unknown): Failure => ({
+  code: CANCELLED,
+  message: vscode.l10n.t('Not read: {0}', failureOf(error).message),
+  hint: vscode.l10n.t('"IOPTE: Read Image Again" reads it.'),
+});
 
 function word(element: Element): Wording {
   switch (element.kind) {

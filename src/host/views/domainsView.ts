@@ -72,6 +72,7 @@ export class DomainsView implements vscode.Disposable {
       }),
       inspections.onDidChange(({ change }) => {
         if (change === 'walk') return;
+        if (change === 'filter' || change === 'refreshed') this.provider.cancel();
         this.describe();
         this.badge();
         if (change !== 'current') this.refreshSoon();
