@@ -21,9 +21,14 @@ export function startEngine(options: EngineOptions = {}): Promise<EngineClient> 
   const workerData: WorkerSettings = cacheDirectory === undefined ? {} : { cacheDirectory };
   const worker = new Worker(workerPath, { workerData, name: 'iopte-engine' });
   return new Promise((resolve, reject) => {
+    const ended = (code: number): void => {
+      reject(new Error(`The engine's worker ended before it was ready (exit code ${code}).`));
+    };
     worker.once('error', reject);
+    worker.once('exit', ended);
     worker.once('message', () => {
       worker.removeListener('error', reject);
+      worker.removeListener('exit', ended);
       resolve(connect(workerPort(worker)));
     });
   });
