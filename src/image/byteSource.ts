@@ -4,7 +4,7 @@ import { assert } from '../engine/result';
 export interface SourceIdentity {
   /** Where it is: the absolute path. */
   readonly place: string;
-  /** Changes with the content: size and time of change. */
+  /** Changes with the content: size, times of change, and which file it is on its disk. */
   readonly version: string;
 }
 

@@ -6,12 +6,13 @@ import { BLOCK_BYTES, readBlocks } from '../../image/sparseStore';
 
 /**
  * A file of inflated bytes without its zero blocks, little-endian:
- *   header (64 bytes): magic and version (8), inflated size (u64), blocks (u32), bytes a block (u32), CRC-32 of the index
- *   (u32), 4 zero bytes, SHA-256 of the identity (32);
+ *   header (64 bytes): magic and version (8), inflated size (u64), blocks (u32), bytes a block (u32), CRC-32 of
+ *   the header with zeros in its place and the index (u32), 4 zero bytes, SHA-256 of the identity (32);
  *   the blocks; the index: for each block its number (u32) and its CRC-32 (u32), numbers ascending.
  */
-const MAGIC = Buffer.from('IOPTESP1', 'latin1');
+const MAGIC = Buffer.from('IOPTESP2', 'latin1');
 const HEADER_BYTES = 64;
+const CHECKSUM_AT = 24;
 const INDEX_ENTRY_BYTES = 8;
 
 const hash = (text: string): Hash => createHash('sha256').update(text);
@@ -62,8 +63,8 @@ export class CacheFileWriter {
     header.writeBigUInt64LE(BigInt(size), 8);
     header.writeUInt32LE(this.checksums.length, 16);
     header.writeUInt32LE(BLOCK_BYTES, 20);
-    header.writeUInt32LE(zlib.crc32(index), 24);
     identityDigest(identity).copy(header, 32);
+    header.writeUInt32LE(checksumOf(header, index), CHECKSUM_AT);
     writeAll(this.descriptor, header, 0);
     fs.renameSync(this.file, target);
   }
@@ -121,6 +122,13 @@ export function openCacheFile(
   return 'unusable';
 }
 
+/** Of all that says where the bytes are; the blocks have checksums of their own. */
+function checksumOf(header: Buffer, index: Buffer): number {
+  const blank = Buffer.from(header);
+  blank.writeUInt32LE(0, CHECKSUM_AT);
+  return zlib.crc32(index, zlib.crc32(blank));
+}
+
 function readIndex(
   descriptor: number,
   identity: SourceIdentity,
@@ -136,11 +144,15 @@ function readIndex(
   if (fs.fstatSync(descriptor).size !== indexOffset + count * INDEX_ENTRY_BYTES) return undefined;
   const index = Buffer.alloc(count * INDEX_ENTRY_BYTES);
   if (readAll(descriptor, index, indexOffset) < index.length) return undefined;
-  if (zlib.crc32(index) !== header.readUInt32LE(24)) return undefined;
+  if (checksumOf(header, index) !== header.readUInt32LE(CHECKSUM_AT)) return undefined;
   const byNumber = new Map<number, number>();
   const checksums: number[] = [];
+  let next = 0;
   for (let slot = 0; slot < count; slot++) {
-    byNumber.set(index.readUInt32LE(slot * INDEX_ENTRY_BYTES), slot);
+    const number = index.readUInt32LE(slot * INDEX_ENTRY_BYTES);
+    if (number < next || number * BLOCK_BYTES >= size) return undefined;
+    next = number + 1;
+    byNumber.set(number, slot);
     checksums.push(index.readUInt32LE(slot * INDEX_ENTRY_BYTES + 4));
   }
   return { size, slots: { byNumber, checksums } };

@@ -3,31 +3,40 @@ import * as path from 'node:path';
 import { failure, type Result, success } from '../../engine/result';
 import { type ByteSource, type SourceIdentity } from '../../image/byteSource';
 
+/** Opening a pipe would wait for its writer, and the thread with it. Windows has no such flag and no such pipes. */
+const READ_AT_ONCE = fs.constants.O_RDONLY | fs.constants.O_NONBLOCK;
+
 /** A file read by ranges, synchronously: the engine runs in a thread of its own. */
 export function openFileSource(file: string): Result<ByteSource> {
   const name = path.basename(file);
-  let descriptor: number;
+  let descriptor: number | undefined;
   try {
-    descriptor = fs.openSync(file, 'r');
-  } catch (error) {
-    return cannotOpen(name, error);
-  }
-  try {
+    // Opening a device may already do something to it.
+    const found = fs.statSync(file);
+    if (!found.isFile()) return notRegular(name, found);
+    descriptor = fs.openSync(file, READ_AT_ONCE);
     const stat = fs.fstatSync(descriptor, { bigint: true });
-    if (!stat.isFile()) {
-      fs.closeSync(descriptor);
-      return failure(
-        'image/not-a-file',
-        `${name} is ${stat.isDirectory() ? 'a directory' : 'not a regular file'}.`,
-        'Choose a file; copy the contents of a device or a pipe into one first.',
+    // Another file may have taken its place meanwhile.
+    if (stat.isFile()) {
+      const version = [stat.size, stat.mtimeNs, stat.ctimeNs, stat.ino].join(':');
+      return success(
+        new FileSource(name, Number(stat.size), { place: path.resolve(file), version }, descriptor),
       );
     }
-    const identity = { place: path.resolve(file), version: `${stat.size}:${stat.mtimeNs}` };
-    return success(new FileSource(name, Number(stat.size), identity, descriptor));
-  } catch (error) {
     fs.closeSync(descriptor);
+    return notRegular(name, stat);
+  } catch (error) {
+    if (descriptor !== undefined) fs.closeSync(descriptor);
     return cannotOpen(name, error);
   }
+}
+
+function notRegular(name: string, stat: { isDirectory(): boolean }): ReturnType<typeof failure> {
+  return failure(
+    'image/not-a-file',
+    `${name} is ${stat.isDirectory() ? 'a directory' : 'not a regular file'}.`,
+    'Choose a file; copy the contents of a device or a pipe into one first.',
+  );
 }
 
 const HINTS: Partial<Record<string, string>> = {

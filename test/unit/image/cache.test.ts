@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { gzipSync } from 'node:zlib';
+import { crc32, gzipSync } from 'node:zlib';
 import { type ByteSource } from '../../../src/image/byteSource';
 import { type ImageProblem } from '../../../src/image/problems';
 import { InflateCache } from '../../../src/inspection/node/cache';
@@ -115,6 +116,20 @@ describe('cache of inflated images', () => {
     assert.equal(cached().length, 1);
   });
 
+  it('inflates again when a file of the same size and time took its place', async () => {
+    const file = path.join(folder, 'a.gz');
+    const gz = (seed: number): Uint8Array => gzipSync(sparseBytes(1, seed), { level: 0 });
+    fs.writeFileSync(file, gz(1));
+    fs.utimesSync(file, 1, 1);
+    (await inflate(file)).source.close();
+    fs.writeFileSync(path.join(folder, 'new'), gz(9));
+    fs.utimesSync(path.join(folder, 'new'), 1, 1);
+    fs.renameSync(path.join(folder, 'new'), file);
+    const again = await inflate(file);
+    assert.ok(again.packedRead > 0);
+    check(again.source, sparseBytes(1, 9));
+  });
+
   it('throws out what was used least recently when the cap is reached', async () => {
     const cacheBytes = 25 * BLOCK;
     const [a, b, c] = ['a.gz', 'b.gz', 'c.gz'].map((name, i) => write(name, sparseBytes(10, 50 * i)));
@@ -151,6 +166,33 @@ describe('cache of inflated images', () => {
       fs.writeFileSync(copy, damage(fs.readFileSync(copy)));
       const again = await inflate(file);
       assert.ok(again.packedRead > 0, `damage ${i} was noticed`);
+      check(again.source, bytes);
+    }
+  });
+
+  it('does not use a copy of another size, or with blocks that lie beyond it or out of order', async () => {
+    const bytes = sparseBytes(4, 1);
+    const file = write('a.gz', bytes);
+    const index = 64 + 4 * BLOCK;
+    const changes: ((copy: Buffer) => void)[] = [
+      (copy) => copy.writeBigUInt64LE(BigInt(bytes.length) + 1n, 8),
+      (copy) => copy.writeBigUInt64LE(BigInt(bytes.length) - 1n, 8),
+      (copy) => copy.writeUInt32LE(8, index + 3 * 8),
+      (copy) => copy.writeUInt32LE(4, index + 3 * 8),
+    ];
+    for (const [i, change] of changes.entries()) {
+      (await inflate(file)).source.close();
+      const name = path.join(cacheDirectory, cached()[0] ?? '');
+      const copy = fs.readFileSync(name);
+      change(copy);
+      // All but the first two with the right checksum: header with zeros in its place, then the index.
+      if (i > 1) {
+        copy.writeUInt32LE(0, 24);
+        copy.writeUInt32LE(crc32(copy.subarray(index), crc32(copy.subarray(0, 64))), 24);
+      }
+      fs.writeFileSync(name, copy);
+      const again = await inflate(file);
+      assert.ok(again.packedRead > 0, `change ${i} was noticed`);
       check(again.source, bytes);
     }
   });
@@ -259,5 +301,27 @@ describe('files', () => {
     assert.match(missing.message, /iopte-no-such-file\.elf cannot be opened: ENOENT/);
     assert.ok(missing.hint);
     assert.match(refusal(openFileSource(tmpdir())).message, /is a directory/);
+  });
+
+  it('that are pipes or devices are refused without waiting for a writer', function () {
+    if (process.platform === 'win32') this.skip();
+    const folder = fs.mkdtempSync(path.join(tmpdir(), 'iopte-pipe-'));
+    const pipe = path.join(folder, 'pipe.elf');
+    execFileSync('mkfifo', [pipe]);
+    const open = `require(${JSON.stringify(require.resolve('../../../src/inspection/node/fileSource'))})`;
+    // In a process of its own: to wait in this one would stop the tests.
+    const script = `const { openFileSource } = ${open}; console.log(JSON.stringify(openFileSource(process.argv[1])));`;
+    const args = ['-r', 'tsx/cjs', '-e', script];
+    try {
+      for (const file of [pipe, '/dev/zero']) {
+        const printed = execFileSync(process.execPath, [...args, file], {
+          timeout: 15_000,
+          encoding: 'utf8',
+        });
+        assert.match(printed, /"image\/not-a-file".*is not a regular file/);
+      }
+    } finally {
+      fs.rmSync(folder, { recursive: true });
+    }
   });
 });
