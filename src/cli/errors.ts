@@ -71,11 +71,17 @@ export function errorText(message: string, hint?: string): string {
     .join('');
 }
 
+/** Characters of a line that are shown around the place of a problem. */
+const SHOWN = 100;
+const CUT = '...';
+
 /**
  * Points at the place of a problem:
  *
  *     perm = rv and size >= 2M
  *            ^^
+ *
+ * Of a long line only what is around the place.
  */
 export function pointAt(text: string, problem: TextProblem): string {
   const start = Math.min(problem.start, text.length);
@@ -83,10 +89,14 @@ export function pointAt(text: string, problem: TextProblem): string {
   const lineEnd = text.indexOf('\n', start);
   const line = text.slice(lineStart, lineEnd === -1 ? text.length : lineEnd);
   const column = start - lineStart;
+  const from = Math.max(0, Math.min(column - SHOWN / 2, line.length - SHOWN));
+  const to = Math.min(line.length, from + SHOWN);
+  const before = from > 0 ? CUT : '';
+  const shown = before + line.slice(from, to) + (to < line.length ? CUT : '');
   // Tabs stay tabs, so that the caret stands under its character.
-  const indent = line.slice(0, column).replaceAll(/[^\t]/g, ' ');
-  const width = Math.max(1, Math.min(problem.end - problem.start, line.length - column));
-  return `  ${line}\n  ${indent}${'^'.repeat(width)}`;
+  const indent = (before + line.slice(from, column)).replaceAll(/[^\t]/g, ' ');
+  const width = Math.max(1, Math.min(problem.end - problem.start, to - column));
+  return `  ${shown}\n  ${indent}${'^'.repeat(width)}`;
 }
 
 /** 1-based line and column of an offset, as editors and compilers write them. */

@@ -40,6 +40,21 @@ describe('errors of the command line', () => {
     assert.equal(pointAt('ab', { ...problem, start: 1, end: 99 }), '  ab\n   ^');
   });
 
+  it('show of a long line only what is around the place', () => {
+    const problem = { code: 'x', message: 'x', severity: 'error' } as const;
+    const long = `${'a'.repeat(5000)}sise${'b'.repeat(5000)}`;
+    const [line = '', caret = ''] = pointAt(long, { ...problem, start: 5000, end: 5004 }).split('\n');
+    assert.match(line, /^ {2}\.\.\.a{50}siseb{46}\.\.\.$/);
+    assert.equal(caret, `${' '.repeat(line.indexOf('sise'))}^^^^`);
+    const [first = ''] = pointAt(long, { ...problem, start: 2, end: 4 }).split('\n');
+    assert.match(first, /^ {2}a{100}\.\.\.$/);
+    const [end = '', under = ''] = pointAt(long, { ...problem, start: 10_004, end: 10_004 }).split('\n');
+    assert.match(end, /^ {2}\.\.\.b{100}$/);
+    assert.equal(under, `${' '.repeat(105)}^`);
+    const [, wide = ''] = pointAt(long, { ...problem, start: 0, end: 9000 }).split('\n');
+    assert.equal(wide, `  ${'^'.repeat(100)}`);
+  });
+
   it('count lines and columns from 1', () => {
     assert.deepEqual(positionOf('ab\ncd', 0), { line: 1, column: 1 });
     assert.deepEqual(positionOf('ab\ncd', 4), { line: 2, column: 2 });
