@@ -1,10 +1,16 @@
 /** Requests of `iopte translate`: one JSON object a line. */
+import { constants, createReadStream, openSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { Socket } from 'node:net';
+import { type Readable } from 'node:stream';
 import { StringDecoder } from 'node:string_decoder';
 import { parseInteger, parseRequester, type TranslateRequest } from '../inspection/protocol';
 import { badInput } from './errors';
 
 /** A request is a hundred characters; a longer line is no request, and must not fill the memory. */
 const LONGEST_LINE = 64 * 1024;
+/** Bytes of a file that are read at once. */
+const CHUNK = 512 * 1024;
 /** Requests sent to the engine at once. */
 const BATCH = 4096;
 
@@ -12,6 +18,23 @@ export interface NumberedLine {
   readonly text: string;
   /** 1-based. */
   readonly number: number;
+}
+
+/** Opens a file of requests, or a pipe (`--requests <(program)`). */
+export async function openRequests(file: string): Promise<Readable> {
+  const refuse = (why: string): Error =>
+    badInput(`requests cannot be read: ${why}`, '- reads standard input');
+  try {
+    const found = await stat(file);
+    if (found.isDirectory()) throw refuse(`${file} is a folder`);
+    if (!found.isFIFO()) return createReadStream(file, { highWaterMark: CHUNK });
+    // As a file it would be read by a thread that waits for the writer and holds up the end of the process.
+    const fd = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK);
+    return new Socket({ fd, readable: true, writable: false });
+  } catch (error) {
+    if (error instanceof Error && 'code' in error) throw refuse(error.message);
+    throw error;
+  }
 }
 
 /**
@@ -30,12 +53,23 @@ export async function* readLines(
       `${name}:${number + 1}: the line has more than ${LONGEST_LINE} characters`,
       'write one request a line',
     );
+  let begun = false;
   for await (const chunk of chunks) {
-    const parts = (rest + (typeof chunk === 'string' ? chunk : decoder.write(chunk))).split('\n');
+    let fresh = typeof chunk === 'string' ? chunk : decoder.write(chunk);
+    if (!begun && fresh !== '') {
+      begun = true;
+      // Editors of Windows begin UTF-8 files with a byte order mark, which JSON does not know.
+      fresh = fresh.replace(/^\u{feff}/u, '');
+    }
+    const parts = (rest + fresh).split('\n');
     rest = parts.pop() ?? '';
     let batch: NumberedLine[] = [];
     for (const text of parts) {
-      if (text.length > LONGEST_LINE) throw tooLong();
+      if (text.length > LONGEST_LINE) {
+        // What comes before a bad line is answered.
+        if (batch.length > 0) yield batch;
+        throw tooLong();
+      }
       number++;
       if (text.trim() !== '') batch.push({ text, number });
       if (batch.length === BATCH) {

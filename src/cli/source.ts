@@ -106,6 +106,7 @@ function howToDescribe(image: string): string {
 }
 
 async function readDescription(file: string): Promise<string> {
+  await mustBeFile(file);
   const { size } = await stat(file);
   if (size > LONGEST_DESCRIPTION) {
     throw badInput(
@@ -123,6 +124,9 @@ async function mustBeFile(file: string, namedIn?: string): Promise<void> {
     const found = await stat(file);
     if (found.isDirectory())
       throw badInput(`${file} is a folder${where}`, 'name an image or a description in it');
+    if (!found.isFile()) {
+      throw badInput(`${file} is a pipe or a device${where}`, 'copy what it gives into a file and name that');
+    }
   } catch (error) {
     if (error instanceof Error && 'code' in error) {
       throw badInput(

@@ -1,19 +1,14 @@
-import { createReadStream } from 'node:fs';
-import { stat } from 'node:fs/promises';
 import { addAbortSignal } from 'node:stream';
 import { formatSize, hex, type Translation, type TranslateRequest } from '../../inspection/protocol';
 import { type CliCommand, type CommonOptions } from '../command';
-import { badInput, cancelled, CliError } from '../errors';
-import { parseRequest, readLines, type NumberedLine } from '../requests';
+import { cancelled, CliError } from '../errors';
+import { openRequests, parseRequest, readLines, type NumberedLine } from '../requests';
 import { answerLine, deviceName } from '../words';
 
 interface TranslateOptions extends CommonOptions {
   readonly requests: string;
   readonly iommu?: string;
 }
-
-/** Bytes of a file of requests that are read at once. */
-const CHUNK = 512 * 1024;
 
 export const translate: CliCommand<TranslateOptions> = {
   name: 'translate',
@@ -31,11 +26,7 @@ export const translate: CliCommand<TranslateOptions> = {
     if (options.iommu !== undefined) session.iommus(options.iommu);
     const fromInput = options.requests === '-';
     const name = fromInput ? 'standard input' : options.requests;
-    if (!fromInput) await mustBeReadable(name);
-    const stream = addAbortSignal(
-      session.signal,
-      fromInput ? process.stdin : createReadStream(name, { highWaterMark: CHUNK }),
-    );
+    const stream = addAbortSignal(session.signal, fromInput ? process.stdin : await openRequests(name));
     let heading = true;
     try {
       for await (const lines of readLines(stream, name)) {
@@ -57,18 +48,6 @@ export const translate: CliCommand<TranslateOptions> = {
     }
   },
 };
-
-async function mustBeReadable(file: string): Promise<void> {
-  try {
-    if (!(await stat(file)).isDirectory()) return;
-  } catch (error) {
-    throw badInput(
-      `requests cannot be read: ${error instanceof Error ? error.message : String(error)}`,
-      '- reads standard input',
-    );
-  }
-  throw badInput(`requests cannot be read: ${file} is a folder`);
-}
 
 /** The requests before the first line that is none, and why that one is none. */
 function parseAll(

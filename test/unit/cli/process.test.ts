@@ -1,7 +1,7 @@
 /** The built command line, run as a process on the samples. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdtemp, open, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
@@ -378,6 +378,25 @@ describe('iopte', function () {
       assert.deepEqual(jsonLines(stdout), [HIT, HIT, HIT]);
       assert.equal(exitCode, 130);
       assert.equal(stderr, 'iopte: cancelled\n');
+    });
+
+    it('reads requests from a pipe, and stops at once on Ctrl-C though nobody writes', async function () {
+      if (process.platform === 'win32') this.skip();
+      await promisify(execFile)('mkfifo', [at('pipe')]);
+      const args = ['translate', SAMPLE, '--requests', at('pipe'), '--json'];
+      const read = ended(startCli(args));
+      await writeFile(at('pipe'), line('0xffed8000'));
+      const { exitCode, stdout, stderr } = await read;
+      assert.equal(exitCode, 0, stderr);
+      assert.deepEqual(jsonLines(stdout), [HIT]);
+      const child = startCli(args);
+      const end = ended(child);
+      const writer = await open(at('pipe'), 'w');
+      await writer.write(line('0xffed8000'));
+      await new Promise((resolve) => child.stdout.once('data', resolve));
+      child.kill('SIGINT');
+      assert.equal((await end).exitCode, 130);
+      await writer.close();
     });
 
     it('shows a table to people', async () => {

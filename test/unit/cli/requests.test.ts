@@ -159,6 +159,27 @@ describe('requests of iopte translate', () => {
       );
     });
 
+    it('may begin with a byte order mark, however it is cut', async () => {
+      const bytes = Buffer.from('\u{feff}{"a": 1}\n{"b": 2}');
+      for (let cut = 0; cut <= bytes.length; cut++) {
+        assert.deepEqual(await read([bytes.subarray(0, cut), bytes.subarray(cut)]), [
+          { text: '{"a": 1}', number: 1 },
+          { text: '{"b": 2}', number: 2 },
+        ]);
+      }
+    });
+
+    it('are given before one that is too long is refused', async () => {
+      const given: NumberedLine[] = [];
+      async function* source(): AsyncGenerator<string> {
+        yield await Promise.resolve(`{"a": 1}\n${'x'.repeat(70_000)}\n{"b": 2}\n`);
+      }
+      await assert.rejects(async () => {
+        for await (const batch of readLines(source(), 'r.jsonl')) given.push(...batch);
+      }, /r\.jsonl:2: the line has more than 65536 characters/);
+      assert.deepEqual(given, [{ text: '{"a": 1}', number: 1 }]);
+    });
+
     it('are refused when they never end', async () => {
       const chunk = 'x'.repeat(60_000);
       await assert.rejects(

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { mkdtemp, mkdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -84,6 +85,21 @@ describe('FILE of the command line', () => {
     );
     await write('none.iopte.json', '{"version": 1}');
     assert.match((await refusal(at('none.iopte.json'))).message, /does not name its image/);
+  });
+
+  it('is refused when it, its description or its image is a pipe or a device', async function () {
+    if (process.platform === 'win32') this.skip();
+    execFileSync('mkfifo', [at('pipe'), at('pipe.iopte.json')]);
+    assert.match((await refusal(at('pipe'))).message, /pipe is a pipe or a device$/);
+    assert.match((await refusal(at('pipe'), { registers: new Map() })).message, /is a pipe or a device/);
+    assert.match((await refusal(at('pipe.iopte.json'))).message, /is a pipe or a device/);
+    await write('of.iopte.json', '{"image": "pipe"}');
+    assert.match(
+      (await refusal(at('of.iopte.json'))).message,
+      /pipe is a pipe or a device, named in .*of\.iopte/,
+    );
+    await write('mine.iopte.json', '{"image": "x.elf.gz"}');
+    assert.equal((await resolveSource(at('x.elf.gz'), {})).descriptionPath, at('mine.iopte.json'));
   });
 
   it('refuses options that do not fit together as bad usage', async () => {
