@@ -189,7 +189,7 @@ describe('Entry view in a page of its own', () => {
 
   for (const theme of ['dark', 'light', 'high-contrast', 'high-contrast-light'] satisfies Theme[]) {
     it(`gives axe-core nothing to find: ${theme}, narrow and wide, with problems and without`, async () => {
-      for (const width of [300, 600]) {
+      const check = async (width: number): Promise<void> => {
         const view = await open({ theme, width });
         for (const [name, details] of [
           ['empty', undefined],
@@ -201,7 +201,8 @@ describe('Entry view in a page of its own', () => {
           assert.deepEqual(await accessibilityProblems(view.page), [], `${name} at ${String(width)}`);
           await screenshot(view.page, `entry-${name}-${theme}-${String(width)}`);
         }
-      }
+      };
+      await Promise.all([300, 600].map(check));
     });
   }
 

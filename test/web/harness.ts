@@ -107,6 +107,27 @@ export async function pick(page: Page, text: string): Promise<void> {
   await page.locator('.quick-input-list .monaco-list-row', { hasText: text }).first().click();
 }
 
+/** Waits until the page answers yes. (Playwright's `waitForFunction` takes the promise of a no for a yes.) */
+export async function untilPage(
+  page: Page,
+  says: (text: string) => Promise<boolean>,
+  text: string,
+): Promise<void> {
+  const end = Date.now() + 20_000;
+  while (!(await page.evaluate(says, text))) {
+    if (Date.now() > end) throw new Error(`the page does not come to ${text}`);
+    await page.waitForTimeout(50);
+  }
+}
+
+/** Types into the quick pick that is open, and accepts as soon as the row that has the focus shows this. */
+export async function choose(page: Page, text: string, shown: string = text): Promise<void> {
+  const input = page.locator('.quick-input-widget input[type="text"]');
+  await input.fill(text);
+  await page.locator('.quick-input-list .monaco-list-row.focused', { hasText: shown }).waitFor();
+  await input.press('Enter');
+}
+
 /** Types into the input box that is open, and accepts. */
 export async function answer(page: Page, text: string): Promise<void> {
   const input = page.locator('.quick-input-widget input[type="text"]');
@@ -170,7 +191,7 @@ export async function screenshot(
  * @param within  selector of the part that is ours; the workbench around it is not
  */
 export async function accessibilityProblems(target: Page | Frame, within = 'html'): Promise<string[]> {
-  await target.evaluate(axeSource);
+  if (await target.evaluate(`typeof axe === 'undefined'`)) await target.evaluate(axeSource);
   const options: RunOptions = {
     runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'],
     resultTypes: ['violations'],

@@ -4,12 +4,15 @@ import path from 'node:path';
 import { type Page } from 'playwright-core';
 import {
   answer,
+  choose,
   openContainer,
   openWorkbench,
   pick,
   runCommand,
   screenshot,
   treeRow,
+  untilPage,
+  webview,
   type Workbench,
 } from './harness';
 
@@ -18,6 +21,10 @@ const input = (page: Page) => page.locator('.quick-input-widget input[type="text
 /** Waits for a step of a question in several steps, so that an answer does not go to the step before. */
 const step = (page: Page, place: string) =>
   page.locator('.quick-input-title', { hasText: `(${place})` }).waitFor({ timeout: 20_000 });
+
+/** A view of the side bar. */
+const pane = (page: Page, name: string) =>
+  page.locator('.pane', { has: page.locator(`.pane-header[aria-label^="${name}"]`) });
 
 /** Opens a file by its menu in the explorer. */
 async function openFromExplorer(page: Page, name: string): Promise<void> {
@@ -28,6 +35,29 @@ async function openFromExplorer(page: Page, name: string): Promise<void> {
   await item.hover();
   await page.keyboard.press('Enter');
   await item.waitFor({ state: 'hidden' });
+}
+
+/** Whether the workbench has written this text to where it keeps the state of extensions: it does so a moment later. */
+async function isKept(text: string): Promise<boolean> {
+  for (const { name = '' } of await indexedDB.databases()) {
+    if (!name.startsWith('vscode-web-state-db')) continue;
+    const kept = await new Promise<boolean>((resolve, reject) => {
+      const opening = indexedDB.open(name);
+      opening.onerror = () => {
+        reject(new Error(`${name} cannot be read`));
+      };
+      opening.onsuccess = () => {
+        const database = opening.result;
+        const all = database.transaction('ItemTable').objectStore('ItemTable').getAll();
+        all.onsuccess = () => {
+          database.close();
+          resolve(all.result.some((value) => String(value).includes(text)));
+        };
+      };
+    });
+    if (kept) return true;
+  }
+  return false;
 }
 
 describe('opening an image of one’s own', () => {
@@ -48,6 +78,30 @@ describe('opening an image of one’s own', () => {
   after(() => workbench.close());
   afterEach(async function () {
     if (this.currentTest?.isFailed()) await screenshot(page, `failed-${this.currentTest.title.slice(0, 40)}`);
+  });
+
+  it('shows the container with its views, each with what to do first', async () => {
+    // The buttons come from package.json; what Entry says comes from an extension that runs.
+    const button = (view: string, name: string) =>
+      pane(page, view).getByRole('button', { name, exact: true });
+    await button('Domains', 'Open Sample').waitFor({ timeout: 30_000 });
+    await button('Domains', 'Open Memory Image').waitFor();
+    await button('Walk', 'Open Sample').waitFor();
+    const entry = await webview(page, 'main');
+    await entry.locator('main', { hasText: 'No entry selected.' }).waitFor({ timeout: 20_000 });
+    assert.equal(await page.getByText('There is no data provider').count(), 0);
+    await screenshot(page, 'container');
+  });
+
+  it('has a walkthrough of three steps', async () => {
+    await runCommand(page, 'Welcome: Open Walkthrough');
+    await pick(page, 'Get Started with IOPTE Inspector');
+    const steps = page.locator('.gettingStartedContainer .getting-started-step');
+    await steps.nth(2).waitFor({ timeout: 20_000 });
+    assert.equal(await steps.count(), 3);
+    await page.locator('.gettingStartedContainer', { hasText: 'Walk a DMA request' }).waitFor();
+    await screenshot(page, 'walkthrough');
+    await runCommand(page, 'View: Close Editor');
   });
 
   it('asks from the explorer’s menu for kind and registers, checks while typing, and goes back', async () => {
@@ -91,13 +145,12 @@ describe('opening an image of one’s own', () => {
       () =>
         document.querySelector<HTMLInputElement>('.quick-input-widget input')?.value === 'perm = r and size',
     );
-    await answer(page, 'perm = r');
+    await choose(page, 'perm = r', 'Apply perm = r');
     await page.locator('.pane-body .message', { hasText: 'Filter: perm = r' }).waitFor();
   });
 
   it('is all there again after the window was loaded anew', async () => {
-    // The workbench writes what it was told to keep a moment later.
-    await page.waitForTimeout(2000);
+    await untilPage(page, isKept, '"where":"perm = r"');
     await page.reload();
     await openContainer(page);
     await treeRow(page, 'iommu0').waitFor({ timeout: 60_000 });
@@ -128,5 +181,9 @@ describe('opening an image of one’s own', () => {
       for (let wait = 0; wait < 50 && !answered(); wait++) await page.waitForTimeout(100);
     }
     assert.match(readFileSync(file('cli.json'), 'utf8'), /"iommu0"/);
+  });
+
+  it('fetches nothing from outside this machine', () => {
+    assert.deepEqual(workbench.blocked, []);
   });
 });

@@ -3,11 +3,13 @@ import { type Frame, type Page } from 'playwright-core';
 import {
   accessibilityProblems,
   answer,
+  choose,
   openWorkbench,
   pick,
   runCommand,
   screenshot,
   treeRow,
+  untilPage,
   webview,
   type Workbench,
 } from './harness';
@@ -23,7 +25,7 @@ const step = (page: Page, place: string) =>
 async function walk(page: Page, device: string, iova: string): Promise<void> {
   await runCommand(page, 'IOPTE: Walk IOVA');
   await step(page, '1/3');
-  await answer(page, device);
+  await choose(page, device);
   await step(page, '2/3');
   await answer(page, iova);
   await step(page, '3/3');
@@ -97,8 +99,9 @@ describe('inspecting a sample, no folder open', () => {
         // What pictures of the documentation need not show.
         'breadcrumbs.enabled': false,
         'editor.minimap.enabled': false,
+        // No title bar, which says that the extension is under development: it is empty without these two.
         'window.commandCenter': false,
-        'window.title': '${activeEditorShort}',
+        'workbench.layoutControl.enabled': false,
       },
     });
     page = workbench.page;
@@ -159,10 +162,7 @@ describe('inspecting a sample, no folder open', () => {
       ['Binary', `0b${0x14a000083n.toString(2).padStart(64, '0')}`],
     ] as const) {
       await frame.getByRole('button', { name: `as ${name}` }).click();
-      await page.waitForFunction(
-        async (expected) => (await navigator.clipboard.readText()) === expected,
-        text,
-      );
+      await untilPage(page, async (expected) => (await navigator.clipboard.readText()) === expected, text);
     }
   });
 
@@ -221,7 +221,7 @@ describe('inspecting a sample, no folder open', () => {
 
     await runCommand(page, 'IOPTE: Walk IOVA');
     await step(page, '1/3');
-    await answer(page, '00:07.0');
+    await choose(page, '00:07.0');
     await step(page, '2/3');
     await input(page).fill('0x1ffffffffffffffff');
     await message.filter({ hasText: 'at most 64 bits' }).waitFor();
@@ -238,7 +238,7 @@ describe('inspecting a sample, no folder open', () => {
   it('changes nothing when a prompt is cancelled', async () => {
     await runCommand(page, 'IOPTE: Walk IOVA');
     await step(page, '1/3');
-    await answer(page, '00:07.0');
+    await choose(page, '00:07.0');
     await step(page, '2/3');
     await page.keyboard.press('Escape');
     await treeRow(page, 'Refused: not-present, level 1').waitFor();
@@ -256,7 +256,7 @@ describe('inspecting a sample, no folder open', () => {
 
   it('shows only what a filter asks for', async () => {
     await runCommand(page, 'IOPTE: Filter');
-    await answer(page, 'size >= 1G');
+    await choose(page, 'size >= 1G', 'Apply size >= 1G');
     const rows = treeRow(page, /^0x/);
     await page.waitForFunction(
       () => document.querySelectorAll('.pane-body .monaco-list-row[aria-level="5"]').length === 1,
@@ -288,8 +288,8 @@ describe('inspecting a sample, no folder open', () => {
   });
 
   for (const [theme, kind, name] of [
-    ['Dark Modern', 'vs-dark', 'dark'],
     ['Light Modern', 'vs', 'light'],
+    ['Dark Modern', 'vs-dark', 'dark'],
   ] as const) {
     it(`looks as README shows it: ${name}`, async () => {
       await useTheme(page, theme, kind);
@@ -307,6 +307,21 @@ describe('inspecting a sample, no folder open', () => {
       await screenshot(page, `overview-${name}`, { docs: true });
     });
   }
+
+  it('shows what each field of an entry means', async () => {
+    for (const view of ['Domains', 'Walk']) {
+      const header = page.locator(`.pane-header[aria-label^="${view}"]`);
+      await header.locator('.title').click();
+      await page.locator(`.pane-header[aria-label^="${view}"][aria-expanded="false"]`).waitFor();
+    }
+    const frame = await entryTitled(page, 'level 3');
+    await widenSideBar(page, 700);
+    const row = frame.locator('tbody tr', { hasText: 'maps a 1G page' });
+    await row.hover();
+    await frame.locator('tbody tr.active', { hasText: 'maps a 1G page' }).waitFor();
+    assert.equal(await frame.locator('tbody tr').count(), 15);
+    await screenshot(page, 'entry-fields', { docs: true, of: page.locator('.part.sidebar') });
+  });
 
   it('fetches nothing from outside this machine', () => {
     assert.deepEqual(workbench.blocked, []);
