@@ -5,6 +5,15 @@ import { vsixFile } from '../../scripts/lib/packaging.mjs';
 import { zipEntries, type ZipEntry } from './zip';
 
 const KIB = 1024;
+const root = path.join(__dirname, '../..');
+
+interface Manifest {
+  readonly publisher: string;
+  readonly icon: string;
+  readonly categories: readonly string[];
+  readonly keywords: readonly string[];
+  readonly repository: { readonly url: string };
+}
 
 describe('package', () => {
   const bytes = readFileSync(vsixFile());
@@ -50,8 +59,33 @@ describe('package', () => {
     );
     assert.deepEqual(unwanted, []);
     for (const { name } of entries.filter((entry) => entry.name.startsWith('extension/dist/'))) {
-      const source = readFileSync(path.join(__dirname, '../..', name.slice('extension/'.length)), 'utf8');
+      const source = readFileSync(path.join(root, name.slice('extension/'.length)), 'utf8');
       assert.doesNotMatch(source, /sourceMappingURL/, name);
+    }
+  });
+
+  it('says on the Marketplace whose it is and what it is for', () => {
+    const read = (file: string) => readFileSync(path.join(root, file), 'utf8');
+    const manifest = JSON.parse(read('package.json')) as Manifest;
+    assert.match(manifest.publisher, /^[\w-]+$/);
+    assert.match(manifest.repository.url, /^https:.*\.git$/);
+    assert.ok(manifest.categories.length > 0);
+    assert.ok(manifest.keywords.length > 0 && manifest.keywords.length <= 30); // the Marketplace takes no more
+    for (const file of [manifest.icon, 'readme.md', 'changelog.md', 'LICENSE.txt'])
+      assert.ok(
+        entries.some(({ name }) => name === `extension/${file}`),
+        file,
+      );
+  });
+
+  it('shows pictures on the Marketplace page', () => {
+    const readme = readFileSync(path.join(root, 'README.md'), 'utf8');
+    const pictures = [...readme.matchAll(/!\[[^\]]+\]\(([^)]+)\)/g)].map(([, file = '']) => file);
+    assert.ok(pictures.length > 1);
+    for (const file of pictures) {
+      assert.match(file, /^docs\/images\/[\w-]+\.png$/); // the packer turns these into addresses of the repository
+      const { length } = readFileSync(path.join(root, file));
+      assert.ok(length < 350 * KIB, `${file}: ${String(length)} bytes`);
     }
   });
 
