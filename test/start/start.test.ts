@@ -50,6 +50,8 @@ describe('npm start', function () {
       await page
         .locator('.explorer-folders-view .monaco-list-row', { hasText: 'vtd-4level.elf.gz' })
         .waitFor();
+      // A folder that VS Code does not know: what follows works in it all the same.
+      await page.locator('.statusbar', { hasText: 'Restricted Mode' }).waitFor();
       await runCommand(page, 'IOPTE: Open Sample');
       await pick(page, 'vtd-4level');
       await openContainer(page);
