@@ -33,6 +33,7 @@ function startWorker(source: Uint8Array): Promise<Port> {
       reject(new Error('the worker does not answer'));
     }, READY_MS);
     worker.onerror = (event) => {
+      event.preventDefault();
       reject(new Error(event.message));
     };
     worker.onmessage = () => {
@@ -68,6 +69,8 @@ function workerPort(worker: Worker): Port {
         onMessage(event.data);
       };
       worker.onerror = (event) => {
+        // Dealt with here: it must not go on to the host as an uncaught error of its own.
+        event.preventDefault();
         worker.terminate();
         lose?.(event.message);
       };
