@@ -1,6 +1,7 @@
 import * as vscode from 'vscode';
 import {
   CANCELLED,
+  type CancelSignal,
   type Failure,
   type InspectionSummary,
   type SourceProblem,
@@ -51,7 +52,9 @@ export class DomainsProvider implements vscode.TreeDataProvider<Element>, vscode
     if (element.kind === 'failure') return [];
     const { signal } = this;
     try {
-      return element.kind === 'image' ? await this.rootsOf(element) : await this.childrenOf(element);
+      return element.kind === 'image'
+        ? await this.rootsOf(element, signal)
+        : await this.childrenOf(element, signal);
     } catch (error) {
       // Given up on because of a change: the tree is read again.
       if (signal.aborted) return [];
@@ -107,11 +110,14 @@ export class DomainsProvider implements vscode.TreeDataProvider<Element>, vscode
   }
 
   /** An image's problems, and then its IOMMUs. */
-  private async rootsOf(element: Extract<Element, { kind: 'image' }>): Promise<Element[]> {
+  private async rootsOf(
+    element: Extract<Element, { kind: 'image' }>,
+    signal: CancelSignal,
+  ): Promise<Element[]> {
     const summary = await this.inspections.summary(element.inspection);
     this.events.read(element.inspection, summary);
     const problems = shownProblems(summary).map((each, index) => failureElement(each, element, index));
-    return [...problems, ...(await this.childrenOf(element))];
+    return [...problems, ...(await this.childrenOf(element, signal))];
   }
 
   /** What a domain maps is counted only when somebody rests on it. */
@@ -129,7 +135,10 @@ export class DomainsProvider implements vscode.TreeDataProvider<Element>, vscode
     }
   }
 
-  private async childrenOf(element: Exclude<Element, { kind: 'failure' }>): Promise<Element[]> {
+  private async childrenOf(
+    element: Exclude<Element, { kind: 'failure' }>,
+    signal: CancelSignal,
+  ): Promise<Element[]> {
     const of = element.kind === 'node' ? element.node : element.kind === 'rest' ? element.of : undefined;
     const inspection = this.inspections.find(element.inspection.id);
     if (!inspection) return [];
@@ -138,7 +147,7 @@ export class DomainsProvider implements vscode.TreeDataProvider<Element>, vscode
       ...(inspection.where !== '' && { where: inspection.where }),
       page: { limit: CHILDREN_LIMIT, ...(element.kind === 'rest' && { cursor: element.cursor }) },
     };
-    const page = await this.inspections.ask(inspection, 'children', params, { signal: this.signal });
+    const page = await this.inspections.ask(inspection, 'children', params, { signal });
     const children: Element[] = page.rows.map((node) => this.known(nodeElement(node, element)));
     if (page.next !== undefined) {
       const id = `${element.id}+${page.next}`;
