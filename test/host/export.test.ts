@@ -1,4 +1,5 @@
 import type { IopteApi } from '../../src/host/api';
+import { exportedText } from '../../src/host/commands/exportList';
 import { deepEqual, equal, match, ok } from './assert';
 import { activated, closeAll, inFolder, must, readText, run, writeText } from './support';
 
@@ -54,6 +55,25 @@ describe('Export List', () => {
     );
   });
 
+  it('takes a domain by its id, and refuses one that is not there', async () => {
+    deepEqual(
+      await exported('by-id.jsonl', { format: 'jsonl', domain: '4' }),
+      await exported('by-name.jsonl', { format: 'jsonl' }),
+    );
+    const target = inFolder('none.jsonl');
+    const failure = await run('iopte.exportList', { domain: '99', format: 'jsonl', target });
+    match(JSON.stringify(failure), /no domain 99.*hint.*dmar0\/4\/0x14ab2b000/);
+  });
+
+  it('says what it wrote, and that a filter left something out', () => {
+    const target = inFolder('list.csv');
+    equal(exportedText(1, target, ''), 'Exported 1 row to list.csv.');
+    equal(
+      exportedText(2, target, 'perm = r'),
+      'Exported 2 rows to list.csv. Only what the filter lets through: perm = r',
+    );
+  });
+
   it('says what is wrong when the file cannot be written', async () => {
     await writeText('plain.txt', '');
     const failure = await run('iopte.exportList', {
@@ -61,6 +81,6 @@ describe('Export List', () => {
       format: 'csv',
       target: inFolder('plain.txt/list.csv'),
     });
-    match(JSON.stringify(failure), /message/);
+    match(JSON.stringify(failure), /plain\.txt\/list\.csv cannot be written: .*hint.*another folder/);
   });
 });

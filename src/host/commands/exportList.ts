@@ -5,13 +5,13 @@ import type { Inspection } from '../inspections';
 import { askPick, type Choice } from '../prompts/pick';
 import { askInSteps, type Step } from '../prompts/steps';
 import { requestOptions, withProgress, type LongTask } from '../progress';
-import { baseName, folderOf } from '../source';
+import { baseName, folderOf, whyNot } from '../source';
 import {
   allDomains,
   domainChoices,
-  domainName,
   givenText,
   givenValues,
+  namedDomain,
   targetDomain,
   targetInspection,
 } from './targets';
@@ -36,26 +36,25 @@ export const exportList: Command = {
     const inspection = targetInspection(app, arg);
     const given = givenValues(arg);
     const name = givenText(given, 'domain');
-    const named =
-      name === undefined
-        ? undefined
-        : (await allDomains(app, inspection)).find((each) => domainName(each) === name);
+    const named = name === 'all' ? name : await namedDomain(app, inspection, name);
     const format = givenText(given, 'format');
     const known: Answers = {
-      domain: name === 'all' ? 'all' : (named ?? targetDomain(app, inspection, arg)),
+      domain: named ?? targetDomain(app, inspection, arg),
       format: format === 'csv' || format === 'jsonl' ? format : undefined,
     };
+    const where = givenText(given, 'where') ?? app.inspections.find(inspection.id)?.where ?? '';
+    const title =
+      where === '' ? vscode.l10n.t('Export List') : vscode.l10n.t('Export List, filtered: {0}', where);
     const steps = [domainStep(app, inspection), formatStep(app)];
-    const answers = await askInSteps<Answers>(vscode.l10n.t('Export List'), known, steps);
+    const answers = await askInSteps<Answers>(title, known, steps);
     if (!answers?.domain || !answers.format) return;
     const target =
       given['target'] instanceof vscode.Uri ? given['target'] : await askTarget(inspection, answers.format);
     if (!target) return;
     await app.memory.remember({ exportFormat: answers.format });
-    const where = givenText(given, 'where') ?? app.inspections.find(inspection.id)?.where ?? '';
     const domains = answers.domain === 'all' ? await allDomains(app, inspection) : [answers.domain];
     const rows = await write(app, inspection, { domains, where, format: answers.format, target });
-    offerToOpen(target, rows);
+    offerToOpen(target, exportedText(rows, target, where));
   },
 };
 
@@ -76,12 +75,24 @@ function write(app: App, inspection: Inspection, what: Export): Thenable<number>
       for await (const runs of pages(app, inspection, domain, what.where, task)) {
         text.add(runs.map((run) => lineOf(domain, run, what.format)).join(''));
         rows += runs.length;
-        task.report({ message: vscode.l10n.t('{0} rows', rows) });
+        task.report({ message: vscode.l10n.t('Rows: {0}', rows) });
       }
     }
-    await vscode.workspace.fs.writeFile(what.target, text.bytes());
+    await writeFile(what.target, text.bytes());
     return rows;
   });
+}
+
+async function writeFile(target: vscode.Uri, bytes: Uint8Array): Promise<void> {
+  try {
+    await vscode.workspace.fs.writeFile(target, bytes);
+  } catch (error) {
+    throw new RequestError({
+      code: 'host/not-written',
+      message: vscode.l10n.t('{0} cannot be written: {1}.', target.toString(true), whyNot(error)),
+      hint: vscode.l10n.t('Export again and choose another folder.'),
+    });
+  }
 }
 
 async function* pages(
@@ -203,10 +214,20 @@ async function askTarget(inspection: Inspection, format: Format): Promise<vscode
   });
 }
 
-function offerToOpen(target: vscode.Uri, rows: number): void {
+/** What was written, and that a filter left something out. */
+export function exportedText(rows: number, target: vscode.Uri, where: string): string {
+  const file = baseName(target);
+  const done =
+    rows === 1
+      ? vscode.l10n.t('Exported 1 row to {0}.', file)
+      : vscode.l10n.t('Exported {0} rows to {1}.', rows, file);
+  return where === '' ? done : `${done} ${vscode.l10n.t('Only what the filter lets through: {0}', where)}`;
+}
+
+function offerToOpen(target: vscode.Uri, message: string): void {
   const open = vscode.l10n.t('Open');
   void vscode.window
-    .showInformationMessage(vscode.l10n.t('Exported {0} rows to {1}.', rows, baseName(target)), open)
+    .showInformationMessage(message, open)
     .then((chosen) => (chosen === open ? vscode.commands.executeCommand('vscode.open', target) : undefined));
 }
 

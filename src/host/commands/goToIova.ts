@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import { hex, parseInteger, RequestError, type DomainKey } from '../../inspection/protocol';
+import { hex, parseInteger, type DomainKey } from '../../inspection/protocol';
 import type { App, Command } from '../app';
 import type { Inspection } from '../inspections';
 import { askPick } from '../prompts/pick';
@@ -7,11 +7,11 @@ import { askInSteps, type Step } from '../prompts/steps';
 import { askText } from '../prompts/text';
 import { checkIova } from '../prompts/values';
 import {
-  allDomains,
   domainChoices,
   domainName,
   givenText,
   givenValues,
+  namedDomain,
   targetDomain,
   targetInspection,
 } from './targets';
@@ -52,23 +52,6 @@ async function revealIova(app: App, inspection: Inspection, domain: DomainKey, i
     const filtered = vscode.l10n.t('A filter is active; what it hides is not shown.');
     void vscode.window.showInformationMessage(where === '' ? message : `${message} ${filtered}`);
   }
-}
-
-/** A domain by the name that `domainName` gives, or by its id alone. */
-async function namedDomain(
-  app: App,
-  inspection: Inspection,
-  name: string | undefined,
-): Promise<DomainKey | undefined> {
-  if (name === undefined) return undefined;
-  const domains = await allDomains(app, inspection);
-  const found = domains.find((each) => domainName(each) === name || String(each.domainId) === name);
-  if (found) return found;
-  throw new RequestError({
-    code: 'host/no-domain',
-    message: vscode.l10n.t('There is no domain {0} in {1}.', name, inspection.title),
-    hint: vscode.l10n.t('The domains are: {0}.', domains.map(domainName).join(', ')),
-  });
 }
 
 const domainStep =

@@ -1,5 +1,6 @@
 import * as vscode from 'vscode';
 import {
+  hex,
   RequestError,
   type DomainKey,
   type DomainRow,
@@ -55,12 +56,35 @@ export const domainName = ({ iommu, domainId, root }: DomainKey): string =>
 export const allDomains = (app: App, inspection: Inspection): Promise<readonly DomainRow[]> =>
   allPages((page) => app.inspections.ask(inspection, 'domains', { page }));
 
+/** A domain by the name that `domainName` gives, or by its id alone. */
+export async function namedDomain(
+  app: App,
+  inspection: Inspection,
+  name: string | undefined,
+): Promise<DomainKey | undefined> {
+  if (name === undefined) return undefined;
+  const domains = await allDomains(app, inspection);
+  const found = domains.find((each) => domainName(each) === name || String(each.domainId) === name);
+  if (found) return found;
+  throw new RequestError({
+    code: 'host/no-domain',
+    message: vscode.l10n.t('There is no domain {0} in {1}.', name, inspection.title),
+    hint: vscode.l10n.t('The domains are: {0}.', domains.map(domainName).join(', ')),
+  });
+}
+
 export async function domainChoices(app: App, inspection: Inspection): Promise<readonly Choice<DomainKey>[]> {
   const domains = await allDomains(app, inspection);
   return domains.map((domain) => ({
     label: vscode.l10n.t('Domain {0}', domain.domainId),
     description: domain.requesters.map(requesterName).join(' '),
-    detail: `${domain.iommu}, ${domain.format}, ${domain.levels} levels, root 0x${domain.root.toString(16)}`,
+    detail: vscode.l10n.t(
+      '{0}, {1}, {2} levels, root {3}',
+      domain.iommu,
+      domain.format,
+      domain.levels,
+      hex(domain.root),
+    ),
     value: domain,
   }));
 }
