@@ -1,13 +1,15 @@
 import * as vscode from 'vscode';
-import type {
-  InspectionId,
-  InspectionSummary,
-  OpenParams,
-  Params,
-  RequestOptions,
-  ResultOf,
-  TranslateRequest,
-  WalkResult,
+import {
+  RequestError,
+  type FileSource,
+  type InspectionId,
+  type InspectionSummary,
+  type OpenParams,
+  type Params,
+  type RequestOptions,
+  type ResultOf,
+  type TranslateRequest,
+  type WalkResult,
 } from '../inspection/protocol';
 import type { EngineHost, InspectionMethod } from './engineHost';
 import { readJournal, storeJournal, walkRequest, type JournalEntry, type JournalWalk } from './journal';
@@ -46,6 +48,7 @@ export class Inspections implements vscode.Disposable {
   private readonly opening = new Map<InspectionId, Inspection>();
   private readonly walks = new Map<InspectionId, WalkResult>();
   private readonly changes = new vscode.EventEmitter<{ inspection: Inspection; change: InspectionChange }>();
+  private readonly allowedSizes = new Map<string, number>();
   private currentId: InspectionId | undefined;
   readonly onDidChange = this.changes.event;
 
@@ -53,7 +56,7 @@ export class Inspections implements vscode.Disposable {
     private readonly state: vscode.Memento,
     private readonly engine: EngineHost,
     /** Whether the engine reads ranges of local files itself. */
-    readonly canReadPaths: boolean,
+    private readonly canReadPaths: boolean,
   ) {
     for (const entry of readJournal(state.get(JOURNAL_KEY))) this.open.set(entry.id, fromJournal(entry));
     this.currentId = [...this.open.keys()].at(-1);
@@ -172,9 +175,20 @@ export class Inspections implements vscode.Disposable {
   /** What the engine needs to open an inspection of this list. */
   async openParams(id: InspectionId): Promise<OpenParams> {
     const inspection = this.open.get(id) ?? this.opening.get(id);
-    if (!inspection) throw new Error(`no inspection ${id}`);
-    const image = await readImage(inspection.imageUri, this.canReadPaths);
+    if (!inspection) {
+      throw new RequestError({
+        code: 'host/closed',
+        message: vscode.l10n.t('The memory image was closed.'),
+        hint: vscode.l10n.t('Open it again: "IOPTE: Open Recent Image".'),
+      });
+    }
+    const image = await this.readImage(inspection.imageUri);
     return { inspection: id, description: inspection.description, image };
+  }
+
+  /** How the engine gets at an image. Whether a large one may be read whole is asked once. */
+  readImage(uri: vscode.Uri): Promise<FileSource> {
+    return readImage(uri, this.canReadPaths, this.allowedSizes);
   }
 
   dispose(): void {

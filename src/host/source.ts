@@ -17,18 +17,24 @@ export const folderOf = (uri: vscode.Uri): vscode.Uri => vscode.Uri.joinPath(uri
 
 /**
  * How the engine gets at an image: by its path when it stands on the engine's own machine and the engine can read
- * ranges of files, else all its bytes through the editor's file system. Throws a `RequestError`.
+ * ranges of files, else all its bytes through the editor's file system. `allowed` keeps up to which size the user has
+ * allowed that for a URI. Throws a `RequestError`.
  */
-export async function readImage(uri: vscode.Uri, canReadPaths: boolean): Promise<FileSource> {
+export async function readImage(
+  uri: vscode.Uri,
+  canReadPaths: boolean,
+  allowed: Map<string, number>,
+): Promise<FileSource> {
   const size = await sizeOf(uri);
   if (!size.ok) throw new RequestError(size.failure);
   if (canReadPaths && uri.scheme === 'file') return { kind: 'path', path: uri.fsPath };
-  if (!(await mayReadWhole(uri, size.value))) {
+  if (size.value > (allowed.get(uri.toString()) ?? 0) && !(await mayReadWhole(uri, size.value))) {
     throw new RequestError({
       code: 'cancelled',
       message: vscode.l10n.t('Not opened: the image is too large.'),
     });
   }
+  allowed.set(uri.toString(), size.value);
   // A copy: the array may be a Node Buffer, or a view of something larger, and neither survives a message.
   return {
     kind: 'bytes',
@@ -48,7 +54,7 @@ export async function sizeOf(uri: vscode.Uri): Promise<Result<number>> {
       vscode.l10n.t('Choose a memory image: an ELF core, raw bytes, or a .gz of either.'),
     );
   } catch (error) {
-    const message = vscode.l10n.t('The image {0} cannot be read: {1}', uri.toString(true), String(error));
+    const message = vscode.l10n.t('The image {0} cannot be read: {1}.', uri.toString(true), whyNot(error));
     const hint = vscode.l10n.t('Put the image there, or correct "image" in its description.');
     return failure('image/not-found', message, hint);
   }
@@ -61,9 +67,22 @@ export async function readText(uri: vscode.Uri): Promise<Result<string>> {
   } catch (error) {
     return failure(
       'file/unreadable',
-      vscode.l10n.t('{0} cannot be read: {1}', uri.toString(true), String(error)),
+      vscode.l10n.t('{0} cannot be read: {1}.', uri.toString(true), whyNot(error)),
+      vscode.l10n.t('Check that the file is there and may be read.'),
     );
   }
+}
+
+/** Why a file cannot be read or written, without the system's own words where there are better ones. */
+export function whyNot(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const code = error instanceof vscode.FileSystemError ? error.code : '';
+  const kind = `${error.name} ${code} ${error.message}`;
+  if (/NotADirectory|ENOTDIR/.test(kind)) return vscode.l10n.t('a part of its path is a file');
+  if (/NotFound|ENOENT|non-?existing/i.test(kind)) return vscode.l10n.t('there is no such file or folder');
+  if (/NoPermissions|EACCES|EPERM|EROFS/.test(kind)) return vscode.l10n.t('access is denied');
+  if (kind.includes('Unavailable')) return vscode.l10n.t('its file system is not available');
+  return error.message.replace(/\.$/, '');
 }
 
 async function mayReadWhole(uri: vscode.Uri, size: number): Promise<boolean> {

@@ -1,5 +1,6 @@
 import * as vscode from 'vscode';
 import type { IopteApi } from '../../src/host/api';
+import { readImage } from '../../src/host/source';
 import { equal, match, ok } from './assert';
 import { activated, children, closeAll, inFolder, must, run } from './support';
 
@@ -100,6 +101,10 @@ describe('a virtual file system', () => {
       await command;
       match(JSON.stringify(failure), /cancelled/);
       equal((await children(api)).length, 0);
+      // A yes is good for what was asked, also when the bytes are read again.
+      const large = virtual('large.raw');
+      const read = await readImage(large, false, new Map([[large.toString(), 2 ** 20 + 1]]));
+      ok(read.kind === 'bytes' && read.bytes.length === 2 ** 20 + 1);
     } finally {
       await settings.update('askAboveMebibytes', undefined, vscode.ConfigurationTarget.Global);
     }

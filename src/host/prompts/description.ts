@@ -3,7 +3,7 @@ import { hex, parseInteger } from '../../inspection/protocol';
 import type { App } from '../app';
 import { defaultDescriptionUri, writeDescription, type Segment } from '../description';
 import { withProgress, requestOptions } from '../progress';
-import { baseName, readImage, sizeOf } from '../source';
+import { baseName, sizeOf } from '../source';
 import { askPick } from './pick';
 import { askInSteps, type Step } from './steps';
 import { askText } from './text';
@@ -70,7 +70,7 @@ export async function askForDescription(
 ): Promise<{ readonly text: string; readonly write: boolean } | undefined> {
   const name = baseName(image);
   const found = await withProgress(vscode.l10n.t('Reading {0}', name), async (task) => {
-    const file = await readImage(image, app.inspections.canReadPaths);
+    const file = await app.inspections.readImage(image);
     return app.engine.ask('recognise', { image: file }, requestOptions(task));
   });
   const title = vscode.l10n.t('Open {0} ({1})', name, found.format);
@@ -80,7 +80,7 @@ export async function askForDescription(
     ...(found.needsSegments ? [askSegments] : []),
     askKind,
     ...names.map((_, index) => askRegister(index)),
-    askWrite(image),
+    ...(mayWriteBeside(app.context.extensionUri, image) ? [askWrite(image)] : []),
   ];
   const answers = await askInSteps<Answers>(title, { registers: {} }, steps);
   if (!answers?.kind) return undefined;
@@ -88,6 +88,10 @@ export async function askForDescription(
   const text = writeDescription({ image: name, segments, kind: kind.kind, registers });
   return { text, write: write ?? false };
 }
+
+/** Nothing of the user's belongs into the extension's own folder, where the samples stand. */
+export const mayWriteBeside = (extension: vscode.Uri, image: vscode.Uri): boolean =>
+  !image.toString().startsWith(`${extension.toString().replace(/\/$/, '')}/`);
 
 const askKind: Step<Answers> = async (state, place) => {
   const choices = kinds().map((kind) => ({
