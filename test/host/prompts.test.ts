@@ -1,11 +1,12 @@
 import * as vscode from 'vscode';
 import type { IopteApi } from '../../src/host/api';
-import { filterItems, markProblem } from '../../src/host/prompts/filter';
-import { readSegments } from '../../src/host/prompts/description';
+import { activeItem, filterItems, markProblem } from '../../src/host/prompts/filter';
+import { mayWriteBeside, readSegments } from '../../src/host/prompts/description';
+import { pickItems } from '../../src/host/prompts/pick';
 import { askInSteps, type Answer, type Step } from '../../src/host/prompts/steps';
 import { checkIova, checkRegister, checkRequester } from '../../src/host/prompts/values';
 import { deepEqual, equal, ok, until } from './assert';
-import { activated, closeAll, must, run } from './support';
+import { activated, closeAll, inFolder, must, run } from './support';
 
 describe('prompts', () => {
   it('go through their steps, skip what is known, and go back to what was asked', async () => {
@@ -34,6 +35,44 @@ describe('prompts', () => {
     equal(checkRequester('00:02.0'), undefined);
     for (const bad of ['0:2', '00:20.0', '0x10000', '']) ok(checkRequester(bad), bad);
     ok(checkRegister('RTADDR'));
+  });
+
+  it('say what is wrong with what is typed beside a list, and list nothing twice', () => {
+    const choices = [{ label: '00:02.0', description: 'domain 4', value: 0x10 }];
+    const other = (text: string) =>
+      text.startsWith('0') ? { label: text, alwaysShow: true, value: 1 } : 'Not a device.';
+    const labels = (text: string) => pickItems(choices, text, other).map(({ label }) => label);
+    deepEqual(labels(''), ['00:02.0']);
+    deepEqual(labels('00:02.0'), ['00:02.0']);
+    deepEqual(labels('00:03.0'), ['00:02.0', '00:03.0']);
+    deepEqual(labels('zz:99'), ['00:02.0', '$(error) Not a device.']);
+    deepEqual(labels('dom'), ['00:02.0']);
+    equal(pickItems(choices, 'zz:99', other)[1]?.alwaysShow, true);
+  });
+
+  it('offer no completion that changes nothing, and take one only where it mends the filter', () => {
+    const error = { severity: 'error', code: 'x', message: 'No.' } as const;
+    const completions = [
+      { text: 'dirty', detail: '', start: 10, end: 15 },
+      { text: 'and', detail: '', start: 15, end: 15 },
+    ];
+    const text = 'sze>2 and dirty';
+    const middle = [{ ...error, start: 0, end: 3 }];
+    const items = filterItems(text, middle, completions, []);
+    deepEqual(
+      items.map((each) => each.text),
+      [text, `${text}and`],
+    );
+    equal(activeItem(text, middle, items), items[0]);
+    equal(activeItem(text, [{ ...error, start: 10, end: 15 }], items), items[1]);
+    equal(activeItem(text, [], items), items[0]);
+  });
+
+  it('offer to write a description beside an image, but not into the extension', () => {
+    const extension = vscode.Uri.parse('https://example.org/extension/');
+    equal(mayWriteBeside(extension, vscode.Uri.joinPath(extension, 'samples', 'a.elf.gz')), false);
+    equal(mayWriteBeside(extension, vscode.Uri.parse('https://example.org/extension2/a.elf.gz')), true);
+    equal(mayWriteBeside(extension, inFolder('vtd-4level.elf.gz')), true);
   });
 
   it('read segments of a raw image', () => {

@@ -129,7 +129,7 @@ const deviceStep =
         isLast: ({ label }) => label === app.memory.last.device,
         other: (text) => {
           const requester = parseRequester(text);
-          if (requester === undefined) return undefined;
+          if (requester === undefined) return checkRequester(text) ?? text;
           return {
             label: text,
             description: vscode.l10n.t('requester id {0}', hex(requester)),

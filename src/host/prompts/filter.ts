@@ -47,13 +47,15 @@ export function filterItems(
           act: 'apply',
           text,
         };
-  const next = completions.map((completion): FilterItem => ({
-    label: completion.text,
-    description: completion.detail,
-    alwaysShow: true,
-    act: 'insert',
-    text: text.slice(0, completion.start) + completion.text + text.slice(completion.end),
-  }));
+  const next = completions
+    .map((completion): FilterItem => ({
+      label: completion.text,
+      description: completion.detail,
+      alwaysShow: true,
+      act: 'insert',
+      text: text.slice(0, completion.start) + completion.text + text.slice(completion.end),
+    }))
+    .filter((item) => item.text !== text);
   const before = (text === '' ? earlier : []).map((where): FilterItem => ({
     label: `$(history) ${where}`,
     alwaysShow: true,
@@ -61,6 +63,16 @@ export function filterItems(
     text: where,
   }));
   return text === '' ? [first, ...before, ...next] : [first, ...next];
+}
+
+/** The item that Enter takes: the likeliest way on where that mends the text, which it does only at the text's end. */
+export function activeItem(
+  text: string,
+  problems: readonly TextProblem[],
+  [first, next]: readonly FilterItem[],
+): FilterItem | undefined {
+  const error = problems.find(({ severity }) => severity === 'error');
+  return error && next && error.end >= text.trimEnd().length ? next : first;
 }
 
 /**
@@ -98,13 +110,12 @@ export function askFilter(
       ]);
       if (mine !== newest) return;
       const items = filterItems(text, problems, completions, earlier);
-      const [first, next] = items;
       input.items = items;
-      // Where the text is no filter yet, the likeliest way on is the choice.
-      if (first?.act === 'none' && next) input.activeItems = [next];
+      const active = activeItem(text, problems, items);
+      if (active) input.activeItems = [active];
       input.busy = false;
       shown = text;
-      if (acceptOnceShown) take(first);
+      if (acceptOnceShown) take(items[0]);
       acceptOnceShown = false;
     };
     const fail = (error: unknown): void => {
