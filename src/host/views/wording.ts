@@ -38,13 +38,21 @@ export const requesterName = (id: number): string =>
 export const rangeText = ({ start, end }: AddressRange): string => `${hex(start)}..${hex(end)}`;
 
 /** `3 problems`, or nothing. */
-const problemText = (count: number | undefined): string =>
-  count ? vscode.l10n.t('{0} problems', count) : '';
+const problemText = (count: number | undefined): string => {
+  if (!count) return '';
+  return count === 1 ? vscode.l10n.t('1 problem') : vscode.l10n.t('{0} problems', count);
+};
+
+const devicesText = (count: number): string =>
+  count === 1 ? vscode.l10n.t('1 device') : vscode.l10n.t('{0} devices', count);
+
+const domainsText = (count: number): string =>
+  count === 1 ? vscode.l10n.t('1 domain') : vscode.l10n.t('{0} domains', count);
 
 const joined = (...parts: readonly string[]): string => parts.filter((part) => part !== '').join(', ');
 
-/** A, D: what hardware noted in a leaf. */
-const marks = ({ accessed, dirty }: Run): string => `${accessed ? 'A' : '-'}${dirty ? 'D' : '-'}`;
+/** A, D: what hardware noted in a leaf; nothing where it noted nothing. */
+const marks = ({ accessed, dirty }: Run): string => `${accessed ? 'A' : ''}${dirty ? 'D' : ''}`;
 
 export function wordNode(node: TreeNode): Wording {
   switch (node.kind) {
@@ -53,7 +61,10 @@ export function wordNode(node: TreeNode): Wording {
     case 'device':
       return wordDevice(node);
     case 'devicesWithoutTable': {
-      const label = vscode.l10n.t('{0} devices without a table', node.count);
+      const label =
+        node.count === 1
+          ? vscode.l10n.t('1 device without a table')
+          : vscode.l10n.t('{0} devices without a table', node.count);
       return plain(label, vscode.l10n.t('pass-through'), 'arrow-right', true);
     }
     case 'domain':
@@ -79,7 +90,7 @@ export function wordNode(node: TreeNode): Wording {
     case 'range':
       return plain(
         `${node.first}..${node.last}`,
-        vscode.l10n.t('{0} entries', node.count),
+        node.count === 1 ? vscode.l10n.t('1 entry') : vscode.l10n.t('{0} entries', node.count),
         'list-tree',
         true,
       );
@@ -117,8 +128,9 @@ function wordIommu(
 ): Wording {
   const { failure, translating } = summary;
   const state = translating ? summary.mode : vscode.l10n.t('translation disabled');
-  const counts = vscode.l10n.t('{0} devices, {1} domains', devices, domains);
-  const description = failure ? failure.message : joined(state, counts, problemText(problems));
+  const description = failure
+    ? failure.message
+    : joined(state, devicesText(devices), domainsText(domains), problemText(problems));
   return {
     label: summary.name,
     description,
@@ -126,7 +138,10 @@ function wordIommu(
     ...(failure && { colour: ERROR }),
     spoken: vscode.l10n.t('IOMMU {0}: {1}', summary.name, description),
     tooltip: [
-      [vscode.l10n.t('IOMMU'), `${summary.name} (${summary.kind}, PCI segment ${summary.segment})`],
+      [
+        vscode.l10n.t('IOMMU'),
+        vscode.l10n.t('{0} ({1}, PCI segment {2})', summary.name, summary.kind, summary.segment),
+      ],
       ...(failure ? [[vscode.l10n.t('Problem'), sentence(failure)] as const] : []),
       ...summary.registers.map(({ name, value }) => [name, hex(value)] as const),
     ],
@@ -212,7 +227,10 @@ function wordTable(node: Extract<TreeNode, { kind: 'table' }>): Wording {
 function wordRun(run: Run): Wording {
   const size = run.count === 1 ? formatSize(run.pageSize) : `${run.count} × ${formatSize(run.pageSize)}`;
   const range = rangeText({ start: run.iova, end: run.iova + run.length });
-  const description = joined(`→ ${hex(run.paddr)}`, size, run.perm, marks(run));
+  // What is compared from row to row first: a narrow side bar cuts off what comes late.
+  const description = [size, run.perm, marks(run), `→ ${hex(run.paddr)}`]
+    .filter((part) => part !== '')
+    .join(' ');
   return {
     label: run.count === 1 ? hex(run.iova) : range,
     description,
