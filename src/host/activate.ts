@@ -1,7 +1,7 @@
 import * as vscode from 'vscode';
 import { createApi, type IopteApi } from './api';
 import type { App } from './app';
-import { openUri } from './commands/openMemoryImage';
+import { openInTurn } from './commands/openMemoryImage';
 import { registerCommands } from './commands';
 import { actionsFor } from './commands/openSource';
 import { EngineHost } from './engineHost';
@@ -13,9 +13,10 @@ import type { Platform } from './platform';
 import { requestOptions, withProgressIfLong } from './progress';
 import { Memory } from './remember';
 import { DomainsView } from './views/domainsView';
+import type { Element } from './views/elements';
 import { EntryPresenter } from './views/entryPresenter';
 import { EntryView } from './views/entryView';
-import { WalkView } from './views/walkView';
+import { WalkView, type WalkElement } from './views/walkView';
 
 /** Wires the parts together. Nothing is read and no engine is started here: that happens on the first question. */
 export function activate(context: vscode.ExtensionContext, platform: Platform): IopteApi {
@@ -36,22 +37,33 @@ export function activate(context: vscode.ExtensionContext, platform: Platform): 
   const memory = new Memory(context.workspaceState, context.globalState);
   const entry = new EntryView(context.extensionUri);
   const presenter = new EntryPresenter(inspections, entry, reporter);
+  let lastSelected: 'domains' | 'walk' = 'domains';
   const domains = new DomainsView(inspections, {
+    touch: () => {
+      lastSelected = 'domains';
+    },
     select: (inspection, ref) => {
       presenter.show(inspection, ref);
     },
     drop: (uris) => {
-      for (const uri of uris) void openUri(app, uri).catch((error: unknown) => reporter.report(error));
+      void openInTurn(app, uris);
     },
     fail: (inspection, error) => {
       const failure = failureOf(error);
       reporter.report(new ActionableError(failure, actionsFor(inspection, failure)));
     },
   });
-  const walk = new WalkView(inspections, (inspection, ref) => {
-    presenter.show(inspection, ref);
+  const walk = new WalkView(inspections, {
+    touch: () => {
+      lastSelected = 'walk';
+    },
+    select: (inspection, ref) => {
+      presenter.show(inspection, ref);
+    },
   });
-  const app: App = { context, log, reporter, engine, inspections, memory, domains, walk, entry };
+  const selected = (): Element | WalkElement | undefined =>
+    lastSelected === 'walk' ? (walk.selected ?? domains.selected) : domains.selected;
+  const app: App = { context, log, reporter, engine, inspections, memory, domains, walk, entry, selected };
   context.subscriptions.push(
     ...[log, engine, inspections, entry, presenter, domains, walk, registerCommands(app), registerCodeLens()],
     new DescriptionDiagnostics(app),

@@ -5,7 +5,8 @@ import type { Inspections } from './inspections';
 import type { Memory } from './remember';
 import type { DomainsView } from './views/domainsView';
 import type { EntryView } from './views/entryView';
-import type { WalkView } from './views/walkView';
+import type { Element } from './views/elements';
+import type { WalkElement, WalkView } from './views/walkView';
 
 /** Everything a command may use. Made once by activate. */
 export interface App {
@@ -18,6 +19,8 @@ export interface App {
   readonly domains: DomainsView;
   readonly walk: WalkView;
   readonly entry: EntryView;
+  /** What has the selection in that of Domains and Walk in which something was selected last. */
+  selected(): Element | WalkElement | undefined;
 }
 
 /** A command of package.json. What it is not given it asks for; it resolves when its work is done. */

@@ -26,13 +26,13 @@ interface Copyable {
 export const copyAs: Command = {
   id: 'iopte.copyAs',
   async run(app, ...args) {
-    const element = args.find(isElement) ?? args.find(isWalkElement) ?? app.domains.selected;
+    const element = args.find(isElement) ?? args.find(isWalkElement) ?? app.selected();
     const item = element && copyable(element);
     if (!item) {
       throw new RequestError({
         code: 'host/no-selection',
-        message: vscode.l10n.t('Nothing that can be copied is selected in Domains.'),
-        hint: vscode.l10n.t('Select an entry there first.'),
+        message: vscode.l10n.t('Nothing that can be copied is selected in Domains or Walk.'),
+        hint: vscode.l10n.t('Select an entry or a step there first.'),
       });
     }
     const given = args.map((arg) => givenText(givenValues(arg), 'form')).find(isForm);

@@ -55,6 +55,17 @@ export async function openUri(app: App, uri: vscode.Uri): Promise<void> {
   else if (beside) await openSource(app, beside);
 }
 
+/** Opens one after the other, since each may ask; one that fails is reported and does not hold up the others. */
+export async function openInTurn(app: App, uris: readonly vscode.Uri[]): Promise<void> {
+  for (const uri of uris) {
+    try {
+      await openUri(app, uri);
+    } catch (error) {
+      app.reporter.report(error);
+    }
+  }
+}
+
 async function chooseDescription(image: vscode.Uri): Promise<InspectionSource | 'none' | undefined> {
   const found = await descriptionsOf(image);
   const [only] = found;

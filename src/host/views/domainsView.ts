@@ -8,6 +8,8 @@ import { entryOf, type Element } from './elements';
 
 /** What the view asks of the rest of the host. */
 export interface DomainsListener {
+  /** Something was selected. */
+  touch(): void;
   /** An entry was selected; undefined: something that is no entry. */
   select(inspection: Inspection, entry: EntryRef | undefined): void;
   /** Files were dropped. */
@@ -34,6 +36,8 @@ export class DomainsView implements vscode.Disposable {
   private readonly reveals = new LatestOnly();
   /** Number of problems found on opening. */
   private readonly problems = new Map<InspectionId, number>();
+  /** Whose failure was reported: it is said once until the image is read, however often the tree is. */
+  private readonly failed = new Set<InspectionId>();
   private timer: unknown;
 
   constructor(
@@ -43,12 +47,15 @@ export class DomainsView implements vscode.Disposable {
     this.provider = new DomainsProvider(inspections, {
       read: ({ id }, summary) => {
         const unread = summary.iommus.filter(({ failure }) => failure).length;
+        this.failed.delete(id);
         this.problems.set(id, shownProblems(summary).length + unread);
         this.badge();
       },
       fail: (inspection, error) => {
         this.problems.set(inspection.id, 1);
         this.badge();
+        if (this.failed.has(inspection.id)) return;
+        this.failed.add(inspection.id);
         listener.fail(inspection, error);
       },
     });
@@ -65,12 +72,14 @@ export class DomainsView implements vscode.Disposable {
       this.reveals,
       this.view.onDidChangeSelection(({ selection: [selected] }) => {
         if (!selected) return;
+        listener.touch();
         inspections.makeCurrent(selected.inspection);
         const entry = entryOf(selected);
         // Range and domain nodes have no entry of their own; what was shown stays.
         if (entry) listener.select(selected.inspection, entry);
       }),
-      inspections.onDidChange(({ change }) => {
+      inspections.onDidChange(({ inspection, change }) => {
+        if (change === 'refreshed' || change === 'closed') this.failed.delete(inspection.id);
         if (change === 'walk') return;
         if (change === 'filter' || change === 'refreshed') this.provider.cancel();
         this.describe();
@@ -110,7 +119,10 @@ export class DomainsView implements vscode.Disposable {
   /** How many problems the open images have, on the container's icon. */
   private badge(): void {
     const value = this.inspections.all.reduce((sum, { id }) => sum + (this.problems.get(id) ?? 0), 0);
-    const tooltip = vscode.l10n.t('{0} problems in memory images', value);
+    const tooltip =
+      value === 1
+        ? vscode.l10n.t('1 problem in memory images')
+        : vscode.l10n.t('{0} problems in memory images', value);
     // VS Code takes undefined for no badge, though the property is not declared so under exact optional types.
     Object.assign(this.view, { badge: value > 0 ? { value, tooltip } : undefined });
   }

@@ -97,6 +97,14 @@ class WalkProvider implements vscode.TreeDataProvider<WalkElement> {
   }
 }
 
+/** What the view asks of the rest of the host. */
+export interface WalkListener {
+  /** Something was selected. */
+  touch(): void;
+  /** A step was selected. */
+  select(inspection: Inspection, entry: EntryRef): void;
+}
+
 /** The Walk view: each level of the last walk. Selecting a step shows its entry. */
 export class WalkView implements vscode.Disposable {
   readonly provider: WalkProvider;
@@ -105,7 +113,7 @@ export class WalkView implements vscode.Disposable {
 
   constructor(
     private readonly inspections: Inspections,
-    select: (inspection: Inspection, entry: EntryRef) => void,
+    listener: WalkListener,
   ) {
     this.provider = new WalkProvider(inspections);
     this.view = vscode.window.createTreeView('iopte.walk', { treeDataProvider: this.provider });
@@ -113,7 +121,8 @@ export class WalkView implements vscode.Disposable {
       this.provider,
       this.view,
       this.view.onDidChangeSelection(({ selection: [selected] }) => {
-        if (selected?.kind === 'step') select(selected.inspection, selected.step.entry);
+        if (selected) listener.touch();
+        if (selected?.kind === 'step') listener.select(selected.inspection, selected.step.entry);
       }),
       inspections.onDidChange(({ change }) => {
         if (change === 'filter') return;
