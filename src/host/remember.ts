@@ -15,6 +15,8 @@ export interface LastValues {
   readonly filters?: readonly string[];
 }
 
+const TEXTS = ['iova', 'device', 'domain', 'copyForm', 'exportFormat'] as const;
+
 export class Memory {
   constructor(
     private readonly workspace: vscode.Memento,
@@ -22,7 +24,7 @@ export class Memory {
   ) {}
 
   get last(): LastValues {
-    return this.workspace.get<LastValues>(LAST_KEY, {});
+    return readLast(this.workspace.get(LAST_KEY));
   }
 
   async remember(values: LastValues): Promise<void> {
@@ -46,4 +48,19 @@ export class Memory {
       this.recent.filter((each) => each !== uri),
     );
   }
+}
+
+/** Reads kept values. What another version or another program left there is not trusted: only texts are taken. */
+export function readLast(kept: unknown): LastValues {
+  if (typeof kept !== 'object' || kept === null) return {};
+  const values: Readonly<Record<string, unknown>> = { ...kept };
+  const texts = Object.fromEntries(
+    TEXTS.flatMap((key) => (typeof values[key] === 'string' ? [[key, values[key]]] : [])),
+  );
+  const { access, filters } = values;
+  return {
+    ...texts,
+    ...((access === 'read' || access === 'write') && { access }),
+    ...(Array.isArray(filters) && { filters: filters.filter((each) => typeof each === 'string') }),
+  };
 }
