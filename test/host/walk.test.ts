@@ -45,7 +45,9 @@ describe('Walk', () => {
     deepEqual(result.result.translation.ok, false);
     match(result.result.summary, /not present|nothing/i);
     const item = await api.walk.getTreeItem(result);
-    match(item.accessibilityInformation?.label ?? '', /\S/);
+    const { hint = '' } = result.result;
+    match(hint, /^(Check|Open|Compare|Look|The) .{10,}\.$/);
+    equal(item.accessibilityInformation?.label, `${result.result.summary} ${hint}`);
   });
 
   it('reveals every step in Domains', async () => {
