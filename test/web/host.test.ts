@@ -157,6 +157,14 @@ describe('opening an image of one’s own', () => {
     await page.locator('.pane-body .message', { hasText: 'Filter: perm = r' }).waitFor();
   });
 
+  it('is closed, and opened again from the recent images', async () => {
+    await runCommand(page, 'IOPTE: Close Image');
+    await treeRow(page, 'iommu0').waitFor({ state: 'hidden' });
+    await runCommand(page, 'IOPTE: Open Recent Image');
+    await pick(page, 'own.');
+    await treeRow(page, 'iommu0').waitFor({ timeout: 30_000 });
+  });
+
   it('says what is wrong with a description and shows the place', async () => {
     await openFromExplorer(page, 'broken.iopte.json');
     // The bell of the status bar has a dot once there is a message; a driven workbench shows none by itself.
