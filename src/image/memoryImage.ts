@@ -21,8 +21,11 @@ export interface MemoryImageParts {
   readonly cacheBytes?: number;
 }
 
-/** Holds the tables of a domain of 64 GiB in 4K pages, and little enough for all of them to stay under 300 MB resident. */
-const CACHE_BYTES = 160 * 1024 * 1024;
+/**
+ * Holds the tables of a domain of 64 GiB in 4K pages (128 MiB of leaf tables and a few above them), and hardly more: with
+ * less, reading through such a domain finds nothing in the cache.
+ */
+const CACHE_BYTES = 136 * 1024 * 1024;
 const ZERO_FRAME = new Uint32Array(FRAME_WORDS);
 /** Views kept, by the low bits of the frame number: making one costs more than a walk's step. A power of two. */
 const VIEWS = 8192;
