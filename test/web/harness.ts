@@ -143,9 +143,9 @@ export async function openContainer(page: Page): Promise<void> {
   if ((await tab.getAttribute('aria-expanded')) !== 'true') await tab.locator('a').click();
 }
 
-/** Rows of the trees in the side bar that have this text. */
+/** Rows of the trees in the side bar that have this text, without their doubles that stick to the top. */
 export const treeRow = (page: Page, text: string | RegExp) =>
-  page.locator('.pane-body .monaco-list-row', { hasText: text });
+  page.locator('.pane-body .monaco-list-row:not(.monaco-tree-sticky-row)', { hasText: text });
 
 /**
  * The extension's own document in a webview that shows: workbench > iframe.webview (VS Code's loader) > iframe#active-frame.

@@ -274,7 +274,7 @@ describe('inspecting a sample, no folder open', () => {
   ] as const) {
     it(`gives axe-core nothing to find in the Entry view: ${name}`, async () => {
       await useTheme(page, theme, kind);
-      await treeRow(page, 'dmar0').waitFor();
+      await page.locator('.pane-body .monaco-list-row', { hasText: 'dmar0' }).first().waitFor();
       const frame = await entryTitled(page, 'level 3');
       await frame.locator('.diagram [tabindex="0"]').focus();
       assert.deepEqual(await accessibilityProblems(frame), []);
