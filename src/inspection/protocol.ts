@@ -6,9 +6,12 @@ import { type FieldValue } from '../engine/bits/bitFields';
 import { type Fault } from '../engine/directory/deviceDirectory';
 import { type Failure } from '../engine/result';
 import { type CancelSignal, type Progress } from '../image/task';
+import { type DomainKey, type EntryRef, type Permission, type Run } from './mapping';
 
 export type { Failure, Result } from '../engine/result';
 export { failure, success } from '../engine/result';
+export type { DomainKey, EntryRef, EntryRole, Permission, Run } from './mapping';
+export { MAPPING_COLUMNS, mappingRow } from './mapping';
 export { RequestError } from './requestError';
 /** `fault` of a refused request; docs/faults.md says each in full with its code in the specification. */
 export { FAULTS } from '../engine/directory/deviceDirectory';
@@ -93,22 +96,6 @@ export interface AddressRange {
   readonly end: bigint;
 }
 
-export type Permission = 'RW' | 'R' | 'W' | '-';
-
-/** Where an entry stands: enough to decode it again. */
-export interface EntryRef {
-  readonly iommu: string;
-  /** Physical address of the entry's first byte. */
-  readonly address: bigint;
-  readonly role: EntryRole;
-  /** For `table`: whose tables these are, the level as the specification numbers it, and the first IOVA covered. */
-  readonly domain?: DomainKey;
-  readonly level?: number;
-  readonly iova?: bigint;
-}
-/** `root` and `context`: structures above the page tables; `table`: an entry of a page table. */
-export type EntryRole = 'root' | 'context' | 'table';
-
 interface NodeBase {
   readonly id: NodeId;
   /** How many entries below have problems, as far as known without reading further; undefined: not known. */
@@ -170,39 +157,11 @@ export interface DeviceRow {
   readonly problems: readonly Failure[];
 }
 
-/** Names one domain of one IOMMU: the page-table root with its domain id. */
-export interface DomainKey {
-  readonly iommu: string;
-  readonly domainId: number;
-  /** Physical address of the root table. */
-  readonly root: bigint;
-  readonly levels: number;
-}
-
 export interface DomainRow extends DomainKey {
   /** Name of the page-table format: `VT-d second stage`. */
   readonly format: string;
   readonly addressBits: number;
   readonly requesters: readonly number[];
-}
-
-/** Merged neighbours: like leaves with contiguous IOVA and physical address. */
-export interface Run {
-  readonly iova: bigint;
-  readonly length: bigint;
-  readonly paddr: bigint;
-  /** Bytes a leaf maps. */
-  readonly pageSize: bigint;
-  /** Leaves merged. */
-  readonly count: number;
-  /** Effective, over all levels. */
-  readonly perm: Permission;
-  readonly accessed: boolean;
-  readonly dirty: boolean;
-  readonly level: number;
-  /** Of the first leaf. */
-  readonly entry: EntryRef;
-  readonly word: bigint;
 }
 
 export type { FieldValue } from '../engine/bits/bitFields';

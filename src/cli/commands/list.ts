@@ -1,4 +1,4 @@
-import { formatSize, hex, type DomainRow, type Run } from '../../inspection/protocol';
+import { formatSize, hex, mappingRow, type DomainRow, type Run } from '../../inspection/protocol';
 import { parseDevice, parseDomain, parseLimit } from '../arguments';
 import { type Call, type CliCommand, type CommonOptions } from '../command';
 import { badInput, badUsage, fromFailure } from '../errors';
@@ -124,7 +124,7 @@ async function listDomain(
       where,
       page: { limit: Math.min(PAGE, limit - rows), ...(cursor === undefined ? {} : { cursor }) },
     });
-    if (json) await output.json(page.rows.map((run) => runJson(domain, run)));
+    if (json) await output.json(page.rows.map((run) => mappingRow(domain, run)));
     else if (page.rows.length > 0)
       await output.table(COLUMNS, page.rows.map(runCells), { indent: 2, heading: rows === 0 });
     leftOut.tables += page.unreadableTables;
@@ -167,23 +167,4 @@ function runCells(run: Run): readonly string[] {
     `${run.accessed ? 'A' : '-'}${run.dirty ? 'D' : '-'}`,
     hex(run.word),
   ];
-}
-
-function runJson(domain: DomainRow, run: Run): object {
-  return {
-    iommu: domain.iommu,
-    domain: domain.domainId,
-    root: domain.root,
-    iova: run.iova,
-    length: run.length,
-    paddr: run.paddr,
-    size: run.pageSize,
-    count: run.count,
-    perm: run.perm,
-    accessed: run.accessed,
-    dirty: run.dirty,
-    level: run.level,
-    entry: run.word,
-    address: run.entry.address,
-  };
 }

@@ -1,5 +1,12 @@
 import * as vscode from 'vscode';
-import { hex, RequestError, type DomainKey, type Run } from '../../inspection/protocol';
+import {
+  MAPPING_COLUMNS,
+  mappingRow,
+  hex,
+  RequestError,
+  type DomainKey,
+  type Run,
+} from '../../inspection/protocol';
 import type { App, Command } from '../app';
 import type { Inspection } from '../inspections';
 import { askPick, type Choice } from '../prompts/pick';
@@ -69,7 +76,7 @@ interface Export {
 function write(app: App, inspection: Inspection, what: Export): Thenable<number> {
   const title = vscode.l10n.t('Exporting {0}', baseName(what.target));
   return withProgress(title, async (task) => {
-    const text = new TextCollector(what.format === 'csv' ? [`${COLUMNS.join(',')}\n`] : []);
+    const text = new TextCollector(what.format === 'csv' ? [`${MAPPING_COLUMNS.join(',')}\n`] : []);
     let rows = 0;
     for (const domain of what.domains) {
       for await (const runs of pages(app, inspection, domain, what.where, task)) {
@@ -117,49 +124,12 @@ async function* pages(
   } while (cursor !== undefined);
 }
 
-/** Same names and values as `iopte list --json`. */
-const COLUMNS = [
-  'iommu',
-  'domain',
-  'root',
-  'iova',
-  'length',
-  'paddr',
-  'size',
-  'count',
-  'perm',
-  'accessed',
-  'dirty',
-  'level',
-  'entry',
-  'address',
-] as const;
-
-function rowOf(domain: DomainKey, run: Run): Readonly<Record<(typeof COLUMNS)[number], unknown>> {
-  return {
-    iommu: domain.iommu,
-    domain: domain.domainId,
-    root: domain.root,
-    iova: run.iova,
-    length: run.length,
-    paddr: run.paddr,
-    size: run.pageSize,
-    count: run.count,
-    perm: run.perm,
-    accessed: run.accessed,
-    dirty: run.dirty,
-    level: run.level,
-    entry: run.word,
-    address: run.entry.address,
-  };
-}
-
-/** One line of the file. Addresses are `0x` strings in both formats: a spreadsheet would round 64-bit numbers. */
+/** One line of the file, as `iopte list --json` has it. Addresses are `0x` strings in both formats: a spreadsheet would round 64-bit numbers. */
 export function lineOf(domain: DomainKey, run: Run, format: Format): string {
-  const row = rowOf(domain, run);
+  const row = mappingRow(domain, run);
   const plain = (value: unknown): unknown => (typeof value === 'bigint' ? hex(value) : value);
   if (format === 'jsonl') return `${JSON.stringify(row, (_key, value: unknown) => plain(value))}\n`;
-  return `${COLUMNS.map((column) => csvField(String(plain(row[column])))).join(',')}\n`;
+  return `${MAPPING_COLUMNS.map((column) => csvField(String(plain(row[column])))).join(',')}\n`;
 }
 
 /** RFC 4180, section 2: fields with commas, quotes or line breaks stand in quotes, quotes doubled. */

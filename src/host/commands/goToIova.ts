@@ -4,8 +4,7 @@ import type { App, Command } from '../app';
 import type { Inspection } from '../inspections';
 import { askPick } from '../prompts/pick';
 import { askInSteps, type Step } from '../prompts/steps';
-import { askText } from '../prompts/text';
-import { checkIova } from '../prompts/values';
+import { iovaStep } from '../prompts/iova';
 import {
   domainChoices,
   domainName,
@@ -30,7 +29,13 @@ export const goToIova: Command = {
     const iova = parseInteger(givenText(given, 'iova') ?? '');
     const domain =
       (await namedDomain(app, inspection, givenText(given, 'domain'))) ?? targetDomain(app, inspection, arg);
-    const steps = [domainStep(app, inspection), iovaStep(app)];
+    const steps = [
+      domainStep(app, inspection),
+      iovaStep<Answers>(
+        app,
+        vscode.l10n.t('IO virtual address: hexadecimal, decimal, or with a unit of 1024'),
+      ),
+    ];
     const answers = await askInSteps<Answers>(vscode.l10n.t('Go to IOVA'), { domain, iova }, steps);
     if (answers?.domain === undefined || answers.iova === undefined) return;
     await app.memory.remember({ iova: hex(answers.iova), domain: domainName(answers.domain) });
@@ -63,21 +68,4 @@ const domainStep =
       domainName(choice.value) === app.memory.last.domain;
     const answer = await askPick({ placeholder, choices: domainChoices(app, inspection), isLast }, place);
     return answer.kind === 'value' ? { kind: 'value', value: { ...state, domain: answer.value } } : answer;
-  };
-
-const iovaStep =
-  (app: App): Step<Answers> =>
-  async (state, place) => {
-    if (state.iova !== undefined) return 'skip';
-    const answer = await askText(
-      {
-        prompt: vscode.l10n.t('IO virtual address: hexadecimal, decimal, or with a unit of 1024'),
-        placeholder: '0xffee0000',
-        value: app.memory.last.iova,
-        check: checkIova,
-      },
-      place,
-    );
-    if (answer.kind !== 'value') return answer;
-    return { kind: 'value', value: { ...state, iova: parseInteger(answer.value) } };
   };

@@ -11,7 +11,7 @@ import type { App, Command } from '../app';
 import type { Inspection } from '../inspections';
 import { askPick, type Choice } from '../prompts/pick';
 import { askInSteps, type Step } from '../prompts/steps';
-import { askText } from '../prompts/text';
+import { iovaStep } from '../prompts/iova';
 import { checkIova, checkRequester } from '../prompts/values';
 import { isElement, lineage, type Element } from '../views/elements';
 import { requesterName } from '../views/wording';
@@ -40,7 +40,7 @@ export const walkIova: Command = {
     const inspection = targetInspection(app, arg);
     const answers = await askInSteps<Answers>(vscode.l10n.t('Walk IOVA'), given(arg), [
       deviceStep(app, inspection),
-      iovaStep(app),
+      iovaStep<Answers>(app, vscode.l10n.t('IO virtual address of the request')),
       accessStep(app),
     ]);
     if (!answers) return;
@@ -141,23 +141,6 @@ const deviceStep =
       place,
     );
     return answer.kind === 'value' ? { kind: 'value', value: { ...state, device: answer.value } } : answer;
-  };
-
-const iovaStep =
-  (app: App): Step<Answers> =>
-  async (state, place) => {
-    if (state.iova !== undefined) return 'skip';
-    const answer = await askText(
-      {
-        prompt: vscode.l10n.t('IO virtual address of the request'),
-        placeholder: '0xffee0000',
-        value: app.memory.last.iova,
-        check: checkIova,
-      },
-      place,
-    );
-    if (answer.kind !== 'value') return answer;
-    return { kind: 'value', value: { ...state, iova: parseInteger(answer.value) } };
   };
 
 const accessStep =
