@@ -1,5 +1,5 @@
 /**
- * Hostile tables through the protocol. FUZZ_SECONDS (default 5) is the budget, FUZZ_SEED the first seed; a failure names
+ * Hostile tables through the protocol. FUZZ_SECONDS (default 3) is the budget, FUZZ_SEED the first seed; a failure names
  * the seed of its image.
  */
 import assert from 'node:assert/strict';
@@ -18,7 +18,7 @@ import { SLICE_MS } from '../../../src/inspection/work';
 import { inProcessEngine } from './inProcess';
 import { makeHostileImage, Random, type HostileImage } from './hostileTables';
 
-const SECONDS = Number(process.env['FUZZ_SECONDS'] ?? 5);
+const SECONDS = Number(process.env['FUZZ_SECONDS'] ?? 3);
 const SEED = Number(process.env['FUZZ_SEED'] ?? Date.now() % 1_000_000);
 /** Slices after which a request is cancelled: tables that share tables may claim more than anybody wants to wait for. */
 const PATIENCE = 16;
