@@ -1,4 +1,8 @@
-export type Permission = 'RW' | 'R' | 'W' | '-';
+import { type StructureRole } from '../engine/directory/deviceDirectory';
+import { type PermissionText } from '../engine/pageTable/entry';
+
+/** Effective permission as people write it. */
+export type Permission = PermissionText;
 
 /** Where an entry stands: enough to decode it again. */
 export interface EntryRef {
@@ -13,7 +17,7 @@ export interface EntryRef {
 }
 
 /** `root` and `context`: structures above the page tables; `table`: an entry of a page table. */
-export type EntryRole = 'root' | 'context' | 'table';
+export type EntryRole = StructureRole | 'table';
 
 /** Names one domain of one IOMMU: the page-table root with its domain id. */
 export interface DomainKey {

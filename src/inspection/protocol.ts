@@ -5,6 +5,10 @@
 import { type FieldValue } from '../engine/bits/bitFields';
 import { type Fault } from '../engine/directory/deviceDirectory';
 import { type Failure } from '../engine/result';
+import { type Completion } from '../engine/filter/completion';
+import { type TextProblem } from '../image/description/textProblem';
+import { type ImageFile } from '../image/openImage';
+import { type ImageProblem } from '../image/problems';
 import { type CancelSignal, type Progress } from '../image/task';
 import { type DomainKey, type EntryRef, type Permission, type Run } from './mapping';
 
@@ -24,9 +28,7 @@ export type InspectionId = string;
 export type NodeId = string;
 
 /** Bytes of a file: a path the engine reads by ranges (Node), or the bytes themselves (web, virtual file systems). */
-export type FileSource =
-  | { readonly kind: 'path'; readonly path: string }
-  | { readonly kind: 'bytes'; readonly name: string; readonly bytes: Uint8Array };
+export type FileSource = ImageFile;
 
 export interface OpenParams {
   readonly inspection: InspectionId;
@@ -37,9 +39,7 @@ export interface OpenParams {
 }
 
 /** A problem found in the source that did not stop the opening. */
-export interface SourceProblem extends Failure {
-  readonly severity: 'error' | 'warning' | 'info';
-}
+export type SourceProblem = ImageProblem;
 
 export interface InspectionSummary {
   readonly inspection: InspectionId;
@@ -277,20 +277,8 @@ export interface RunPage extends Page<Run> {
   readonly gaveUp?: Failure;
 }
 
-/** A place in a filter or a description, in UTF-16 units, half-open. */
-export interface TextProblem extends Failure {
-  readonly start: number;
-  readonly end: number;
-  readonly severity: 'error' | 'warning';
-}
-
-export interface Completion {
-  readonly text: string;
-  readonly detail: string;
-  /** What `text` replaces, half-open. */
-  readonly start: number;
-  readonly end: number;
-}
+export type { TextProblem } from '../image/description/textProblem';
+export type { Completion } from '../engine/filter/completion';
 
 export type { CancelSignal, Progress } from '../image/task';
 

@@ -40,6 +40,11 @@ export function bits(word: bigint, high: number, low = high): bigint {
   return (word & mask(high, low)) >> BigInt(low);
 }
 
+/** The bits that a layout reserves: they must be 0. */
+export function reservedMask(layout: readonly BitField[]): bigint {
+  return layout.reduce((all, { kind, high, low }) => (kind === 'reserved' ? all | mask(high, low) : all), 0n);
+}
+
 /** The fields of a word, highest bit first. */
 export function decodeFields(word: bigint, layout: readonly BitField[]): FieldValue[] {
   return [...layout]

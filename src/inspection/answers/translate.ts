@@ -1,4 +1,9 @@
-import { type AddressSpace, type DirectoryAnswer } from '../../engine/directory/deviceDirectory';
+import {
+  type AddressSpace,
+  type DeviceDirectory,
+  type DirectoryAnswer,
+} from '../../engine/directory/deviceDirectory';
+import { gateOf } from '../../engine/directory/gate';
 import { levelOf } from '../../engine/formats/compile';
 import { joinHalves } from '../../engine/memory/words';
 import { permissionText } from '../../engine/pageTable/entry';
@@ -23,15 +28,14 @@ export function* translateAll(
 ): Work<readonly Translation[]> {
   const answers = new Array<Translation>(requests.length);
   const groups = new Map<AddressSpace, number[]>();
-  const routes = new Map<string, Route>();
+  const routes = new Map<string, Route | undefined>();
   for (let row = 0; row < requests.length; row++) {
     const request = requests[row];
     if (!request) continue;
     halvesOf(request.iova);
     const key = `${request.requester}/${request.pasid}`;
-    const route = routes.get(key) ?? routeOf(inspection, request, iommu);
-    routes.set(key, route);
-    const answer = directly(request, route);
+    if (!routes.has(key)) routes.set(key, routeOf(inspection, request, iommu));
+    const answer = directly(request, routes.get(key));
     if (row % ROWS_PER_STEP === ROWS_PER_STEP - 1) yield ROWS_PER_STEP;
     if (!('space' in answer)) {
       answers[row] = answer;
@@ -47,33 +51,31 @@ export function* translateAll(
 
 /** What one (requester, PASID) meets before any table. */
 interface Route {
-  readonly translating: boolean;
-  readonly windowStart: number;
-  readonly windowEnd: number;
+  readonly directory: DeviceDirectory;
   readonly answer: DirectoryAnswer;
 }
 
-function routeOf(inspection: Inspection, request: TranslateRequest, iommu: string | undefined): Route {
+/** Undefined when no IOMMU answers for the device. */
+function routeOf(
+  inspection: Inspection,
+  request: TranslateRequest,
+  iommu: string | undefined,
+): Route | undefined {
   const requester: RequesterId = checkRequester(request.requester);
   const owner = ownerOf(inspection, requester, iommu);
-  if (!owner) {
-    const answer: DirectoryAnswer = { kind: 'fault', fault: 'iommu-not-found', why: '' };
-    return { translating: true, windowStart: 0, windowEnd: 0, answer };
-  }
+  if (!owner) return undefined;
   const { directory } = owner;
-  return {
-    translating: directory.translating,
-    windowStart: directory.interruptWindow.startPage,
-    windowEnd: directory.interruptWindow.endPage,
-    answer: directory.lookup(requester, request.pasid as Pasid | null).answer,
-  };
+  return { directory, answer: directory.lookup(requester, request.pasid as Pasid | null).answer };
 }
 
-function directly(request: TranslateRequest, route: Route): Translation | { readonly space: AddressSpace } {
-  if (!route.translating) return passThrough(request.iova);
-  const page = Number(request.iova >> 12n);
-  if (page >= route.windowStart && page < route.windowEnd)
-    return { ok: false, fault: 'interrupt-window', level: null };
+function directly(
+  request: TranslateRequest,
+  route: Route | undefined,
+): Translation | { readonly space: AddressSpace } {
+  if (!route) return { ok: false, fault: 'iommu-not-found', level: null };
+  const gate = gateOf(route.directory, request.iova);
+  if (gate === 'untranslated') return passThrough(request.iova);
+  if (gate === 'interrupt-window') return { ok: false, fault: gate, level: null };
   const { answer } = route;
   if (answer.kind === 'fault') return { ok: false, fault: answer.fault, level: null };
   return answer.kind === 'pass-through' ? passThrough(request.iova) : { space: answer.space };

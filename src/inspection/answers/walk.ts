@@ -3,6 +3,7 @@ import {
   type DirectoryLookup,
   type StructureEntry,
 } from '../../engine/directory/deviceDirectory';
+import { gateOf } from '../../engine/directory/gate';
 import { levelOf } from '../../engine/formats/compile';
 import { joinHalves } from '../../engine/memory/words';
 import { LEAF, MALFORMED, TABLE, entryFrame, permissionText } from '../../engine/pageTable/entry';
@@ -35,14 +36,12 @@ export function walk(
   if (!owner) return refuse('walk/no-iommu', `No IOMMU has an entry for ${formatRequester(requester)}.`);
   const { directory, name } = owner;
   const base = { request, iommu: name };
-  if (!directory.translating) {
+  const gate = gateOf(directory, request.iova);
+  if (gate === 'untranslated') {
     const summary = 'Translation is off (GSTS.TES = 0): the request passes untranslated.';
     return { ...base, steps: [], translation: passThrough(request.iova), summary };
   }
-  const page = Number(request.iova >> 12n);
-  if (page >= directory.interruptWindow.startPage && page < directory.interruptWindow.endPage) {
-    return { ...base, steps: [], ...refusal(request, 'interrupt-window', null) };
-  }
+  if (gate === 'interrupt-window') return { ...base, steps: [], ...refusal(request, gate, null) };
   const lookup = directory.lookup(requester, request.pasid as Pasid | null);
   const steps = lookup.entries.map((entry) => structureStep(owner, lookup, entry));
   const { answer } = lookup;

@@ -94,11 +94,11 @@ export class VtdLegacyDirectory implements DeviceDirectory {
       );
     }
     entries.push(root);
-    const [rootLo = 0n, rootHi = 0n] = root.words;
+    const [rootLo = 0n] = root.words;
     if (bits(rootLo, 0) === 0n) {
       return refuse('root-entry-not-present', `The root entry of bus ${requester >> 8} is not present.`);
     }
-    if (((rootLo & ROOT_RESERVED[0]) | (rootHi & ROOT_RESERVED[1])) !== 0n) {
+    if (anySet(root.words, ROOT_RESERVED)) {
       return refuse('root-entry-reserved', 'The root entry has reserved bits set.');
     }
     const table = frameNumber(Number(rootLo >> 12n));
@@ -153,10 +153,11 @@ export class VtdLegacyDirectory implements DeviceDirectory {
   }
 
   /** What a context entry that was read makes of a request; AW must be good in pass-through too (VT-d 4.1 §9.3). */
-  #interpret([lo = 0n, hi = 0n]: readonly bigint[]): DirectoryAnswer {
+  #interpret(words: readonly bigint[]): DirectoryAnswer {
+    const [lo = 0n, hi = 0n] = words;
     const refuse = (fault: Fault, why: string): DirectoryAnswer => ({ kind: 'fault', fault, why });
     if (bits(lo, 0) === 0n) return refuse('context-entry-not-present', 'The context entry is not present.');
-    if (((lo & CONTEXT_RESERVED[0]) | (hi & CONTEXT_RESERVED[1])) !== 0n) {
+    if (anySet(words, CONTEXT_RESERVED)) {
       return refuse('context-entry-reserved', 'The context entry has reserved bits set.');
     }
     const type = bits(lo, 3, 2);
@@ -208,6 +209,11 @@ export class VtdLegacyDirectory implements DeviceDirectory {
     const address = table * FRAME_BYTES + index * ENTRY_BYTES;
     return { role, address, index, words, says: say(words) } satisfies StructureEntry;
   }
+}
+
+/** True when a word has a bit of its mask. */
+function anySet(words: readonly bigint[], masks: readonly bigint[]): boolean {
+  return words.some((word, index) => (word & (masks[index] ?? 0n)) !== 0n);
 }
 
 function sayRoot([lo = 0n]: readonly bigint[]): string {

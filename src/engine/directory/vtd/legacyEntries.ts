@@ -1,4 +1,4 @@
-import { fieldMakers, mask, type BitField } from '../../bits/bitFields';
+import { fieldMakers, reservedMask, type BitField } from '../../bits/bitFields';
 
 const root = fieldMakers('VT-d 4.1 §9.1');
 const context = fieldMakers('VT-d 4.1 §9.3');
@@ -45,5 +45,5 @@ export const CONTEXT_LAYOUT: readonly (readonly BitField[])[] = [
 ];
 
 /** Bits that must be 0 in a present root and context entry, by word. */
-export const ROOT_RESERVED = [mask(11, 1), mask(63, 0)] as const;
-export const CONTEXT_RESERVED = [mask(11, 4), mask(7) | mask(63, 24)] as const;
+export const ROOT_RESERVED = ROOT_LAYOUT.map(reservedMask);
+export const CONTEXT_RESERVED = CONTEXT_LAYOUT.map(reservedMask);
