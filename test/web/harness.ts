@@ -96,10 +96,21 @@ export async function runCommand(page: Page, title: string): Promise<void> {
       await row.waitFor({ timeout: attempt < 4 ? 3000 : 10_000 });
       await input.press('Enter', { timeout: 5000 });
     };
-    if (await inTime(listed())) return;
+    if (await inTime(listed())) {
+      await paletteLeft(page, `>${title}`);
+      return;
+    }
     await page.keyboard.press('Escape');
   }
   throw new Error(`the command palette has no ${title}`);
+}
+
+/** Waits until the palette that was accepted is gone: what is typed next must reach the list that the command opens. */
+async function paletteLeft(page: Page, typed: string): Promise<void> {
+  await page.waitForFunction((text) => {
+    const input = document.querySelector<HTMLInputElement>('.quick-input-widget input[type="text"]');
+    return input === null || input.offsetParent === null || input.value !== text;
+  }, typed);
 }
 
 /** Takes the row with this text in the quick pick that is open. */

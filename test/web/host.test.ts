@@ -162,6 +162,7 @@ describe('opening an image of one’s own', () => {
     // A list that opens before the views have settled is closed again when one of them takes the focus.
     await pane(page, 'Domains').getByRole('button', { name: 'Open Sample', exact: true }).waitFor();
     await runCommand(page, 'IOPTE: Open Recent Image');
+    await page.locator('.quick-input-widget input[placeholder="Recent memory images"]').waitFor();
     await choose(page, 'own.');
     await treeRow(page, 'iommu0').waitFor({ timeout: 30_000 });
   });
