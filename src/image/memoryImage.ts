@@ -19,6 +19,10 @@ export interface MemoryImageParts {
   readonly missing?: readonly MissingRange[];
   /** Bytes of memory the cache of a source that is not in memory may take; at least 1 MiB. */
   readonly cacheBytes?: number;
+  /** Bytes of memory held, where segments of the map have gaps: pages that a dump left out. */
+  readonly bytesHeld?: number;
+  /** Why the format does not give the bytes at an address inside the memory it describes; undefined when it does not know. */
+  readonly explain?: (address: number) => string | undefined;
 }
 
 /**
@@ -37,6 +41,9 @@ export class MemoryImage implements PhysicalMemory {
   private readonly source: ByteSource;
   private readonly map: SegmentMap;
   private readonly missing: readonly MissingRange[];
+  private readonly explain: (address: number) => string | undefined;
+  /** Bytes of physical memory held, zeros that the file only describes included. */
+  readonly bytesHeld: number;
   private readonly cache: FrameCache;
   /** Frame number of each view, -1 for none. */
   private readonly viewed = new Float64Array(VIEWS).fill(-1);
@@ -51,12 +58,9 @@ export class MemoryImage implements PhysicalMemory {
     this.format = parts.format;
     this.map = parts.map;
     this.missing = parts.missing ?? [];
+    this.bytesHeld = parts.bytesHeld ?? parts.map.bytesHeld;
+    this.explain = parts.explain ?? (() => undefined);
     this.cache = new FrameCache(parts.cacheBytes ?? CACHE_BYTES, (start, target) => this.read(start, target));
-  }
-
-  /** Bytes of physical memory held, zeros that the file only describes included. */
-  get bytesHeld(): number {
-    return this.map.bytesHeld;
   }
 
   /** Contiguous pieces after joining neighbours and aliases. */
@@ -136,6 +140,8 @@ export class MemoryImage implements PhysicalMemory {
     const end = start + FRAME_BYTES;
     const what = `physical address ${hex(start)}`;
     if (this.closed) return `${what} cannot be read: ${this.name} was closed`;
+    const known = this.explain(start);
+    if (known !== undefined) return `${what} ${known}`;
     const lacking = this.missing.find((range) => range.start < end && start < range.end);
     if (lacking) {
       const range = `${hex(lacking.start)}-${hex(lacking.end)}`;
