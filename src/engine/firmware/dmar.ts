@@ -1,0 +1,170 @@
+import { hex, formatRequester, requesterId } from '../values';
+import { type AcpiTable, FIXED_BYTES } from './acpiTable';
+import { type ByteReader } from './byteReader';
+import {
+  type Claim,
+  type FirmwareIommu,
+  type PlatformDevice,
+  type ReservedRange,
+  type TableContents,
+} from './ownership';
+import { TableProblems } from './problems';
+
+/** Remapping structure types and their bytes before the device scope (Intel VT-d 4.1 §8.2-8.4). */
+const DRHD = { type: 0, bytes: 16 };
+const RMRR = { type: 1, bytes: 24 };
+/** The type and the length that every structure begins with. */
+const STRUCTURE_BYTES = 4;
+const INCLUDE_PCI_ALL = 1;
+/** Device scope structure (§8.3.1): bytes before the path, and its types. */
+const SCOPE_BYTES = 6;
+const SUB_HIERARCHY = 2;
+const PLATFORM_SCOPES: Partial<Record<number, string>> = {
+  3: 'IOAPIC',
+  4: 'HPET',
+  5: 'ACPI namespace device',
+};
+
+interface Scope {
+  readonly type: number;
+  readonly startBus: number;
+  /** Device << 3 | function of each hop, from the start bus down. */
+  readonly path: readonly number[];
+}
+
+interface Unit {
+  readonly iommu: FirmwareIommu;
+  readonly segment: number;
+  readonly includeAll: boolean;
+  readonly scopes: readonly Scope[];
+}
+
+/** Reads the DMA Remapping Reporting table (Intel VT-d 4.1 §8.1). */
+export function readDmar(table: AcpiTable): TableContents {
+  const reader = new DmarReader(table);
+  reader.readStructures();
+  const { units, platformDevices, reserved, problems } = reader;
+  return {
+    iommus: units.map(({ iommu }) => iommu),
+    platformDevices,
+    reserved,
+    problems: problems.list,
+    claims: (segment, requester) =>
+      units.filter((unit) => unit.segment === segment).flatMap((unit) => claimsOf(unit, requester)),
+  };
+}
+
+class DmarReader {
+  readonly units: Unit[] = [];
+  readonly platformDevices: PlatformDevice[] = [];
+  readonly reserved: ReservedRange[] = [];
+  readonly problems: TableProblems;
+  private readonly bytes: ByteReader;
+
+  constructor(table: AcpiTable) {
+    this.problems = new TableProblems(table);
+    this.bytes = table.bytes;
+  }
+
+  readStructures(): void {
+    let at = FIXED_BYTES;
+    while (at < this.bytes.length) {
+      const length = this.bytes.u16(at + 2);
+      if (length < STRUCTURE_BYTES || at + length > this.bytes.length) {
+        this.problems.report(at, `a structure of ${length} bytes does not fit; the rest is not read`);
+        return;
+      }
+      this.readStructure(at, this.bytes.part(at, length));
+      at += length;
+    }
+  }
+
+  private readStructure(at: number, structure: ByteReader): void {
+    const type = structure.u16(0);
+    const fixed = [DRHD, RMRR].find((each) => each.type === type);
+    // ATSR, RHSA, ANDD, SATC and SIDP say nothing about which unit translates.
+    if (!fixed) return;
+    if (structure.length < fixed.bytes) {
+      this.problems.report(at, `a structure of type ${type} has only ${structure.length} bytes`);
+      return;
+    }
+    if (type === DRHD.type) this.readUnit(at, structure);
+    else this.readReserved(at, structure);
+  }
+
+  private readUnit(at: number, structure: ByteReader): void {
+    const base = structure.address(8);
+    if (!base) {
+      this.problems.report(at, 'the register base of a DRHD cannot be an address');
+      return;
+    }
+    const segment = structure.u16(6);
+    const iommu: FirmwareIommu = { kind: 'vt-d', base, segments: [segment], table: 'DMAR' };
+    const scopes = this.readScopes(at, iommu, structure);
+    this.units.push({ iommu, segment, includeAll: (structure.u8(4) & INCLUDE_PCI_ALL) !== 0, scopes });
+  }
+
+  private readScopes(unitAt: number, iommu: FirmwareIommu, structure: ByteReader): Scope[] {
+    const scopes: Scope[] = [];
+    let at = DRHD.bytes;
+    while (at < structure.length) {
+      const length = structure.u8(at + 1);
+      if (length < SCOPE_BYTES || at + length > structure.length) {
+        this.problems.report(unitAt + at, `a device scope of ${length} bytes does not fit`);
+        break;
+      }
+      const path: number[] = [];
+      for (let hop = at + SCOPE_BYTES; hop + 2 <= at + length; hop += 2) {
+        path.push(((structure.u8(hop) & 31) << 3) | (structure.u8(hop + 1) & 7));
+      }
+      const scope: Scope = { type: structure.u8(at), startBus: structure.u8(at + 5), path };
+      scopes.push(scope);
+      const name = PLATFORM_SCOPES[scope.type];
+      if (name !== undefined) {
+        const enumeration = structure.u8(at + 4);
+        this.platformDevices.push({ name: `${name} ${enumeration}`, iommu, id: onStartBus(scope) });
+      }
+      at += length;
+    }
+    return scopes;
+  }
+
+  private readReserved(at: number, structure: ByteReader): void {
+    const [start, limit] = [structure.address(8), structure.address(16)];
+    if (start === undefined || limit === undefined || limit < start) {
+      this.problems.report(at, 'the range of an RMRR is no range');
+      return;
+    }
+    // The limit is the last byte (§8.4).
+    this.reserved.push({ start, end: limit + 1, segment: structure.u16(6) });
+  }
+}
+
+/** The requester id of a device without a bridge above it; bus numbers behind bridges are in PCI configuration space. */
+function onStartBus({ startBus, path }: Scope): number | undefined {
+  const [only, ...behind] = path;
+  return only === undefined || behind.length > 0 ? undefined : (startBus << 8) | only;
+}
+
+function claimsOf(unit: Unit, requester: number): Claim[] {
+  const { iommu } = unit;
+  const place = `DMAR: the unit at ${hex(iommu.base)}`;
+  const device = formatRequester(requesterId(requester));
+  const claim = (strength: Claim['strength'], why: string): Claim[] => [
+    { iommu, id: requester, strength, why: `${place} ${why}.` },
+  ];
+  if (unit.scopes.some((scope) => onStartBus(scope) === requester)) return claim('named', `names ${device}`);
+  if (unit.scopes.some((scope) => isPossible(scope, requester))) {
+    return claim('possible', `names devices behind a bridge; ${device} may be one`);
+  }
+  return unit.includeAll ? claim('rest', 'has all devices of the segment that no other unit names') : [];
+}
+
+/** True when the scope goes through bridges and the device may be what is meant. */
+function isPossible(scope: Scope, requester: number): boolean {
+  const bus = requester >> 8;
+  // Every bridge on the way has a higher bus below it.
+  if (bus <= scope.startBus || bus < scope.startBus + scope.path.length - 1) return false;
+  if (scope.type === SUB_HIERARCHY) return scope.path.length > 0;
+  return scope.path.length > 1 && (requester & 0xff) === scope.path.at(-1);
+}

@@ -1,0 +1,102 @@
+import { type PhysicalMemory } from '../memory/physicalMemory';
+import { FRAME_BYTES, FRAME_WORDS, frameNumber } from '../values';
+import { type AcpiTable, FIXED_BYTES, isPossibleLength, readTable, TABLE_SIGNATURES } from './acpiTable';
+import { readBytes } from './byteReader';
+
+/** Half-open, physical bytes. */
+export interface ByteRange {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** 'DMAR', 'IVRS' and 'IORT' as little-endian words; ASCII, hence never negative. */
+const [DMAR, IVRS, IORT] = [0x52414d44, 0x53525649, 0x54524f49];
+/** More than this many different ones cannot be those of one machine. */
+const MAX_TABLES = 32;
+/** Bytes whose checksum is tried, so that a memory full of signatures cannot keep the scan busy. */
+const MAX_CHECKED_BYTES = 64 * 1024 * 1024;
+/** Highest revision that is believed; the three tables are at revisions 1 to 7. */
+const MAX_REVISION = 31;
+
+/**
+ * Looks for the tables by their signatures in `ranges` (what the memory holds). Yields the number of frames looked at so
+ * far after every `framesPerSlice` frames, so that the caller can pause, show progress, or stop; returns the tables with
+ * right lengths and checksums, equal copies once, in the order of their addresses.
+ *
+ * ACPI demands no alignment of these tables and QEMU's firmware packs them byte by byte, so every byte is looked at.
+ */
+export function* scanForTables(
+  memory: PhysicalMemory,
+  ranges: Iterable<ByteRange>,
+  framesPerSlice = 1024,
+): Generator<number, readonly AcpiTable[]> {
+  const found = new FoundTables(memory);
+  const places: number[] = [];
+  let frames = 0;
+  let untilPause = framesPerSlice;
+  for (const { start, end } of ranges) {
+    const last = Math.floor(end / FRAME_BYTES);
+    let before = 0;
+    for (let frame = Math.ceil(start / FRAME_BYTES); frame < last; frame++) {
+      const words = memory.readFrame(frameNumber(frame));
+      before = words ? findSignatures(words, before, frame * FRAME_BYTES, places) : 0;
+      for (const place of places) untilPause -= found.check(place) / FRAME_BYTES;
+      places.length = 0;
+      frames++;
+      if (--untilPause > 0) continue;
+      untilPause = framesPerSlice;
+      yield frames;
+    }
+  }
+  return found.tables.sort((a, b) => a.address - b.address);
+}
+
+/** Adds the addresses of signatures that end in this frame to `places`; gives its last word. */
+function findSignatures(words: Uint32Array, lastWord: number, base: number, places: number[]): number {
+  let before = lastWord;
+  for (let i = 0; i < FRAME_WORDS; i++) {
+    const word = words[i] ?? 0;
+    // Memory is mostly zero words and repeated ones, and no signature hides in those.
+    if (word !== before) {
+      const at = base + 4 * i;
+      if (isSignature(word)) places.push(at);
+      if (isSignature((before >>> 8) | (word << 24))) places.push(at - 3);
+      if (isSignature((before >>> 16) | (word << 16))) places.push(at - 2);
+      if (isSignature((before >>> 24) | (word << 8))) places.push(at - 1);
+    }
+    before = word;
+  }
+  return before;
+}
+
+const isSignature = (word: number): boolean => word === DMAR || word === IVRS || word === IORT;
+
+class FoundTables {
+  readonly tables: AcpiTable[] = [];
+  private checkedBytes = 0;
+
+  constructor(private readonly memory: PhysicalMemory) {}
+
+  /** Takes the table at an address when it is one. Gives the number of bytes that were read for it. */
+  check(address: number): number {
+    if (this.tables.length >= MAX_TABLES || this.checkedBytes > MAX_CHECKED_BYTES) return 0;
+    const header = readBytes(this.memory, address, FIXED_BYTES);
+    const revision = header?.u8(8) ?? 0;
+    const length = header?.u32(4) ?? 0;
+    if (revision === 0 || revision > MAX_REVISION || !isPossibleLength(length, FIXED_BYTES))
+      return FIXED_BYTES;
+    const table = readTable(this.memory, address, FIXED_BYTES);
+    const read = FIXED_BYTES + length;
+    this.checkedBytes += read;
+    if (!table.ok) return read;
+    const { bytes } = table;
+    const signature = TABLE_SIGNATURES.find((each) => each === bytes.text(0, 4));
+    if (signature && !this.tables.some((other) => equal(other.bytes.bytes, bytes.bytes))) {
+      this.tables.push({ signature, address, bytes });
+    }
+    return read;
+  }
+}
+
+const equal = (a: Uint8Array, b: Uint8Array): boolean =>
+  a.length === b.length && a.every((byte, i) => byte === b[i]);
