@@ -41,7 +41,7 @@ export interface FirmwareOwnership {
   /** What could not be read, at most 50 a table. */
   readonly problems: readonly Failure[];
   /** Which IOMMU owns the PCI device with this requester id (16 bits) on a segment. */
-  ownerOf(segment: number, requester: number): Ownership;
+  readonly ownerOf: (segment: number, requester: number) => Ownership;
 }
 
 /** Reads the tables that `tablesOfRootPointer` or `scanForTables` found. */
@@ -57,7 +57,7 @@ export function readFirmware(tables: readonly AcpiTable[]): FirmwareOwnership {
     platformDevices: contents.flatMap(({ platformDevices }) => platformDevices),
     reserved: contents.flatMap(({ reserved }) => reserved),
     problems: contents.flatMap(({ problems }) => problems),
-    ownerOf(segment, requester) {
+    ownerOf: (segment, requester) => {
       const device = `${segment.toString(16).padStart(4, '0')}:${formatRequester(requesterId(requester))}`;
       return decide(
         contents.flatMap((each) => each.claims(segment, requester)),

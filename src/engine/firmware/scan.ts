@@ -1,7 +1,7 @@
 import { type PhysicalMemory } from '../memory/physicalMemory';
 import { FRAME_BYTES, FRAME_WORDS, frameNumber } from '../values';
 import { type AcpiTable, FIXED_BYTES, isPossibleLength, readTable, TABLE_SIGNATURES } from './acpiTable';
-import { readBytes } from './byteReader';
+import { type ByteReader, readBytes } from './byteReader';
 
 /** Half-open, physical bytes. */
 export interface ByteRange {
@@ -81,10 +81,8 @@ class FoundTables {
   check(address: number): number {
     if (this.tables.length >= MAX_TABLES || this.checkedBytes > MAX_CHECKED_BYTES) return 0;
     const header = readBytes(this.memory, address, FIXED_BYTES);
-    const revision = header?.u8(8) ?? 0;
     const length = header?.u32(4) ?? 0;
-    if (revision === 0 || revision > MAX_REVISION || !isPossibleLength(length, FIXED_BYTES))
-      return FIXED_BYTES;
+    if (!header || !isPossibleLength(length, FIXED_BYTES) || !isPlausible(header)) return FIXED_BYTES;
     const table = readTable(this.memory, address, FIXED_BYTES);
     const read = FIXED_BYTES + length;
     this.checkedBytes += read;
@@ -97,6 +95,21 @@ class FoundTables {
     return read;
   }
 }
+
+/** A checksum of 8 bits lets much pass: the revision must be possible, the texts of the header must be texts. */
+function isPlausible(header: ByteReader): boolean {
+  const revision = header.u8(8);
+  if (revision === 0 || revision > MAX_REVISION) return false;
+  return TEXTS.every(([start, end]) => header.bytes.subarray(start, end).every(isTextByte));
+}
+
+/** OEM ID with OEM table ID, and creator ID (ACPI 6.5 §5.2.6). */
+const TEXTS = [
+  [10, 24],
+  [28, 32],
+] as const;
+
+const isTextByte = (byte: number): boolean => byte === 0 || (byte >= 0x20 && byte < 0x7f);
 
 const equal = (a: Uint8Array, b: Uint8Array): boolean =>
   a.length === b.length && a.every((byte, i) => byte === b[i]);
