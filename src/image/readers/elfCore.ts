@@ -7,7 +7,7 @@ import { ProblemList } from '../problems';
 import { PHYSICAL_END, SegmentList, SegmentMap, ZEROS } from '../segments';
 import { CANCELLED } from '../task';
 import { type ElfHeader, exact64, isElf, PHDR_BYTES, readElfHeader, reason } from './elfHeader';
-import { type ImageReader, type ReaderOptions, type ReadImage } from './reader';
+import { formatTitle, type ImageReader, type ReaderOptions, type ReadImage } from './reader';
 
 const PT_LOAD = 1;
 const EM_AARCH64 = 183;
@@ -71,7 +71,12 @@ class ElfCoreFile {
     const placed = await SegmentMap.build(this.segments, this.options);
     if (!placed.ok) return placed;
     const { map, overlaps, overlapCount } = placed.value;
-    const memory = new MemoryImage({ source: this.source, map, format: TITLE, missing: this.missing });
+    const memory = new MemoryImage({
+      source: this.source,
+      map,
+      format: formatTitle(TITLE, this.options),
+      missing: this.missing,
+    });
     await reportOverlaps(overlaps, overlapCount, memory, this.source, this.problems, this.options);
     return success({ memory, problems: this.problems.all() });
   }

@@ -1,26 +1,18 @@
 import { failure, type Failure, type Result, success } from '../../engine/result';
 import { elfCore } from './elfCore';
+import { flattened } from './flattened';
+import { kdump } from './kdump';
 import { raw } from './raw';
-import { type ImageReader } from './reader';
+import { type ImageReader, startsWith } from './reader';
 
 /** Asked in this order; the first that recognises the file reads it. Raw recognises everything. */
-const READERS: readonly ImageReader[] = [elfCore, raw];
+const READERS: readonly ImageReader[] = [elfCore, kdump, flattened([kdump, elfCore]), raw];
 
 /** Bytes of a file that `chooseReader` wants to see. */
 export const HEAD_BYTES = 4096;
 
 /** Formats that are known and not read, so that they are not taken for raw memory. */
 const UNREAD: readonly { readonly magic: string; readonly what: string; readonly hint: string }[] = [
-  {
-    magic: 'KDUMP   ',
-    what: 'a compressed kdump file',
-    hint: 'Dump as ELF: QEMU dump-guest-memory without -z, virsh dump --memory-only --format elf, makedumpfile -E.',
-  },
-  {
-    magic: 'makedumpfile\0',
-    what: 'a flattened makedumpfile dump',
-    hint: 'Write the dump as ELF with makedumpfile -E, or put it together with makedumpfile -R first.',
-  },
   { magic: 'DISKDUMP', what: 'a diskdump file', hint: 'Dump as ELF, with makedumpfile -E.' },
   { magic: 'EMiL', what: 'a LiME memory dump', hint: 'Make the dump with format=raw or format=padded.' },
   {
@@ -36,10 +28,6 @@ const UNREAD: readonly { readonly magic: string; readonly what: string; readonly
   { magic: '\x1f\x8b', what: 'packed with gzip twice', hint: 'Unpack it once with gunzip.' },
   { magic: 'PK\x03\x04', what: 'a zip file', hint: 'Unpack it first.' },
 ];
-
-function startsWith(head: Uint8Array, magic: string): boolean {
-  return magic === String.fromCharCode(...head.subarray(0, magic.length));
-}
 
 /** Why a file that begins so is not read, when its format is known. */
 function refuseKnown(head: Uint8Array, name: string): Failure | undefined {

@@ -17,6 +17,8 @@ export interface ReaderOptions extends Task {
   readonly segments?: readonly DescribedSegment[];
   /** Take a file without headers and without `segments` as memory from physical address 0 on. */
   readonly assumeFromZero?: boolean;
+  /** How the file was wrapped, for people: `flattened`. */
+  readonly wrapped?: string;
 }
 
 export interface ReadImage {
@@ -37,3 +39,12 @@ export interface ImageReader {
   /** Reads the headers; on success the memory owns `source`. Never throws on bad input. */
   open(source: ByteSource, options: ReaderOptions): Promise<Result<ReadImage>>;
 }
+
+/** True when a file begins with these characters, one a byte. */
+export function startsWith(head: Uint8Array, magic: string): boolean {
+  return magic === String.fromCharCode(...head.subarray(0, magic.length));
+}
+
+/** What the file is, for people: `ELF64 core`, `ELF64 core, flattened`. */
+export const formatTitle = (title: string, { wrapped }: ReaderOptions): string =>
+  wrapped === undefined ? title : `${title}, ${wrapped}`;
