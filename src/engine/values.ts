@@ -7,17 +7,21 @@ declare const brand: unique symbol;
 /** A value that only its constructor below may make. */
 export type Brand<T, Name extends string> = T & { readonly [brand]: Name };
 
-/** Number of a 4 KiB physical frame: physical address / 4096, below 2^40. */
+/** Number of a 4 KiB physical frame: physical address / 4096, below 2^44 (RISC-V: 56 bits of address). */
 export type FrameNumber = Brand<number, 'FrameNumber'>;
-/** PCI requester id: bus << 8 | device << 3 | function. */
+/**
+ * What a request names its device by: VT-d source-id and AMD DeviceID are the PCI requester id (bus << 8 | device << 3 |
+ * function); Arm StreamIDs have up to 32 bits and RISC-V device_ids 24, of which the lowest 16 mostly are that id.
+ */
 export type RequesterId = Brand<number, 'RequesterId'>;
 /** Process address space id, 20 bits. */
 export type Pasid = Brand<number, 'Pasid'>;
-/** VT-d domain id (DID), 16 bits. */
+/** What caches know an address space by: DID, DomainID, ASID, VMID, PSCID or GSCID; at most 20 bits. */
 export type DomainId = Brand<number, 'DomainId'>;
 
 export const frameNumber = (value: number): FrameNumber => value as FrameNumber;
-export const requesterId = (value: number): RequesterId => (value & 0xffff) as RequesterId;
+export const requesterId = (value: number): RequesterId => (value >>> 0) as RequesterId;
+export const pasid = (value: number): Pasid => value as Pasid;
 export const domainId = (value: number): DomainId => value as DomainId;
 
 export const FRAME_SHIFT = 12;
@@ -25,22 +29,40 @@ export const FRAME_BYTES = 4096;
 /** 32-bit words in a frame. */
 export const FRAME_WORDS = 1024;
 
-/** A device as `00:02.0`, with or without a PCI segment before it, or as a requester id: `0x10`, `16`. */
-export function parseRequester(text: string): RequesterId | undefined {
-  const bdf = /^(?:([0-9a-f]{1,4}):)?([0-9a-f]{1,2}):([0-9a-f]{1,2})\.([0-7])$/i.exec(text.trim());
-  if (bdf) {
-    const [, , bus = '0', device = '0', fn = '0'] = bdf;
-    const dev = parseInt(device, 16);
-    return dev > 31 ? undefined : requesterId((parseInt(bus, 16) << 8) | (dev << 3) | Number(fn));
-  }
-  const value = parseInteger(text);
-  return value !== undefined && value <= 0xffffn ? requesterId(Number(value)) : undefined;
+/** A device as someone names it. */
+export interface NamedDevice {
+  readonly requester: RequesterId;
+  /** PCI segment, when the text has one. */
+  readonly segment: number | undefined;
 }
 
-/** Bus:device.function as lspci writes it. */
+/** A device as `00:02.0`, with or without a PCI segment before it, or as a requester id of at most 32 bits: `0x10`, `16`. */
+export function parseDevice(text: string): NamedDevice | undefined {
+  const bdf = /^(?:([0-9a-f]{1,4}):)?([0-9a-f]{1,2}):([0-9a-f]{1,2})\.([0-7])$/i.exec(text.trim());
+  if (bdf) {
+    const [, segment, bus = '0', device = '0', fn = '0'] = bdf;
+    const dev = parseInt(device, 16);
+    if (dev > 31) return undefined;
+    return {
+      requester: requesterId((parseInt(bus, 16) << 8) | (dev << 3) | Number(fn)),
+      segment: segment === undefined ? undefined : parseInt(segment, 16),
+    };
+  }
+  const value = parseInteger(text);
+  if (value === undefined || value > 0xffff_ffffn) return undefined;
+  return { requester: requesterId(Number(value)), segment: undefined };
+}
+
+/** A device without its segment. */
+export function parseRequester(text: string): RequesterId | undefined {
+  return parseDevice(text)?.requester;
+}
+
+/** Bus:device.function as lspci writes it; ids of more than 16 bits in hexadecimal. */
 export function formatRequester(id: RequesterId): string {
-  const hex = (value: number): string => value.toString(16).padStart(2, '0');
-  return `${hex(id >> 8)}:${hex((id >> 3) & 31)}.${id & 7}`;
+  if (id > 0xffff) return hex(id);
+  const digits = (value: number): string => value.toString(16).padStart(2, '0');
+  return `${digits(id >> 8)}:${digits((id >> 3) & 31)}.${id & 7}`;
 }
 
 /** Units of 1024, as `4K`, `2M`, `1G`, `1T`, `1P`, `1E`. */

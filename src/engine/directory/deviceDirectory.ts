@@ -1,35 +1,19 @@
 import { type BitField } from '../bits/bitFields';
-import { type CompiledFormat } from '../formats/compile';
-import { type DomainId, type FrameNumber, type Pasid, type RequesterId } from '../values';
-import { type Failure, type Result } from '../result';
 import { type PhysicalMemory } from '../memory/physicalMemory';
+import { type AddressSpace } from '../pageTable/addressSpace';
+import { type TableWalk } from '../pageTable/tableWalk';
+import { type Failure, type Result } from '../result';
+import { type Pasid, type RequesterId } from '../values';
+import { type Fault } from './faults';
 
-/** Why a request is refused, in words that every vendor shares. docs/faults.md gives each vendor's own code. */
-export const FAULTS = [
-  'iommu-not-found',
-  'root-entry-not-present',
-  'root-entry-reserved',
-  'root-entry-unreadable',
-  'context-entry-not-present',
-  'context-entry-reserved',
-  'context-entry-invalid',
-  'context-entry-unreadable',
-  'pasid-not-supported',
-  'interrupt-window',
-  'address-width',
-  'not-present',
-  'read-denied',
-  'write-denied',
-  'entry-reserved',
-  'interrupt-output',
-  'table-unreadable',
-] as const;
-export type Fault = (typeof FAULTS)[number];
+/**
+ * Structures above the page tables. root: what leads to device entries (VT-d root entry, level-1 stream table descriptor,
+ * non-leaf DDT entry). context: a device entry (context entry, DTE, STE, DC). process-directory and process: what leads to
+ * the entry of a process, and that entry (PASID entry, GCR3 table entry, CD, PC).
+ */
+export type StructureRole = 'root' | 'context' | 'process-directory' | 'process';
 
-/** Structures above the page tables. */
-export type StructureRole = 'root' | 'context';
-
-/** A structure entry that was read: two or more 64-bit words at a physical byte address. */
+/** A structure entry that was read: one or more 64-bit words at a physical byte address. */
 export interface StructureEntry {
   readonly role: StructureRole;
   /** Physical byte address, below 2^52. */
@@ -38,22 +22,29 @@ export interface StructureEntry {
   readonly words: readonly bigint[];
   /** What the entry says, in one sentence. */
   readonly says: string;
+  /** The stage-2 walk that found its physical address, when software gives it as a guest physical one. */
+  readonly under?: TableWalk;
 }
 
-/** One input address space: a root table and how to read it. */
-export interface AddressSpace {
-  readonly domainId: DomainId;
-  readonly root: FrameNumber;
-  readonly format: CompiledFormat;
-  /** Input addresses of this many bits pass; the rest fault. At most `format.addressBits`. */
-  readonly inputBits: number;
-}
-
-/** What the directory says about one (requester, PASID). */
+/** What the directory says about one (requester, PASID). `permission`: READ | WRITE that its entries leave. */
 export type DirectoryAnswer =
-  | { readonly kind: 'table'; readonly space: AddressSpace }
-  | { readonly kind: 'pass-through' }
-  | { readonly kind: 'fault'; readonly fault: Fault; readonly why: string; readonly hint?: string };
+  | {
+      readonly kind: 'table';
+      readonly space: AddressSpace;
+      /** Takes the pages from its `highStart` on, `space` those below its `lowEnd`. Arm TTBR1. */
+      readonly upper?: AddressSpace;
+      readonly permission: number;
+    }
+  | { readonly kind: 'pass-through'; readonly permission: number }
+  | {
+      readonly kind: 'fault';
+      readonly fault: Fault;
+      readonly why: string;
+      readonly hint?: string;
+      /** Set when stage 2 refused the access to a structure; `level` is that of its entry, as the specification numbers it. */
+      readonly stage?: 2;
+      readonly level?: number | null;
+    };
 
 export interface DirectoryLookup {
   readonly answer: DirectoryAnswer;
@@ -64,6 +55,7 @@ export interface DirectoryLookup {
 /** A device that the directory knows of: its entry is present. */
 export interface DirectoryDevice {
   readonly requester: RequesterId;
+  /** Null: requests without a PASID. */
   readonly pasid: Pasid | null;
   readonly lookup: DirectoryLookup;
 }
@@ -81,23 +73,41 @@ export interface PageWindow {
   readonly endPage: number;
 }
 
+/** The vendor's own words for what every vendor has. */
+export interface VendorWords {
+  /** `source-id`, `DeviceID`, `StreamID`, `device_id` */
+  readonly requester: string;
+  /** `PASID`, `SubstreamID`, `process_id` */
+  readonly pasid: string;
+  /** What names a domain of stage 1 and of stage 2: `DID`, `ASID` and `VMID`. */
+  readonly stage1Tag: string;
+  readonly stage2Tag: string;
+  /** Title of a device entry: `Context entry`, `DTE`, `STE`, `DC`. */
+  readonly contextEntry: string;
+}
+
 /** The vendor's structures above the page tables, as one IOMMU uses them. */
 export interface DeviceDirectory {
   /** `VT-d legacy` */
   readonly mode: string;
-  /** False: every request passes untranslated. */
-  readonly translating: boolean;
-  readonly interruptWindow: PageWindow;
+  readonly words: VendorWords;
+  /** Set when translation is off as a whole: what every request meets, and the register that says so. */
+  readonly off: { readonly answer: DirectoryAnswer; readonly why: string } | undefined;
+  readonly interruptWindow: PageWindow | undefined;
   readonly registers: readonly Register[];
   lookup(requester: RequesterId, pasid: Pasid | null): DirectoryLookup;
   /** What is wrong above the devices, so that devices may be missing: at most a few. */
   problems(): Failure[];
-  /** Devices with a present entry, by requester id. Yields undefined after each bounded step of work. */
+  /** Devices with a present entry, by requester id, then PASID (null first). Yields undefined after each bounded step of work. */
   devices(): Generator<DirectoryDevice | undefined>;
   /** Layouts of the words of a structure entry, lowest word first. */
   layouts(role: StructureRole): readonly (readonly BitField[])[];
   /** Name and section of a structure entry. */
   titleOf(role: StructureRole): { readonly title: string; readonly section: string };
+  /** What an index of such an entry within a 4 KiB frame means: `bus 0x3`; undefined where a frame does not tell. */
+  placeOf?(role: StructureRole, index: number): string | undefined;
+  /** The vendor's own name or code for a fault: `fault reason 6h`, `F_TRANSLATION`; undefined where hardware has none. */
+  faultCode(fault: Fault, access: 'read' | 'write'): string | undefined;
 }
 
 /** One vendor's way from registers to a directory. */

@@ -1,117 +1,262 @@
 import { FRAME_SHIFT } from '../values';
 import { assert } from '../result';
-import { type FormatHardware, type LevelRule, type PageTableFormat } from './pageTableFormat';
+import {
+  type AccessRule,
+  type BitTest,
+  type EncodingRule,
+  type EntryShape,
+  type FormatHardware,
+  type LevelRule,
+  type PageTableFormat,
+} from './pageTableFormat';
 
 /** One level in 32-bit halves, as the loops read it. */
 export interface CompiledLevel {
   readonly rule: LevelRule;
-  readonly level: number;
+  /** 1 = leaf-most. */
+  readonly depth: number;
   readonly shift: number;
   /** Entries in a table, minus one. */
   readonly indexMask: number;
   /** 4 KiB pages that one entry covers. */
   readonly pagesPerEntry: number;
   readonly canBeTable: boolean;
-  readonly canBeLeaf: boolean;
-  /** An entry is a leaf when all these bits are set; both 0 where every entry is. */
-  readonly leafLo: number;
-  readonly leafHi: number;
+  /** A leaf has one of the two values in the bits of the mask, or with `leafNot` neither. */
+  readonly leafMask: number;
+  readonly leafValue: number;
+  readonly leafOther: number;
+  readonly leafNot: boolean;
   readonly reservedTableLo: number;
   readonly reservedTableHi: number;
   readonly reservedLeafLo: number;
   readonly reservedLeafHi: number;
+  /** Encodings that fault: eight numbers each, see `encodingColumns`. Empty where masks say all. */
+  readonly encodingsTable: Int32Array;
+  readonly encodingsLeaf: Int32Array;
+  /** log2 of the entries of a run; 0: none. */
+  readonly runLog2: number;
 }
 
 /** A format made ready for one root level and one piece of hardware. */
 export interface CompiledFormat {
   readonly format: PageTableFormat;
   readonly hardware: FormatHardware;
-  readonly rootLevel: number;
+  readonly rootDepth: number;
   /** Input-address bits that the tables decode. */
   readonly addressBits: number;
-  /** By level number; index 0 is unused. */
+  /** By depth; index 0 is unused. */
   readonly levels: readonly CompiledLevel[];
   readonly presentLo: number;
   readonly presentHi: number;
-  readonly readLo: number;
-  readonly readHi: number;
-  readonly writeLo: number;
-  readonly writeHi: number;
-  /** Bit 0 allows reads and bit 1 writes: permission needs no comparison. */
+  /** Bit 0 allows reads and bit 1 writes, in tables and leaves: permission needs no comparison. */
   readonly permissionInLowBits: boolean;
+  /** Tests of which one must pass: four numbers each (mask lo, value lo, mask hi, value hi). */
+  readonly tableRead: Int32Array;
+  readonly tableWrite: Int32Array;
+  readonly leafRead: Int32Array;
+  readonly leafWrite: Int32Array;
   readonly accessedLo: number;
   readonly accessedHi: number;
-  readonly dirtyLo: number;
-  readonly dirtyHi: number;
-  /** Address bits 51:32 in the high half; the low half always is bits 31:12. */
+  readonly dirtyMaskLo: number;
+  readonly dirtyMaskHi: number;
+  readonly dirtyValueLo: number;
+  readonly dirtyValueHi: number;
+  /** What hardware changes of it. */
+  readonly dirtyMarkLo: number;
+  readonly dirtyMarkHi: number;
+  /** A leaf without the mark faults, as hardware does not set it. */
+  readonly needsAccessed: boolean;
+  readonly needsDirty: boolean;
+  /** What entries above take away is refused at the leaf only. */
+  readonly deniesAtLeaf: boolean;
+  /** Address bits 51:32 and 31:12 at their own place: nothing to shift. */
+  readonly plainAddress: boolean;
   readonly addressHi: number;
+  readonly addressLo: number;
+  /** Bits of the low half below the address. */
+  readonly addressShift: number;
+  /** Frames that one step of the low and of the high half counts. */
+  readonly loScale: number;
+  readonly hiScale: number;
+  /** Further address bits in the low half; mask 0: none. */
+  readonly extraShift: number;
+  readonly extraMask: number;
+  readonly extraScale: number;
+  /** What a leaf's word grows by from a page to the next, at the leaf-most level. */
+  readonly pageStep: number;
+  /** -1: the table below; else the shift of the level field in the low half. */
+  readonly nextLevelShift: number;
+  readonly nextLevelMask: number;
+  readonly runKind: 'none' | 'size-in-address' | 'same-word' | 'own-address';
+  readonly runMaskLo: number;
+  readonly runMaskHi: number;
+  readonly runValueLo: number;
+  readonly runValueHi: number;
   /** Half-open range of frames that no translation may lead to; empty for none. */
   readonly forbiddenStart: number;
   readonly forbiddenEnd: number;
+  /** First frame that no translation reaches. */
+  readonly outputEnd: number;
 }
 
 const lo = (mask: bigint): number => Number(mask & 0xffffffffn) | 0;
-const hi = (mask: bigint): number => Number(mask >> 32n) | 0;
+const hi = (mask: bigint): number => Number((mask >> 32n) & 0xffffffffn) | 0;
 
-function compileLevel(format: PageTableFormat, rule: LevelRule, hardware: FormatHardware): CompiledLevel {
-  const reservedTable = format.reserved('table', rule, hardware);
-  const reservedLeaf = format.reserved('leaf', rule, hardware);
+/** Numbers of an encoding rule in `encodingsTable` and `encodingsLeaf`. */
+export const ENCODING_COLUMNS = 8;
+
+function encodingColumns(rules: readonly EncodingRule[]): Int32Array {
+  // A rule without `must` asks for a bit that no word has: mask 0, value 1.
+  return Int32Array.from(
+    rules
+      .filter(({ faults }) => faults)
+      .flatMap(({ when, must = { mask: 0n, value: 1n } }) => [...testColumns(when), ...testColumns(must)]),
+  );
+}
+
+function testColumns({ mask, value }: BitTest): number[] {
+  return [lo(mask), lo(value), hi(mask), hi(value)];
+}
+
+/** Tests of a rule; always: one test that every word passes. */
+function accessColumns(rule: AccessRule['read']): Int32Array {
+  return Int32Array.from(rule === true ? [0, 0, 0, 0] : rule.flatMap(testColumns));
+}
+
+const NO_LEAF = { mask: 0, values: [1, 1], not: false };
+const ALL_LEAVES = { mask: 0, values: [0, 0], not: false };
+
+function compileLevel(
+  format: PageTableFormat,
+  rule: LevelRule,
+  depth: number,
+  indexBits: number,
+  hardware: FormatHardware,
+): CompiledLevel {
+  const reserved = (shape: EntryShape) => format.reserved(shape, rule, hardware);
+  const encodings = (shape: EntryShape) => encodingColumns(format.encodings?.(shape, rule, hardware) ?? []);
+  const leaf = rule.leaf === 'always' ? ALL_LEAVES : rule.leaf === 'never' ? NO_LEAF : rule.leaf;
+  const [first = 0, other = first] = leaf.values;
   return {
     rule,
-    level: rule.level,
+    depth,
     shift: rule.shift,
-    indexMask: 2 ** rule.indexBits - 1,
+    indexMask: 2 ** indexBits - 1,
     pagesPerEntry: 2 ** (rule.shift - FRAME_SHIFT),
     canBeTable: rule.leaf !== 'always',
-    canBeLeaf: rule.leaf !== 'never',
-    leafLo: lo(rule.leafBits),
-    leafHi: hi(rule.leafBits),
-    reservedTableLo: lo(reservedTable),
-    reservedTableHi: hi(reservedTable),
-    reservedLeafLo: lo(reservedLeaf),
-    reservedLeafHi: hi(reservedLeaf),
+    leafMask: leaf.mask | 0,
+    leafValue: first | 0,
+    leafOther: other | 0,
+    leafNot: leaf.not ?? false,
+    reservedTableLo: lo(reserved('table')),
+    reservedTableHi: hi(reserved('table')),
+    reservedLeafLo: lo(reserved('leaf')),
+    reservedLeafHi: hi(reserved('leaf')),
+    encodingsTable: encodings('table'),
+    encodingsLeaf: encodings('leaf'),
+    runLog2: format.largeRun?.log2Entries(rule) ?? 0,
   };
 }
 
-/** Makes a format ready for tables whose root is at `rootLevel`. */
+function compileAddress({ address }: PageTableFormat, notAddress: bigint) {
+  const { high, low, to, extra } = address;
+  assert(low < 32 && high >= 32 && to - low <= 12 && to >= FRAME_SHIFT, 'address bits lie in both halves');
+  const mask = (((1n << BigInt(high - low + 1)) - 1n) << BigInt(low)) & ~notAddress;
+  const move = to - low;
+  const extraBits = extra ? extra.high - extra.low + 1 : 0;
+  return {
+    plainAddress: low === FRAME_SHIFT && move === 0 && !extra,
+    addressHi: hi(mask),
+    addressLo: lo(mask),
+    addressShift: low,
+    loScale: 2 ** (to - FRAME_SHIFT),
+    hiScale: 2 ** (32 + move - FRAME_SHIFT),
+    extraShift: extra?.low ?? 0,
+    extraMask: 2 ** extraBits - 1,
+    extraScale: extra ? 2 ** (extra.to - FRAME_SHIFT) : 0,
+  };
+}
+
+/**
+ * Makes a format ready for tables whose root is at `rootDepth` (1 = leaf-most). `rootIndexBits`: log2 of the entries of the
+ * root where it is shorter or longer than its level says.
+ */
 export function compileFormat(
   format: PageTableFormat,
-  rootLevel: number,
+  rootDepth: number,
   hardware: FormatHardware,
+  rootIndexBits?: number,
 ): CompiledFormat {
-  const used = format.levels.filter((rule) => rule.level <= rootLevel);
+  const used = format.levels.slice(0, rootDepth);
   const root = used.at(-1);
-  const leafMost = used[0];
-  assert(root?.level === rootLevel && leafMost, `${format.title} has no level ${rootLevel}`);
-  const compiled = used.map((rule) => compileLevel(format, rule, hardware));
-  const unused = compiled[0];
-  assert(unused, 'a format has levels');
+  assert(root && used.length === rootDepth, `${format.title} has no ${rootDepth} levels`);
+  const indexBitsOf = (rule: LevelRule) =>
+    rule === root ? (rootIndexBits ?? rule.indexBits) : rule.indexBits;
+  const compiled = used.map((rule, index) =>
+    compileLevel(format, rule, index + 1, indexBitsOf(rule), hardware),
+  );
+  const leafMost = compiled[0];
+  assert(leafMost, 'a format has levels');
+  const table = format.permission('table', hardware);
+  const leaf = format.permission('leaf', hardware);
+  const run = format.largeRun;
+  const setsAccessed = hardware.setsAccessed === true || hardware.ignoresAccessed === true;
+  const address = compileAddress(format, hardware.notAddress ?? 0n);
   return {
     format,
     hardware,
-    rootLevel,
-    addressBits: root.shift + root.indexBits,
-    levels: [unused, ...compiled],
+    rootDepth,
+    addressBits: root.shift + indexBitsOf(root),
+    levels: [leafMost, ...compiled],
     presentLo: lo(format.present),
     presentHi: hi(format.present),
-    readLo: lo(format.readable),
-    readHi: hi(format.readable),
-    writeLo: lo(format.writable),
-    writeHi: hi(format.writable),
-    permissionInLowBits: format.readable === 1n && format.writable === 2n,
+    permissionInLowBits: isLowBits(table) && isLowBits(leaf),
+    tableRead: accessColumns(table.read),
+    tableWrite: accessColumns(table.write),
+    leafRead: accessColumns(leaf.read),
+    leafWrite: accessColumns(leaf.write),
     accessedLo: lo(format.accessed),
     accessedHi: hi(format.accessed),
-    dirtyLo: lo(format.dirty),
-    dirtyHi: hi(format.dirty),
-    addressHi: hi(format.address),
+    dirtyMaskLo: lo(format.dirty.mask),
+    dirtyMaskHi: hi(format.dirty.mask),
+    dirtyValueLo: lo(format.dirty.value),
+    dirtyValueHi: hi(format.dirty.value),
+    dirtyMarkLo: lo(format.dirtyMark ?? format.dirty.mask),
+    dirtyMarkHi: hi(format.dirtyMark ?? format.dirty.mask),
+    needsAccessed: format.faultsUnaccessed === true && !setsAccessed,
+    needsDirty: format.faultsUndirtied === true && hardware.setsDirty !== true,
+    deniesAtLeaf: format.deniesAtLeaf === true,
+    ...address,
+    pageStep: leafMost.pagesPerEntry * 2 ** (address.addressShift - Math.log2(address.loScale)),
+    nextLevelShift: format.nextLevel?.low ?? -1,
+    nextLevelMask: format.nextLevel ? 2 ** (format.nextLevel.high - format.nextLevel.low + 1) - 1 : 0,
+    runKind: run?.kind ?? 'none',
+    runMaskLo: lo(run?.when.mask ?? 0n),
+    runMaskHi: hi(run?.when.mask ?? 0n),
+    runValueLo: lo(run?.when.value ?? 0n),
+    runValueHi: hi(run?.when.value ?? 0n),
     forbiddenStart: hardware.forbiddenOutput?.startFrame ?? 0,
     forbiddenEnd: hardware.forbiddenOutput?.endFrame ?? 0,
+    outputEnd: hardware.outputBits === undefined ? Infinity : 2 ** (hardware.outputBits - FRAME_SHIFT),
   };
 }
 
-/** The compiled level, which must exist. */
-export function levelOf(compiled: CompiledFormat, level: number): CompiledLevel {
-  const found = compiled.levels[level];
-  assert(level > 0 && found, `no level ${level}`);
+/** Whether bit 0 alone says reads and bit 1 alone says writes. */
+function isLowBits({ read, write }: AccessRule): boolean {
+  const isBit = (rule: AccessRule['read'], bit: bigint) =>
+    rule !== true && rule.length === 1 && rule[0]?.mask === bit && rule[0].value === bit;
+  return isBit(read, 1n) && isBit(write, 2n);
+}
+
+/** The compiled level at a depth, which must exist. */
+export function levelOf(compiled: CompiledFormat, depth: number): CompiledLevel {
+  const found = compiled.levels[depth];
+  assert(depth > 0 && found, `no depth ${depth}`);
   return found;
+}
+
+/** The depth of the level that the specification gives this number; undefined when these tables have none. */
+export function depthOf(compiled: CompiledFormat, level: number): number | undefined {
+  const index = compiled.levels.findIndex((each, depth) => depth > 0 && each.rule.level === level);
+  return index < 0 ? undefined : index;
 }

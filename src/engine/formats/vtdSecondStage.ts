@@ -5,6 +5,7 @@ const SECTION = 'VT-d 4.1 §9.8';
 const { flag, field, address, ignored, reserved } = fieldMakers(SECTION);
 
 const PAGE_SIZE_BIT = 1n << 7n;
+const PAGE_SIZE_SET = { mask: 1 << 7, values: [1 << 7] };
 const NAMES = ['SS-PTE', 'SS-PDE', 'SS-PDPE', 'SS-PML4E', 'SS-PML5E'];
 
 /** Five levels of nine bits; only levels 2 and 3 can hold large leaves (PS = 1). */
@@ -13,8 +14,7 @@ const levels: readonly LevelRule[] = NAMES.map((entryName, index) => ({
   entryName,
   shift: 12 + 9 * index,
   indexBits: 9,
-  leaf: index === 0 ? 'always' : index < 3 ? 'bits' : 'never',
-  leafBits: index === 0 ? 0n : PAGE_SIZE_BIT,
+  leaf: index === 0 ? 'always' : index < 3 ? PAGE_SIZE_SET : 'never',
 }));
 
 const MEMORY_TYPES = ['UC', 'WC', 'reserved', 'reserved', 'WT', 'WP', 'WB', 'reserved'];
@@ -58,7 +58,7 @@ function leafOnly(level: LevelRule): BitField[] {
 function layout(shape: EntryShape, level: LevelRule): readonly BitField[] {
   if (shape === 'leaf') return leafOnly(level);
   const pageSize =
-    level.leaf === 'bits' ? flag('PS', 7, 'control', 'maps a large page', 'points to a table') : reserved(7);
+    level.leaf !== 'never' ? flag('PS', 7, 'control', 'maps a large page', 'points to a table') : reserved(7);
   return [...tableOnly, pageSize];
 }
 
@@ -72,11 +72,11 @@ export const vtdSecondStage: PageTableFormat = {
   specification: SECTION,
   levels,
   present: mask(1, 0),
-  readable: 1n,
-  writable: 2n,
-  accessed: 1n << 8n,
-  dirty: 1n << 9n,
-  address: mask(51, 12),
+  permissionRule: 'R (W) of every entry of the walk: a read (write) needs it at all levels.',
+  permission: () => ({ read: [{ mask: 1n, value: 1n }], write: [{ mask: 2n, value: 2n }] }),
+  accessed: mask(8),
+  dirty: { mask: mask(9), value: mask(9) },
+  address: { high: 51, low: 12, to: 12 },
   layout,
   reserved(shape, level, hardware) {
     if (shape === 'table') return mask(11) | mask(62) | (level.leaf === 'never' ? PAGE_SIZE_BIT : 0n);
@@ -84,8 +84,8 @@ export const vtdSecondStage: PageTableFormat = {
     const large = level.level > 1;
     const misaligned = large ? mask(level.shift - 1, 12) : 0n;
     const unsupported = large && hardware.largePages?.has(size) === false ? PAGE_SIZE_BIT : 0n;
-    const snoop = hardware.snoopControl === false ? mask(11) : 0n;
-    const transient = hardware.deviceTlb === false ? mask(62) : 0n;
+    const snoop = hardware.features?.snoopControl === false ? mask(11) : 0n;
+    const transient = hardware.features?.deviceTlb === false ? mask(62) : 0n;
     return misaligned | unsupported | snoop | transient;
   },
 };

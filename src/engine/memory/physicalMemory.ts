@@ -14,6 +14,8 @@ export interface PhysicalMemory {
   readFrame(frame: FrameNumber): Uint32Array | undefined;
   /** Changes whenever an array that `readFrame` gave before may be overwritten. */
   readonly generation: number;
+  /** False for word `index` (0..) of the table at `frame` that reads as 0 only because the source does not say it. */
+  knows?(frame: FrameNumber, index: number): boolean;
   /** Why `readFrame` gave nothing for this frame, as a sentence for people. */
   explainMissing(frame: FrameNumber): string;
 }

@@ -1,4 +1,4 @@
-import { type FrameNumber } from '../values';
+import { frameNumber, type FrameNumber } from '../values';
 import { type PhysicalMemory } from './physicalMemory';
 
 /** One entry as two unsigned 32-bit halves: the form that loops use. */
@@ -7,17 +7,26 @@ export interface EntryHalves {
   hi: number;
 }
 
-/** Reads entry `index` (0..511) of a frame into `into`; false when the frame is not held. */
+/** 64-bit words in a frame. */
+export const FRAME_ENTRIES = 512;
+
+/** The frame that holds entry `index` of the table whose first frame is `table`: large tables take several. */
+export function frameOf(table: FrameNumber, index: number): FrameNumber {
+  return index < FRAME_ENTRIES ? table : frameNumber(table + Math.floor(index / FRAME_ENTRIES));
+}
+
+/** Reads entry `index` of the table whose first frame this is into `into`; false when its frame is not held. */
 export function readEntry(
   memory: PhysicalMemory,
   frame: FrameNumber,
   index: number,
   into: EntryHalves,
 ): boolean {
-  const words = memory.readFrame(frame);
+  const words = memory.readFrame(frameOf(frame, index));
   if (!words) return false;
-  into.lo = words[2 * index] ?? 0;
-  into.hi = words[2 * index + 1] ?? 0;
+  const word = 2 * (index & (FRAME_ENTRIES - 1));
+  into.lo = words[word] ?? 0;
+  into.hi = words[word + 1] ?? 0;
   return true;
 }
 

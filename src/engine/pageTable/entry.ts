@@ -1,54 +1,144 @@
+import { ENCODING_COLUMNS, type CompiledFormat, type CompiledLevel } from '../formats/compile';
 import { frameNumber, type FrameNumber } from '../values';
-import { type CompiledFormat, type CompiledLevel } from '../formats/compile';
+import { ABSENT, LEAF, MALFORMED, READ, READ_WRITE, TABLE, WRITE, type EntryClass } from './entryClass';
 
-/** What hardware makes of one entry word. The rules of every walker, list and count stand in this file once. */
-export const ABSENT = 0;
-export const TABLE = 1;
-export const LEAF = 2;
-/** Present, with a reserved bit set: hardware faults. */
-export const MALFORMED = 3;
-export type EntryClass = typeof ABSENT | typeof TABLE | typeof LEAF | typeof MALFORMED;
-
-/** Effective permission as bits. */
-export const READ = 1;
-export const WRITE = 2;
-export const READ_WRITE = READ | WRITE;
+// The rules of every walker, list and count stand in this file once; what differs by format is data.
 
 /** Classifies an entry at a level. A present entry is checked for reserved bits before its permission is looked at. */
 export function classify(format: CompiledFormat, level: CompiledLevel, lo: number, hi: number): EntryClass {
   if (((lo & format.presentLo) | (hi & format.presentHi)) === 0) return ABSENT;
-  if (isLeaf(level, lo, hi)) {
-    return ((lo & level.reservedLeafLo) | (hi & level.reservedLeafHi)) === 0 ? LEAF : MALFORMED;
+  if (isLeaf(level, lo)) {
+    if (((lo & level.reservedLeafLo) | (hi & level.reservedLeafHi)) !== 0) return MALFORMED;
+    if (level.encodingsLeaf.length !== 0 && isIllegal(level.encodingsLeaf, lo, hi)) return MALFORMED;
+    return format.runKind === 'size-in-address' && !isRunSizeLegal(format, level, lo, hi) ? MALFORMED : LEAF;
   }
-  return ((lo & level.reservedTableLo) | (hi & level.reservedTableHi)) === 0 ? TABLE : MALFORMED;
+  if (((lo & level.reservedTableLo) | (hi & level.reservedTableHi)) !== 0) return MALFORMED;
+  if (level.encodingsTable.length !== 0 && isIllegal(level.encodingsTable, lo, hi)) return MALFORMED;
+  return nextDepth(format, level, lo) === 0 ? MALFORMED : TABLE;
 }
 
 /** Whether a present entry maps memory (rather than pointing to a table). */
-export function isLeaf(level: CompiledLevel, lo: number, hi: number): boolean {
+export function isLeaf(level: CompiledLevel, lo: number): boolean {
   if (!level.canBeTable) return true;
-  return level.canBeLeaf && (lo & level.leafLo) === level.leafLo && (hi & level.leafHi) === level.leafHi;
+  const bits = lo & level.leafMask;
+  return (bits === level.leafValue || bits === level.leafOther) !== level.leafNot;
 }
 
-/** READ and WRITE bits that this entry allows. */
-export function entryPermission(format: CompiledFormat, lo: number, hi: number): number {
+function isIllegal(encodings: Int32Array, lo: number, hi: number): boolean {
+  for (let at = 0; at < encodings.length; at += ENCODING_COLUMNS) {
+    if (passes(encodings, at, lo, hi) && !passes(encodings, at + 4, lo, hi)) return true;
+  }
+  return false;
+}
+
+/** Whether a word passes the test whose four numbers stand at `at`. */
+function passes(tests: Int32Array, at: number, lo: number, hi: number): boolean {
+  return (
+    (lo & (tests[at] ?? 0)) === (tests[at + 1] ?? 0) && (hi & (tests[at + 2] ?? 0)) === (tests[at + 3] ?? 0)
+  );
+}
+
+function passesAny(tests: Int32Array, lo: number, hi: number): boolean {
+  for (let at = 0; at < tests.length; at += 4) if (passes(tests, at, lo, hi)) return true;
+  return false;
+}
+
+/** Depth of the table that a table entry points to; 0 when it is not below this one. */
+export function nextDepth(format: CompiledFormat, level: CompiledLevel, lo: number): number {
+  if (format.nextLevelShift < 0) return level.depth - 1;
+  const next = (lo >>> format.nextLevelShift) & format.nextLevelMask;
+  return next < level.depth ? next : 0;
+}
+
+/**
+ * Whether the input-address bits between an entry and a table more than one level below it are 0, as they must be
+ * (AMD 48882 §2.2.3).
+ */
+export function skipsZeros(
+  format: CompiledFormat,
+  level: CompiledLevel,
+  next: number,
+  addressLo: number,
+  addressHi: number,
+): boolean {
+  for (let depth = next + 1; depth < level.depth; depth++) {
+    const skipped = format.levels[depth];
+    if (skipped && indexAt(skipped, addressLo, addressHi) !== 0) return false;
+  }
+  return true;
+}
+
+/** READ and WRITE bits that an entry of this class allows. */
+export function entryPermission(format: CompiledFormat, found: EntryClass, lo: number, hi: number): number {
   if (format.permissionInLowBits) return lo & READ_WRITE;
-  const read = (lo & format.readLo) === format.readLo && (hi & format.readHi) === format.readHi ? READ : 0;
-  const write =
-    (lo & format.writeLo) === format.writeLo && (hi & format.writeHi) === format.writeHi ? WRITE : 0;
-  return read | write;
+  const leaf = found !== TABLE;
+  const read = passesAny(leaf ? format.leafRead : format.tableRead, lo, hi) ? READ : 0;
+  return read | (passesAny(leaf ? format.leafWrite : format.tableWrite, lo, hi) ? WRITE : 0);
 }
 
 export function isAccessed(format: CompiledFormat, lo: number, hi: number): boolean {
   return ((lo & format.accessedLo) | (hi & format.accessedHi)) !== 0;
 }
 
+/** Whether a leaf is marked dirty. */
 export function isDirty(format: CompiledFormat, lo: number, hi: number): boolean {
-  return ((lo & format.dirtyLo) | (hi & format.dirtyHi)) !== 0;
+  const { dirtyMaskLo, dirtyMaskHi } = format;
+  return (
+    (dirtyMaskLo | dirtyMaskHi) !== 0 &&
+    (lo & dirtyMaskLo) === format.dirtyValueLo &&
+    (hi & dirtyMaskHi) === format.dirtyValueHi
+  );
 }
 
-/** The frame an entry points to or maps: address bits 51:12. */
+/** The frame at the address field of an entry: that of the next table, or of a leaf with what its size adds. */
 export function entryFrame(format: CompiledFormat, lo: number, hi: number): FrameNumber {
-  return frameNumber((hi & format.addressHi) * 0x100000 + (lo >>> 12));
+  if (format.plainAddress) return frameNumber((hi & format.addressHi) * 0x100000 + (lo >>> 12));
+  const extra = ((lo >>> format.extraShift) & format.extraMask) * format.extraScale;
+  const low = ((lo & format.addressLo) >>> format.addressShift) * format.loScale;
+  return frameNumber((hi & format.addressHi) * format.hiScale + low + extra);
+}
+
+/** Whether a leaf is one of a run of entries that are one page together. */
+export function isRun(format: CompiledFormat, level: CompiledLevel, lo: number, hi: number): boolean {
+  return (
+    format.runKind !== 'none' &&
+    (lo & format.runMaskLo) === format.runValueLo &&
+    (hi & format.runMaskHi) === format.runValueHi &&
+    (level.runLog2 !== 0 || format.runKind === 'size-in-address')
+  );
+}
+
+/** log2 of the bytes of the page that a leaf is, or is a part of. */
+export function pageShift(format: CompiledFormat, level: CompiledLevel, lo: number, hi: number): number {
+  if (!isRun(format, level, lo, hi)) return level.shift;
+  return format.runKind === 'size-in-address' ? sizeInAddress(format, lo, hi) : level.shift + level.runLog2;
+}
+
+/** log2 of the bytes of which a leaf says the address: input bits below are taken over. */
+export function offsetShift(format: CompiledFormat, level: CompiledLevel, lo: number, hi: number): number {
+  return format.runKind === 'own-address' ? level.shift : pageShift(format, level, lo, hi);
+}
+
+/** First frame of what a leaf maps: of its page, or with runs of `own-address` of its own part. */
+export function leafFrame(format: CompiledFormat, level: CompiledLevel, lo: number, hi: number): FrameNumber {
+  const frame = entryFrame(format, lo, hi);
+  const shift = offsetShift(format, level, lo, hi);
+  return shift === 12 ? frame : frameNumber(frame - (frame % 2 ** (shift - 12)));
+}
+
+/** log2 of the page size: one more than the lowest clear bit of the address field (AMD 48882 §2.2.3, next level 7). */
+function sizeInAddress(format: CompiledFormat, lo: number, hi: number): number {
+  const clearLo = ~lo & 0xfffff000;
+  if (clearLo !== 0) return 32 - Math.clz32(clearLo & -clearLo);
+  const clearHi = ~hi & format.addressHi;
+  return clearHi === 0 ? 64 : 64 - Math.clz32(clearHi & -clearHi);
+}
+
+/** A page is larger than an entry's part, and its entries stand in one table. */
+function isRunSizeLegal(format: CompiledFormat, level: CompiledLevel, lo: number, hi: number): boolean {
+  if (!isRun(format, level, lo, hi)) return true;
+  const shift = sizeInAddress(format, lo, hi);
+  return shift >= level.shift && shift < level.shift + level.rule.indexBits;
 }
 
 /** Whether a translation that ends at this physical address is refused for where it ends. */

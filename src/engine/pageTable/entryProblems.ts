@@ -1,9 +1,10 @@
 import { type BitField } from '../bits/bitFields';
 import { levelOf, type CompiledFormat } from '../formats/compile';
+import { type EncodingRule, type EntryShape } from '../formats/pageTableFormat';
 import { joinHalves } from '../memory/words';
 import { hex } from '../values';
-import { type EntryShape } from '../formats/pageTableFormat';
-import { ABSENT, classify, isLeaf } from './entry';
+import { classify, isLeaf } from './entry';
+import { ABSENT, MALFORMED } from './entryClass';
 
 /** Something wrong with an entry, and the bits it is about. */
 export interface BitProblem {
@@ -16,22 +17,54 @@ export interface BitProblem {
 }
 
 /** What an entry is to be read as. A word that is not present is read as its low bits say. */
-export function shapeOf(format: CompiledFormat, level: number, lo: number, hi: number): EntryShape {
-  return isLeaf(levelOf(format, level), lo, hi) ? 'leaf' : 'table';
+export function shapeOf(format: CompiledFormat, depth: number, lo: number): EntryShape {
+  return isLeaf(levelOf(format, depth), lo) ? 'leaf' : 'table';
 }
 
-/** What is wrong with one page-table entry. */
-export function entryProblems(format: CompiledFormat, level: number, lo: number, hi: number): BitProblem[] {
-  const compiled = levelOf(format, level);
+/** What is wrong with one page-table entry, looked at alone. */
+export function entryProblems(format: CompiledFormat, depth: number, lo: number, hi: number): BitProblem[] {
+  const compiled = levelOf(format, depth);
   const word = joinHalves(lo, hi);
-  if (classify(format, compiled, lo, hi) === ABSENT) return word === 0n ? [] : [staleWord(word)];
-  const shape = shapeOf(format, level, lo, hi);
-  const wrong = word & format.format.reserved(shape, compiled.rule, format.hardware);
-  if (wrong === 0n) return [];
-  const name = compiled.rule.entryName;
-  return format.format
-    .layout(shape, compiled.rule)
-    .flatMap((field) => reservedProblem(field, wrong, name, shape, compiled.rule.shift));
+  const found = classify(format, compiled, lo, hi);
+  if (found === ABSENT) return word === 0n ? [] : [staleWord(word)];
+  const shape = shapeOf(format, depth, lo);
+  const { rule } = compiled;
+  const wrong = word & format.format.reserved(shape, rule, format.hardware);
+  const problems = format.format
+    .layout(shape, rule)
+    .flatMap((field) => reservedProblem(field, wrong, rule.entryName, shape, rule.shift));
+  const encodings = format.format.encodings?.(shape, rule, format.hardware) ?? [];
+  problems.push(...encodings.filter((each) => isBroken(each, word)).map(encodingProblem));
+  if (problems.length === 0 && found === MALFORMED) problems.push(badLevel(format, depth, lo));
+  return problems;
+}
+
+function isBroken({ when, must }: EncodingRule, word: bigint): boolean {
+  return (word & when.mask) === when.value && (must === undefined || (word & must.mask) !== must.value);
+}
+
+function encodingProblem({ code, message, faults, high, low }: EncodingRule): BitProblem {
+  const base = { code, message, severity: faults ? 'error' : 'warning', high, low } as const;
+  return faults ? { ...base, hint: 'Hardware faults here.' } : base;
+}
+
+/** What only the level field or the size of a page can be wrong about. */
+function badLevel({ format, rootDepth, levels }: CompiledFormat, depth: number, lo: number): BitProblem {
+  const { high = 63, low = 0 } = format.nextLevel ?? {};
+  const level = levels[depth];
+  const own = level?.rule.level ?? depth;
+  const isTable = level !== undefined && !isLeaf(level, lo);
+  const message = isTable
+    ? `The next level of this entry is not below its own, which is ${own} of ${rootDepth}.`
+    : `The page size that the address says cannot stand in a table of level ${own}.`;
+  return {
+    code: isTable ? 'entry/next-level' : 'entry/page-size',
+    message,
+    hint: 'Hardware faults here. Check who wrote the level field.',
+    severity: 'error',
+    high,
+    low,
+  };
 }
 
 function reservedProblem(
@@ -72,7 +105,7 @@ function reservedProblem(
 function staleWord(word: bigint): BitProblem {
   return {
     code: 'entry/stale-word',
-    message: `Not present (R = W = 0), but the word is ${hex(word)}, not 0: only A, D, address or software bits are left.`,
+    message: `Not present, but the word is ${hex(word)}, not 0: only bits that say nothing by themselves are left.`,
     hint: 'Software that takes any word other than 0 for a mapping misreads it. Clear the whole word on unmap.',
     severity: 'warning',
     high: 63,

@@ -1,5 +1,7 @@
-import { type CompiledFormat, levelOf } from '../formats/compile';
+import { levelOf } from '../formats/compile';
 import { type PhysicalMemory } from '../memory/physicalMemory';
+import { FRAME_ENTRIES } from '../memory/words';
+import { type AddressSpace } from './addressSpace';
 
 /** Tables kept at most: 64 GiB of 4 KiB leaves. */
 const MOST_TABLES = 2 ** 15;
@@ -12,7 +14,8 @@ const NO_TAG = -1;
 export const LOOKUP_ROWS = 64;
 
 /**
- * From the address bits above it to a leaf-most table and the permission on the way there, as the paging-structure caches
+ * From the address bits above it to a leaf-most table (to a frame of it, where tables take several) and the permission on the
+ * way there, as the paging-structure caches
  * of hardware keep it: most requests of a batch then read one entry instead of one a level. Direct-mapped; what the memory
  * may have overwritten is not found any more.
  */
@@ -26,8 +29,9 @@ export class LeafTables {
   readonly #memory: PhysicalMemory;
   readonly #indexShift: number;
   readonly #indexMask: number;
-  /** log2 of the bytes that a leaf-most table covers; less than 32. */
+  /** log2 of the bytes that a frame of a leaf-most table covers; less than 32. */
   readonly #shift: number;
+  readonly #space: AddressSpace;
   readonly #tagsPerHigh: number;
   readonly #mask: number;
   /** Of the memory, when the first of the tables was kept. */
@@ -42,8 +46,12 @@ export class LeafTables {
   readonly #firstWord: Uint32Array;
 
   /** Room for as many tables as a batch of `requests` can make use of. */
-  constructor(memory: PhysicalMemory, format: CompiledFormat, requests: number) {
-    const { shift, indexMask } = levelOf(format, 1);
+  constructor(space: AddressSpace, requests: number) {
+    const { memory, format } = space;
+    const level = levelOf(format, 1);
+    const { shift } = level;
+    const indexMask = Math.min(level.indexMask, FRAME_ENTRIES - 1);
+    this.#space = space;
     const size = 2 ** Math.ceil(Math.log2(Math.min(MOST_TABLES, Math.max(LEAST_TABLES, requests))));
     this.#memory = memory;
     this.#generation = memory.generation;
@@ -103,15 +111,25 @@ export class LeafTables {
     return this.#buffers[this.#rowBuffer[row] ?? 0]?.[(this.#rowWord[row] ?? 0) + 1] ?? 0;
   }
 
-  /** Keeps a table for the addresses that share its upper bits. */
+  /** Keeps a frame of a table for the addresses that share its upper bits, when the address space takes all of them. */
   keep(addressLo: number, addressHi: number, words: Uint32Array, permission: number): void {
-    if (!this.current || this.#buffers.length === MOST_BUFFERS) return;
+    if (!this.current || this.#buffers.length === MOST_BUFFERS || !this.#takesAll(addressLo, addressHi))
+      return;
     const tag = (addressLo >>> this.#shift) + addressHi * this.#tagsPerHigh;
     const slot = tag & this.#mask;
     this.#tags[slot] = tag;
     this.#permissions[slot] = permission;
     this.#inBuffer[slot] = this.#numberOf(words.buffer);
     this.#firstWord[slot] = words.byteOffset / 4;
+  }
+
+  #takesAll(addressLo: number, addressHi: number): boolean {
+    const { lowEnd, highStart, format, rootEntry } = this.#space;
+    if (format.rootDepth === 1 && rootEntry !== 0) return false;
+    const pages = 2 ** (this.#shift - 12);
+    const page = addressHi * 0x100000 + (addressLo >>> 12);
+    const first = page - (page % pages);
+    return first + pages <= lowEnd || first >= highStart;
   }
 
   #numberOf(buffer: ArrayBufferLike): number {

@@ -1,21 +1,13 @@
-import { type AddressSpace } from '../directory/deviceDirectory';
 import { levelOf, type CompiledLevel } from '../formats/compile';
-import { type PhysicalMemory } from '../memory/physicalMemory';
-import { FRAME_BYTES, type FrameNumber } from '../values';
-import {
-  ABSENT,
-  LEAF,
-  READ_WRITE,
-  TABLE,
-  classify,
-  entryFrame,
-  entryPermission,
-  isAccessed,
-  isDirty,
-} from './entry';
 import { type Filter, type LeafFacts } from '../filter/filter';
-import { type RunColumns } from './runColumns';
-import { RunMerger } from './runMerger';
+import { FRAME_ENTRIES, frameOf } from '../memory/words';
+import { FRAME_BYTES, type FrameNumber } from '../values';
+import { highOffset, type AddressSpace } from './addressSpace';
+import { classify, entryFrame, entryPermission, nextDepth } from './entry';
+import { LEAF, READ_WRITE, TABLE } from './entryClass';
+import { pageAt } from './pageAt';
+import { ACCESSED, DIRTY, type RunColumns } from './runColumns';
+import { RunMerger, type Page } from './runMerger';
 
 /** Entries after which a list gives way, at most: about a tenth of a millisecond of work. */
 export const ENTRIES_PER_STEP = 8192;
@@ -51,12 +43,8 @@ export interface RunList {
  * yield, at most ENTRIES_PER_STEP + 512, so that the caller can give way, report and cancel. What a list leaves out it
  * counts.
  */
-export function* listRuns(
-  memory: PhysicalMemory,
-  space: AddressSpace,
-  options: ListOptions,
-): Generator<number, RunList> {
-  const lister = new Lister(memory, space, options);
+export function* listRuns(space: AddressSpace, options: ListOptions): Generator<number, RunList> {
+  const lister = new Lister(space, options);
   const budget = options.entryBudget ?? DEFAULT_ENTRY_BUDGET;
   let total = 0;
   for (;;) {
@@ -72,6 +60,8 @@ export function* listRuns(
 interface Place {
   readonly level: CompiledLevel;
   readonly table: FrameNumber;
+  /** Entries of the table's first frame that lie before it. */
+  readonly before: number;
   /** First page the table covers. */
   readonly base: number;
   /** Effective permission of what leads here. */
@@ -80,13 +70,27 @@ interface Place {
   readonly end: number;
 }
 
+/** Input pages [start, end) whose entries in the root stand for pages from `offset` on. */
+interface Region {
+  readonly start: number;
+  readonly end: number;
+  readonly offset: number;
+}
+
+/** The parts of a range of pages that an address space takes: zero-extended from below, sign-extended from above. */
+function regionsOf(space: AddressSpace, startPage: number, endPage: number): Region[] {
+  const low = { start: startPage, end: Math.min(endPage, space.lowEnd), offset: 0 };
+  const high = { start: Math.max(startPage, space.highStart), end: endPage, offset: highOffset(space) };
+  return [low, high].filter(({ start, end }) => start < end);
+}
+
 class Lister {
   done = false;
-  readonly #memory: PhysicalMemory;
   readonly #space: AddressSpace;
   readonly #options: ListOptions;
   readonly #bounds: Filter['iovaBounds'] | undefined;
   readonly #merger: RunMerger;
+  readonly #regions: readonly Region[];
   readonly #path: Place[] = [];
   readonly #facts: LeafFacts = {
     iovaPage: 0,
@@ -99,19 +103,19 @@ class Lister {
     lo: 0,
     hi: 0,
   };
+  #region = -1;
   #nextPage: number | undefined;
   #position: number;
   #unreadable = 0;
   #cycles = 0;
 
-  constructor(memory: PhysicalMemory, space: AddressSpace, options: ListOptions) {
-    this.#memory = memory;
+  constructor(space: AddressSpace, options: ListOptions) {
     this.#space = space;
     this.#options = options;
     this.#bounds = options.filter?.iovaBounds;
-    this.#merger = new RunMerger(options.limit, options.columns);
+    this.#merger = new RunMerger(space.format, options.limit, options.columns);
     this.#position = options.startPage;
-    this.#enter(space.format.rootLevel, space.root, 0, READ_WRITE);
+    this.#regions = regionsOf(space, options.startPage, options.endPage);
   }
 
   result(gaveUp: boolean): RunList {
@@ -130,76 +134,93 @@ class Lister {
   step(): number {
     let entries = 0;
     while (entries < ENTRIES_PER_STEP) {
-      const place = this.#path.at(-1);
+      const place = this.#path.at(-1) ?? this.#nextRegion();
       if (!place) {
         this.done = true;
         return entries;
       }
-      const words = this.#memory.readFrame(place.table);
+      if (place.index >= place.end) {
+        this.#path.pop();
+        entries++;
+        continue;
+      }
       const before = place.index;
-      const finished = words ? this.#scan(place, words) : this.#missing(place);
+      const slot = before + place.before;
+      const words = this.#space.memory.readFrame(frameOf(place.table, slot));
+      // Tables larger than a frame are scanned frame by frame.
+      const end = Math.min(place.end, before + FRAME_ENTRIES - (slot % FRAME_ENTRIES));
+      if (words) this.#scan(place, words, end);
+      else this.#missing(place, end);
       entries += 1 + place.index - before;
       if (this.#merger.full) {
         this.done = true;
         return entries;
       }
-      if (finished) this.#path.pop();
     }
     return entries;
   }
 
-  #missing(place: Place): true {
+  #nextRegion(): Place | undefined {
+    this.#region++;
+    const region = this.#regions[this.#region];
+    if (!region) return undefined;
+    const { root, rootEntry, format } = this.#space;
+    return this.#enter(format.rootDepth, root, region.offset, READ_WRITE, rootEntry);
+  }
+
+  #missing(place: Place, end: number): void {
     this.#unreadable++;
     this.#merger.close();
-    this.#position = place.base + (place.level.indexMask + 1) * place.level.pagesPerEntry;
-    return true;
+    place.index = end;
+    this.#position = place.base + end * place.level.pagesPerEntry;
   }
 
-  #enter(number: number, table: FrameNumber, base: number, permission: number): void {
-    const level = levelOf(this.#space.format, number);
-    const { startPage, endPage } = this.#options;
+  #enter(depth: number, table: FrameNumber, base: number, permission: number, before = 0): Place {
+    const level = levelOf(this.#space.format, depth);
+    const { start, end: endPage } = this.#regions[this.#region] ?? { start: 0, end: 0 };
     const size = level.indexMask + 1;
-    const first = startPage > base ? Math.floor((startPage - base) / level.pagesPerEntry) : 0;
+    const first = start > base ? Math.floor((start - base) / level.pagesPerEntry) : 0;
     const end = Math.min(size, Math.ceil((endPage - base) / level.pagesPerEntry));
-    this.#path.push({ level, table, base, permission, index: first, end });
+    const place = { level, table, before, base, permission, index: first, end };
+    this.#path.push(place);
+    return place;
   }
 
-  /** Scans a table from where the list stands; false when it stopped to enter a table below or because it is full. */
-  #scan(place: Place, words: Uint32Array): boolean {
-    const plain = !this.#options.filter && !place.level.canBeTable;
-    while (place.index < place.end) {
+  /** Scans a frame of a table from where the list stands, until its end, a table below, or a list that is full. */
+  #scan(place: Place, words: Uint32Array, end: number): void {
+    const plain = !this.#options.filter && place.level.depth === 1;
+    while (place.index < end) {
       const { level, index } = place;
       const page = place.base + index * level.pagesPerEntry;
+      const slot = (index + place.before) % FRAME_ENTRIES;
       if (plain) {
-        const { end: to, permission } = place;
-        const address = place.table * FRAME_BYTES + index * 8;
-        const stretch = { words, from: index, to, page, address, permission };
-        place.index = this.#merger.addLeaves(this.#space.format, level, stretch);
+        const to = slot + end - index;
+        const { permission } = place;
+        const address = entryAddress(place, index);
+        place.index +=
+          this.#merger.addLeaves(level, { words, from: slot, to, page, address, permission }) - slot;
         if (this.#merger.full) {
-          this.#nextPage = page + place.index - index;
-          return false;
+          this.#nextPage = page + (place.index - index) * level.pagesPerEntry;
+          return;
         }
         if (place.index > index) continue;
       }
       this.#position = page;
-      if (!this.#entry(place, page, words[2 * index] ?? 0, words[2 * index + 1] ?? 0)) return false;
+      if (!this.#entry(place, page, words, slot)) return;
     }
     this.#position = place.base + place.end * place.level.pagesPerEntry;
-    return true;
   }
 
-  /** Deals with one entry and moves on; false to leave the table for now. */
-  #entry(place: Place, page: number, lo: number, hi: number): boolean {
+  /** Deals with one entry, or one page of several, and moves on; false to leave the table for now. */
+  #entry(place: Place, page: number, words: Uint32Array, slot: number): boolean {
     const { format } = this.#space;
     const { level } = place;
+    const lo = words[2 * slot] ?? 0;
+    const hi = words[2 * slot + 1] ?? 0;
     const found = classify(format, level, lo, hi);
-    if (found === LEAF) {
-      if (!this.#leaf(place, page, lo, hi)) return false;
-      place.index++;
-      return true;
-    }
+    if (found === LEAF) return this.#leaf(place, page, words, slot);
     place.index++;
-    if (found === ABSENT || found !== TABLE) {
+    if (found !== TABLE) {
       this.#merger.close();
       return true;
     }
@@ -213,41 +234,50 @@ class Lister {
       this.#merger.close();
       return true;
     }
-    this.#enter(level.level - 1, table, page, place.permission & entryPermission(format, lo, hi));
+    this.#enter(
+      nextDepth(format, level, lo),
+      table,
+      page,
+      place.permission & entryPermission(format, found, lo, hi),
+    );
     return false;
   }
 
-  #leaf(place: Place, page: number, lo: number, hi: number): boolean {
+  #leaf(place: Place, page: number, words: Uint32Array, slot: number): boolean {
     const { format } = this.#space;
-    const permission = place.permission & entryPermission(format, lo, hi);
-    const frame = entryFrame(format, lo, hi);
-    if (this.#options.filter && !this.#matches(place.level, page, lo, hi, permission, frame)) {
-      this.#merger.close();
-      return true;
+    const { level } = place;
+    const found = pageAt(format, level, words, slot);
+    const taken = found.end - slot;
+    const first: Page = {
+      level,
+      page: page - (slot - found.first) * level.pagesPerEntry,
+      shift: found.shift,
+      lo: found.lo,
+      hi: found.hi,
+      marks: found.marks,
+      permission: place.permission & entryPermission(format, LEAF, found.lo, found.hi),
+      entryAddress: entryAddress(place, place.index - (slot - found.first)),
+      frame: found.frame,
+    };
+    if (this.#options.filter && !this.#matches(first)) this.#merger.close();
+    else if (!this.#merger.add(first)) {
+      this.#nextPage = first.page;
+      return false;
     }
-    const address = place.table * FRAME_BYTES + place.index * 8;
-    const taken = this.#merger.add(place.level, page, lo, hi, permission, address, frame);
-    if (!taken) this.#nextPage = page;
-    return taken;
+    if (!found.whole) this.#merger.close();
+    place.index += taken;
+    return true;
   }
 
-  #matches(
-    level: CompiledLevel,
-    page: number,
-    lo: number,
-    hi: number,
-    permission: number,
-    frame: number,
-  ): boolean {
+  #matches({ level, page, shift, lo, hi, marks, permission, frame }: Page): boolean {
     const facts = this.#facts;
-    const { format } = this.#space;
     facts.iovaPage = page;
-    facts.pages = level.pagesPerEntry;
+    facts.pages = 2 ** (shift - 12);
     facts.frame = frame;
     facts.permission = permission;
-    facts.accessed = isAccessed(format, lo, hi);
-    facts.dirty = isDirty(format, lo, hi);
-    facts.level = level.level;
+    facts.accessed = (marks & ACCESSED) !== 0;
+    facts.dirty = (marks & DIRTY) !== 0;
+    facts.level = level.rule.level;
     facts.lo = lo;
     facts.hi = hi;
     return this.#options.filter?.matches(facts) ?? true;
@@ -257,4 +287,9 @@ class Lister {
   #wanted(page: number, pages: number): boolean {
     return this.#bounds?.some((bound) => bound.startPage < page + pages && page < bound.endPage) ?? true;
   }
+}
+
+/** Byte address of an entry of a table. */
+function entryAddress({ table, before }: Place, index: number): number {
+  return table * FRAME_BYTES + (index + before) * 8;
 }

@@ -1,11 +1,15 @@
-const ROW_BYTES = 42;
+const ROW_BYTES = 44;
+
+/** Bits of `marks`. */
+export const ACCESSED = 1;
+export const DIRTY = 2;
 
 /** Runs of like neighbours, struct of arrays; row i of each array belongs to run i. Grows as it is filled. */
 export class RunColumns {
   length = 0;
   /** IOVA / 4096 of the first leaf. */
   page: Float64Array;
-  /** Leaves merged. */
+  /** Pages merged. */
   count: Float64Array;
   /** Physical address / 4096 of the first leaf. */
   frame: Float64Array;
@@ -14,7 +18,12 @@ export class RunColumns {
   /** The first entry's word. */
   lo: Uint32Array;
   hi: Uint32Array;
-  level: Uint8Array;
+  /** Of the leaf: 1 = leaf-most. */
+  depth: Uint8Array;
+  /** log2 of the bytes of a page. */
+  pageShift: Uint8Array;
+  /** ACCESSED | DIRTY, of any entry of the page. */
+  marks: Uint8Array;
   /** READ | WRITE, effective. */
   permission: Uint8Array;
 
@@ -27,8 +36,10 @@ export class RunColumns {
     this.entryAddress = new Float64Array(buffer, 24 * capacity, capacity);
     this.lo = new Uint32Array(buffer, 32 * capacity, capacity);
     this.hi = new Uint32Array(buffer, 36 * capacity, capacity);
-    this.level = new Uint8Array(buffer, 40 * capacity, capacity);
+    this.depth = new Uint8Array(buffer, 40 * capacity, capacity);
     this.permission = new Uint8Array(buffer, 41 * capacity, capacity);
+    this.pageShift = new Uint8Array(buffer, 42 * capacity, capacity);
+    this.marks = new Uint8Array(buffer, 43 * capacity, capacity);
   }
 
   /** Room for one more run; the caller fills row `length` and raises it. */
@@ -53,7 +64,9 @@ export class RunColumns {
     this.entryAddress = larger(Float64Array, this.entryAddress);
     this.lo = larger(Uint32Array, this.lo);
     this.hi = larger(Uint32Array, this.hi);
-    this.level = larger(Uint8Array, this.level);
+    this.depth = larger(Uint8Array, this.depth);
+    this.pageShift = larger(Uint8Array, this.pageShift);
+    this.marks = larger(Uint8Array, this.marks);
     this.permission = larger(Uint8Array, this.permission);
   }
 }

@@ -1,16 +1,15 @@
-import { type CompiledFormat, type CompiledLevel } from '../formats/compile';
-import { FRAME_BYTES } from '../values';
-import { classify, entryFrame, entryPermission, LEAF } from './entry';
+import { levelOf, type CompiledFormat, type CompiledLevel } from '../formats/compile';
+import { classify, entryPermission, isRun, leafFrame } from './entry';
+import { LEAF } from './entryClass';
+import { marksOf, unmarkedHi, unmarkedLo } from './marks';
 import { RunColumns } from './runColumns';
 
 const TWO_32 = 0x1_0000_0000;
-/** Frames of 4 GiB: what the low half of an address counts. */
-const FRAMES_4G = 0x10_0000;
 
 /** A stretch of entries of one table. */
 export interface Stretch {
   readonly words: Uint32Array;
-  /** First entry, and the one behind the last. */
+  /** First entry within the frame, and the one behind the last. */
   readonly from: number;
   readonly to: number;
   /** Page that entry `from` maps. */
@@ -21,81 +20,118 @@ export interface Stretch {
   readonly permission: number;
 }
 
+/** One page as its entry, or the first entry of its run, has it. */
+export interface Page {
+  level: CompiledLevel;
+  /** IOVA / 4096. */
+  page: number;
+  /** log2 of its bytes. */
+  shift: number;
+  /** The word as it stands in memory. */
+  lo: number;
+  hi: number;
+  /** ACCESSED | DIRTY of all its entries. */
+  marks: number;
+  permission: number;
+  /** Physical byte address of the first entry. */
+  entryAddress: number;
+  frame: number;
+}
+
 /**
  * Merges leaves that come in IOVA order into runs: the next leaf joins when it stands where the run ends and its word is
- * the last one plus one page. All other bits being equal, attributes and A/D are equal too.
+ * the last one plus one page. All other bits being equal, attributes are equal too.
  */
 export class RunMerger {
   readonly columns: RunColumns;
   readonly limit: number;
   /** True when a leaf came that starts run `limit + 1`. */
   full = false;
+  readonly #format: CompiledFormat;
+  /** Written over for each leaf, so that a list leaves no garbage. */
+  readonly #page: Page;
+  /** log2 of the bytes that `pageStep` stands for. */
+  readonly #leafMostShift: number;
   #open = false;
   #nextPage = 0;
-  /** The word that continues the open run, as signed halves. */
+  /** The word that continues the open run, as signed halves; without its marks. */
   #nextLo = 0;
   #nextHi = 0;
-  #level = 0;
+  #depth = 0;
+  #shift = 0;
+  #marks = 0;
   #permission = 0;
   #count = 0;
 
   /** Writes to `columns` from their beginning. */
-  constructor(limit: number, columns = new RunColumns(Math.min(limit, 1024))) {
+  constructor(format: CompiledFormat, limit: number, columns = new RunColumns(Math.min(limit, 1024))) {
+    this.#format = format;
+    const level = levelOf(format, 1);
+    this.#leafMostShift = level.shift;
+    this.#page = {
+      level,
+      page: 0,
+      shift: level.shift,
+      lo: 0,
+      hi: 0,
+      marks: 0,
+      permission: 0,
+      entryAddress: 0,
+      frame: 0,
+    };
     this.limit = limit;
     this.columns = columns;
     columns.length = 0;
   }
 
-  /** Takes one leaf; false when it would start a run beyond the limit, and then nothing has changed. */
-  add(
-    level: CompiledLevel,
-    page: number,
-    lo: number,
-    hi: number,
-    permission: number,
-    entryAddress: number,
-    frame: number,
-  ): boolean {
-    if (this.#continues(level.level, page, lo, hi, permission)) {
-      this.#count++;
-    } else if (!this.#start(level.level, page, lo, hi, permission, entryAddress, frame)) {
-      return false;
-    }
-    const bytes = level.pagesPerEntry * FRAME_BYTES;
-    const sum = (lo >>> 0) + (bytes >>> 0);
-    this.#nextPage = page + level.pagesPerEntry;
-    this.#nextLo = sum | 0;
-    this.#nextHi = (hi + Math.floor(bytes / TWO_32) + (sum < TWO_32 ? 0 : 1)) | 0;
+  /** Takes one page; false when it would start a run beyond the limit, and then nothing has changed. */
+  add(page: Page): boolean {
+    const lo = unmarkedLo(this.#format, page.lo, page.hi);
+    const hi = unmarkedHi(this.#format, page.lo, page.hi);
+    if (this.#continues(page, lo, hi)) this.#count++;
+    else if (!this.#start(page)) return false;
+    this.#expect(page.page + 2 ** (page.shift - 12), lo, hi, page.shift);
     return true;
   }
 
+  /** What continues the open run: the word of the page that ended it (without marks) plus its size. */
+  #expect(nextPage: number, lo: number, hi: number, shift: number): void {
+    const bytes = this.#format.pageStep * 2 ** (shift - this.#leafMostShift);
+    const sum = (lo >>> 0) + (bytes % TWO_32);
+    this.#nextPage = nextPage;
+    this.#nextLo = sum | 0;
+    this.#nextHi = (hi + Math.floor(bytes / TWO_32) + (sum < TWO_32 ? 0 : 1)) | 0;
+  }
+
   /**
-   * Takes entries of a leaf-most table as long as they are leaves and there is room for their runs; gives the index of the
-   * first that was not taken. The hot loop of every list: equal to `add` for each of them.
+   * Takes entries of a leaf-most table as long as they are leaves of one entry each and there is room for their runs; gives
+   * the index of the first that was not taken. The hot loop of every list: equal to `add` for each of them.
    */
-  addLeaves(format: CompiledFormat, level: CompiledLevel, stretch: Stretch): number {
+  addLeaves(level: CompiledLevel, stretch: Stretch): number {
     const { words, from, to, permission: above } = stretch;
-    let lo = this.#nextLo;
-    let hi = this.#nextHi;
-    let continues =
-      this.#open &&
-      this.#level === level.level &&
-      this.#nextPage === stretch.page &&
-      this.#permission === (above & entryPermission(format, lo, hi));
+    const format = this.#format;
+    const { pageStep } = format;
+    const pages = level.pagesPerEntry;
+    let continues = false;
+    let lo = 0;
+    let hi = 0;
     let index = from;
+    const page = this.#page;
+    page.level = level;
+    page.shift = level.shift;
     for (;;) {
       if (continues) {
         const first = index;
         // Up to where the low half of the address overflows.
-        const end = Math.min(to, index + FRAMES_4G - (lo >>> 12));
+        const end = Math.min(to, index + Math.ceil((TWO_32 - (lo >>> 0)) / pageStep));
         let at = 2 * index;
         while (at < 2 * end && words[at] === lo >>> 0 && words[at + 1] === hi >>> 0) {
           at += 2;
-          lo = (lo + FRAME_BYTES) | 0;
+          lo = (lo + pageStep) | 0;
         }
         index = at >> 1;
         this.#count += index - first;
-        if (index > first && lo >>> 12 === 0) {
+        if (index > first && lo >>> 0 < pageStep) {
           hi = (hi + 1) | 0;
           if (index < to) continue;
         }
@@ -103,21 +139,25 @@ export class RunMerger {
       if (index === to) break;
       const entryLo = words[2 * index] ?? 0;
       const entryHi = words[2 * index + 1] ?? 0;
-      if (classify(format, level, entryLo, entryHi) !== LEAF) break;
-      const page = stretch.page + (index - from);
-      const permission = above & entryPermission(format, entryLo, entryHi);
-      const address = stretch.address + 8 * (index - from);
-      const frame = entryFrame(format, entryLo, entryHi);
-      if (!this.#start(level.level, page, entryLo, entryHi, permission, address, frame)) break;
+      if (classify(format, level, entryLo, entryHi) !== LEAF || isRun(format, level, entryLo, entryHi)) break;
+      page.page = stretch.page + (index - from) * pages;
+      page.lo = entryLo;
+      page.hi = entryHi;
+      page.marks = marksOf(format, entryLo, entryHi);
+      page.permission = above & entryPermission(format, LEAF, entryLo, entryHi);
+      page.entryAddress = stretch.address + 8 * (index - from);
+      page.frame = leafFrame(format, level, entryLo, entryHi);
+      // The first may continue the run that another table left open.
+      if (index === from ? !this.add(page) : !this.#start(page)) break;
       index++;
       continues = true;
-      lo = (entryLo + FRAME_BYTES) | 0;
-      hi = (lo >>> 12 === 0 ? entryHi + 1 : entryHi) | 0;
+      lo = (entryLo + pageStep) | 0;
+      hi = (lo >>> 0 < pageStep ? entryHi + 1 : entryHi) | 0;
     }
     if (index > from) {
-      this.#nextPage = stretch.page + (index - from);
-      this.#nextLo = lo;
-      this.#nextHi = hi;
+      this.#nextPage = stretch.page + (index - from) * pages;
+      this.#nextLo = unmarkedLo(format, lo, hi);
+      this.#nextHi = unmarkedHi(format, lo, hi);
     }
     return index;
   }
@@ -130,27 +170,21 @@ export class RunMerger {
     this.#open = false;
   }
 
-  #continues(level: number, page: number, lo: number, hi: number, permission: number): boolean {
+  #continues({ page, level, shift, marks, permission }: Page, lo: number, hi: number): boolean {
     return (
       this.#open &&
       page === this.#nextPage &&
-      (lo | 0) === this.#nextLo &&
-      (hi | 0) === this.#nextHi &&
-      level === this.#level &&
+      lo === this.#nextLo &&
+      hi === this.#nextHi &&
+      level.depth === this.#depth &&
+      shift === this.#shift &&
+      marks === this.#marks &&
       permission === this.#permission
     );
   }
 
-  /** Closes the open run and starts one with this leaf; false, and nothing started, when there is no room. */
-  #start(
-    level: number,
-    page: number,
-    lo: number,
-    hi: number,
-    permission: number,
-    entryAddress: number,
-    frame: number,
-  ): boolean {
+  /** Closes the open run and starts one with this page; false, and nothing started, when there is no room. */
+  #start(page: Page): boolean {
     this.close();
     const { columns } = this;
     if (columns.length === this.limit) {
@@ -158,16 +192,20 @@ export class RunMerger {
       return false;
     }
     const row = columns.reserve();
-    columns.page[row] = page;
-    columns.frame[row] = frame;
-    columns.entryAddress[row] = entryAddress;
-    columns.lo[row] = lo;
-    columns.hi[row] = hi;
-    columns.level[row] = level;
-    columns.permission[row] = permission;
+    columns.page[row] = page.page;
+    columns.frame[row] = page.frame;
+    columns.entryAddress[row] = page.entryAddress;
+    columns.lo[row] = page.lo;
+    columns.hi[row] = page.hi;
+    columns.depth[row] = page.level.depth;
+    columns.permission[row] = page.permission;
+    columns.pageShift[row] = page.shift;
+    columns.marks[row] = page.marks;
     this.#open = true;
-    this.#level = level;
-    this.#permission = permission;
+    this.#depth = page.level.depth;
+    this.#shift = page.shift;
+    this.#marks = page.marks;
+    this.#permission = page.permission;
     this.#count = 1;
     return true;
   }

@@ -1,53 +1,53 @@
-import { type AddressSpace } from '../directory/deviceDirectory';
 import { levelOf, type CompiledLevel } from '../formats/compile';
-import { type PhysicalMemory } from '../memory/physicalMemory';
+import { FRAME_ENTRIES, frameOf } from '../memory/words';
 import { type FrameNumber } from '../values';
-import {
-  ABSENT,
-  LEAF,
-  READ_WRITE,
-  TABLE,
-  classify,
-  entryFrame,
-  entryPermission,
-  isAccessed,
-  isDirty,
-} from './entry';
+import { type AddressSpace } from './addressSpace';
+import { classify, entryFrame, entryPermission, nextDepth } from './entry';
+import { ABSENT, LEAF, READ_WRITE, TABLE } from './entryClass';
+import { pageAt } from './pageAt';
+import { ACCESSED as ACCESSED_MARK, DIRTY as DIRTY_MARK } from './runColumns';
 
-/** Levels that a format can have, for the width of a row of counts. */
-const MAX_LEVELS = 6;
+/** log2 of the page sizes that are told apart: 4 KiB to 8 EiB. */
+const LEAST_SHIFT = 12;
+const SHIFTS = 52;
+const MAX_DEPTH = 6;
 const PERMISSIONS = 4;
-/** Row of counts: leaves by level and permission, then the four below. */
-const ACCESSED = MAX_LEVELS * PERMISSIONS;
+/** Counts of pages by depth, page size and permission, kept sparsely; then the four below. */
+const ACCESSED = MAX_DEPTH * SHIFTS * PERMISSIONS;
 const DIRTY = ACCESSED + 1;
 const PROBLEMS = ACCESSED + 2;
 const UNREADABLE = ACCESSED + 3;
-const ROW = ACCESSED + 4;
 
 /** Tables whose counts are kept, so that tables that share tables cost no more than their frames. */
 const MAX_KEPT = 200_000;
 /** Tables that are told apart at most: 8 TiB of 4 KiB leaves. */
 const MAX_TABLES = 2 ** 22;
+/** Counts by row; most rows of most tables are 0. */
+type Counts = Map<number, number>;
 /** The counts of every table that maps nothing. */
-const NOTHING = new Float64Array(ROW);
+const NOTHING: Counts = new Map();
 export const DEFAULT_STATISTICS_BUDGET = 2 ** 30;
 
 export interface LeafCount {
-  readonly level: number;
+  /** 1 = leaf-most. */
+  readonly depth: number;
+  /** log2 of the bytes of a page. */
+  readonly pageShift: number;
   /** READ | WRITE, effective. */
   readonly permission: number;
   readonly leaves: number;
 }
 
 export interface SpaceStatistics {
+  /** A page of several entries counts once. */
   readonly leaves: readonly LeafCount[];
-  /** Distinct tables by level number; a table reached twice counts once. */
+  /** Distinct tables by depth; a table reached twice counts once. */
   readonly tables: ReadonlyMap<number, number>;
   /** 4 KiB pages mapped; pages of shared tables count as often as they are mapped. */
   readonly mappedPages: number;
   readonly accessed: number;
   readonly dirty: number;
-  /** Entries with reserved bits set, and entries that point back to a table above them. */
+  /** Malformed entries, those that point back to a table above them, and leaves of one page that do not agree. */
   readonly problems: number;
   readonly unreadableTables: number;
   /** False when the entry budget ran out: all numbers are lower bounds. */
@@ -55,56 +55,72 @@ export interface SpaceStatistics {
 }
 
 /**
- * Counts what an address space maps. Yields the number of entries read since the last yield, one table (512) at most.
+ * Counts what an address space maps. Yields the number of entries read since the last yield, one table at most.
  * A table reached again is not read again, so that the work is bounded by the image, not by what it claims to map.
  */
 export function* countSpace(
-  memory: PhysicalMemory,
   space: AddressSpace,
   entryBudget = DEFAULT_STATISTICS_BUDGET,
 ): Generator<number, SpaceStatistics> {
-  const counter = new Counter(memory, space, entryBudget);
-  const total = yield* counter.table(space.root, space.format.rootLevel, []);
+  const counter = new Counter(space, entryBudget);
+  const total = yield* counter.root();
   return counter.summary(total);
 }
 
 class Counter {
-  readonly #memory: PhysicalMemory;
   readonly #space: AddressSpace;
   /** Every table met, with its counts as far as they are kept. */
-  readonly #met = new Map<number, Float64Array | undefined>();
+  readonly #met = new Map<number, Counts | undefined>();
   #keptRows = 0;
   readonly #tables = new Map<number, number>();
   #left: number;
+  /** Pages of the same row and marks that are counted and not yet added. */
+  #like = 0;
+  #row = 0;
+  #marks = 0;
 
-  constructor(memory: PhysicalMemory, space: AddressSpace, budget: number) {
-    this.#memory = memory;
+  constructor(space: AddressSpace, budget: number) {
     this.#space = space;
     this.#left = budget;
   }
 
+  root(): Generator<number, Counts> {
+    const { root, rootEntry, format } = this.#space;
+    return this.#table(root, format.rootDepth, [], rootEntry);
+  }
+
   /** Counts below one table as if everything above it allowed reads and writes. */
-  *table(frame: FrameNumber, number: number, above: readonly FrameNumber[]): Generator<number, Float64Array> {
-    const key = frame * 8 + number;
+  *#table(
+    frame: FrameNumber,
+    depth: number,
+    above: readonly FrameNumber[],
+    before = 0,
+  ): Generator<number, Counts> {
+    const key = frame * 8 + depth;
     const known = this.#met.get(key);
     if (known) return known;
-    if (!this.#met.has(key)) this.#tables.set(number, (this.#tables.get(number) ?? 0) + 1);
-    const counts = new Float64Array(ROW);
-    const level = levelOf(this.#space.format, number);
-    if (!this.#memory.readFrame(frame)) counts[UNREADABLE] = 1;
-    else if (!level.canBeTable) this.#leafTable(level, frame, counts);
-    else yield* this.#upperTable(level, frame, [...above, frame], counts);
-    this.#left -= level.indexMask + 1;
+    if (!this.#met.has(key)) this.#tables.set(depth, (this.#tables.get(depth) ?? 0) + 1);
+    const counts: Counts = new Map();
+    const level = levelOf(this.#space.format, depth);
+    const path = [...above, frame];
+    const size = level.indexMask + 1;
+    for (let index = 0; index < size && this.#left > 0;) {
+      const slot = index + before;
+      const end = Math.min(size, index + FRAME_ENTRIES - (slot % FRAME_ENTRIES));
+      yield* this.#frame(level, frameOf(frame, slot), slot % FRAME_ENTRIES, end - index, path, counts);
+      index = end;
+    }
+    this.#left -= size;
     this.#keep(key, counts);
-    yield level.indexMask + 1;
+    yield size;
     return counts;
   }
 
-  #keep(key: number, counts: Float64Array): void {
+  #keep(key: number, counts: Counts): void {
     if (this.#met.size >= MAX_TABLES) this.#left = 0;
     // Counts that the budget cut short must not stand for the table.
     if (this.#left <= 0) return;
-    const empty = counts.every((count) => count === 0);
+    const empty = counts.size === 0;
     if (!empty && this.#keptRows >= MAX_KEPT) {
       this.#met.set(key, undefined);
       return;
@@ -113,84 +129,102 @@ class Counter {
     this.#met.set(key, empty ? NOTHING : counts);
   }
 
-  #leafTable(level: CompiledLevel, frame: FrameNumber, counts: Float64Array): void {
-    const words = this.#memory.readFrame(frame);
-    const { format } = this.#space;
-    for (let index = 0; words && index <= level.indexMask; index++) {
-      const lo = words[2 * index] ?? 0;
-      const hi = words[2 * index + 1] ?? 0;
-      const found = classify(format, level, lo, hi);
-      if (found === LEAF) this.#leaf(level.level, lo, hi, counts);
-      else if (found !== ABSENT) add(counts, PROBLEMS, 1);
-    }
-  }
-
-  *#upperTable(
+  /** Counts `entries` entries of one frame of a table, and what is below them. */
+  *#frame(
     level: CompiledLevel,
     frame: FrameNumber,
+    first: number,
+    entries: number,
     path: readonly FrameNumber[],
-    counts: Float64Array,
+    counts: Counts,
   ): Generator<number> {
-    const { format } = this.#space;
-    for (let index = 0; index <= level.indexMask && this.#left > 0; index++) {
+    const { format, memory } = this.#space;
+    for (let slot = first; slot < first + entries && this.#left > 0;) {
       // Read afresh: the tables below may have pushed this frame out.
-      const words = this.#memory.readFrame(frame);
+      const words = memory.readFrame(frame);
       if (!words) {
         add(counts, UNREADABLE, 1);
         return;
       }
-      const lo = words[2 * index] ?? 0;
-      const hi = words[2 * index + 1] ?? 0;
+      const lo = words[2 * slot] ?? 0;
+      const hi = words[2 * slot + 1] ?? 0;
       const found = classify(format, level, lo, hi);
-      if (found === LEAF) this.#leaf(level.level, lo, hi, counts);
-      else if (found === TABLE) {
+      if (found === LEAF) {
+        slot = this.#leaf(level, words, slot, counts);
+        continue;
+      }
+      this.#flush(counts);
+      slot++;
+      if (found === TABLE) {
         const next = entryFrame(format, lo, hi);
         if (path.includes(next)) add(counts, PROBLEMS, 1);
-        else
-          addMasked(counts, yield* this.table(next, level.level - 1, path), entryPermission(format, lo, hi));
+        else {
+          const below = yield* this.#table(next, nextDepth(format, level, lo), path);
+          addMasked(counts, below, entryPermission(format, found, lo, hi));
+        }
       } else if (found !== ABSENT) add(counts, PROBLEMS, 1);
     }
+    this.#flush(counts);
   }
 
-  #leaf(level: number, lo: number, hi: number, counts: Float64Array): void {
+  /** Counts the page that a leaf belongs to; gives the entry behind it. */
+  #leaf(level: CompiledLevel, words: Uint32Array, slot: number, counts: Counts): number {
     const { format } = this.#space;
-    add(counts, level * PERMISSIONS - PERMISSIONS + entryPermission(format, lo, hi), 1);
-    if (isAccessed(format, lo, hi)) add(counts, ACCESSED, 1);
-    if (isDirty(format, lo, hi)) add(counts, DIRTY, 1);
+    const { shift, lo, hi, marks, whole, end } = pageAt(format, level, words, slot);
+    const size = (level.depth - 1) * SHIFTS + Math.min(shift - LEAST_SHIFT, SHIFTS - 1);
+    const row = size * PERMISSIONS + entryPermission(format, LEAF, lo, hi);
+    if (row !== this.#row || marks !== this.#marks) this.#flush(counts);
+    this.#row = row;
+    this.#marks = marks;
+    this.#like++;
+    if (!whole) add(counts, PROBLEMS, 1);
+    return end;
   }
 
-  summary(counts: Float64Array): SpaceStatistics {
+  /** Adds the like pages that were counted since the last flush. */
+  #flush(counts: Counts): void {
+    if (this.#like === 0) return;
+    add(counts, this.#row, this.#like);
+    if ((this.#marks & ACCESSED_MARK) !== 0) add(counts, ACCESSED, this.#like);
+    if ((this.#marks & DIRTY_MARK) !== 0) add(counts, DIRTY, this.#like);
+    this.#like = 0;
+  }
+
+  summary(counts: Counts): SpaceStatistics {
     const leaves: LeafCount[] = [];
     let mappedPages = 0;
-    for (let row = 0; row < ACCESSED; row++) {
-      const count = counts[row] ?? 0;
-      if (count === 0) continue;
-      const level = Math.floor(row / PERMISSIONS) + 1;
-      leaves.push({ level, permission: row % PERMISSIONS, leaves: count });
-      mappedPages += count * levelOf(this.#space.format, level).pagesPerEntry;
+    for (const [row, count] of [...counts].sort(([a], [b]) => a - b)) {
+      if (row >= ACCESSED) continue;
+      const size = Math.floor(row / PERMISSIONS);
+      const pageShift = LEAST_SHIFT + (size % SHIFTS);
+      leaves.push({
+        depth: Math.floor(size / SHIFTS) + 1,
+        pageShift,
+        permission: row % PERMISSIONS,
+        leaves: count,
+      });
+      mappedPages += count * 2 ** (pageShift - LEAST_SHIFT);
     }
     return {
       leaves,
       tables: this.#tables,
       mappedPages,
-      accessed: counts[ACCESSED] ?? 0,
-      dirty: counts[DIRTY] ?? 0,
-      problems: counts[PROBLEMS] ?? 0,
-      unreadableTables: counts[UNREADABLE] ?? 0,
+      accessed: counts.get(ACCESSED) ?? 0,
+      dirty: counts.get(DIRTY) ?? 0,
+      problems: counts.get(PROBLEMS) ?? 0,
+      unreadableTables: counts.get(UNREADABLE) ?? 0,
       complete: this.#left > 0,
     };
   }
 }
 
-function add(counts: Float64Array, row: number, value: number): void {
-  counts[row] = (counts[row] ?? 0) + value;
+function add(counts: Counts, row: number, value: number): void {
+  counts.set(row, (counts.get(row) ?? 0) + value);
 }
 
 /** Adds the counts of a table below an entry that allows `permission`. */
-function addMasked(counts: Float64Array, below: Float64Array, permission: number): void {
-  for (let row = 0; row < ROW; row++) {
-    const value = below[row] ?? 0;
-    if (value === 0) continue;
+function addMasked(counts: Counts, below: Counts, permission: number): void {
+  for (const [row, value] of below) {
     const leaf = row < ACCESSED;
     const effective = leaf ? row - (row % PERMISSIONS) + (row & permission & READ_WRITE) : row;
     add(counts, effective, value);

@@ -1,13 +1,17 @@
-import { type AddressSpace } from '../directory/deviceDirectory';
 import { levelOf } from '../formats/compile';
-import { type PhysicalMemory } from '../memory/physicalMemory';
+import { FRAME_ENTRIES, frameOf } from '../memory/words';
 import { FRAME_BYTES, type FrameNumber } from '../values';
-import { ABSENT, LEAF, TABLE, classify, entryFrame, entryPermission } from './entry';
+import { rootPage, type AddressSpace } from './addressSpace';
+import { classify, entryFrame, entryPermission, nextDepth } from './entry';
+import { ABSENT, LEAF, READ_WRITE, TABLE } from './entryClass';
 
 /** One table of an address space, and how one got there. */
 export interface TablePlace {
   readonly frame: FrameNumber;
-  readonly level: number;
+  /** Entries of its first frame that lie before it. */
+  readonly before: number;
+  /** 1 = leaf-most. */
+  readonly depth: number;
   /** First page it covers. */
   readonly base: number;
   /** Effective permission of what leads here. */
@@ -36,21 +40,40 @@ export type TableItem =
       readonly hi: number;
     };
 
-/** The items of one table; undefined when it cannot be read. At most 512. */
-export function tableItems(
-  memory: PhysicalMemory,
-  space: AddressSpace,
-  place: TablePlace,
-): readonly TableItem[] | undefined {
-  const words = memory.readFrame(place.frame)?.slice();
-  if (!words) return undefined;
-  const { format } = space;
-  const level = levelOf(format, place.level);
+/** The root table of an address space. */
+export function rootPlace({ root, rootEntry, format }: AddressSpace): TablePlace {
+  return {
+    frame: root,
+    before: rootEntry,
+    depth: format.rootDepth,
+    base: 0,
+    permission: READ_WRITE,
+    above: [],
+  };
+}
+
+/** First page that entry `index` of a table covers. */
+export function pageOfEntry(space: AddressSpace, place: TablePlace, index: number): number {
+  const page = place.base + index * levelOf(space.format, place.depth).pagesPerEntry;
+  return place.above.length === 0 ? rootPage(space, page) : page;
+}
+
+/** The items of one table, as far as its frames can be read; undefined when none can. At most one for each entry. */
+export function tableItems(space: AddressSpace, place: TablePlace): readonly TableItem[] | undefined {
+  const { memory, format } = space;
+  const level = levelOf(format, place.depth);
   const items: TableItem[] = [];
   const above = [...place.above, place.frame];
+  let words: Uint32Array | undefined;
+  let readable = false;
   for (let index = 0; index <= level.indexMask; index++) {
-    const lo = words[2 * index] ?? 0;
-    const hi = words[2 * index + 1] ?? 0;
+    const slot = index + place.before;
+    if (index === 0 || slot % FRAME_ENTRIES === 0) {
+      words = memory.readFrame(frameOf(place.frame, slot))?.slice();
+      readable ||= words !== undefined;
+    }
+    const lo = words?.[2 * (slot % FRAME_ENTRIES)] ?? 0;
+    const hi = words?.[2 * (slot % FRAME_ENTRIES) + 1] ?? 0;
     const found = classify(format, level, lo, hi);
     if (found === LEAF) {
       const last = items.at(-1);
@@ -63,9 +86,10 @@ export function tableItems(
       const frame = entryFrame(format, lo, hi);
       const below: TablePlace = {
         frame,
-        level: place.level - 1,
-        base: place.base + index * level.pagesPerEntry,
-        permission: place.permission & entryPermission(format, lo, hi),
+        before: 0,
+        depth: nextDepth(format, level, lo),
+        base: pageOfEntry(space, place, index),
+        permission: place.permission & entryPermission(format, found, lo, hi),
         above,
       };
       const cycle = above.includes(frame);
@@ -80,10 +104,10 @@ export function tableItems(
       });
     } else items.push({ kind: 'malformed', index, lo, hi });
   }
-  return items;
+  return readable ? items : undefined;
 }
 
-/** Physical byte address of entry `index` of a table. */
-export function entryAddress(table: FrameNumber, index: number): number {
-  return table * FRAME_BYTES + index * 8;
+/** Byte address of entry `index` of a table. */
+export function entryAddress({ frame, before }: TablePlace, index: number): number {
+  return frame * FRAME_BYTES + (index + before) * 8;
 }

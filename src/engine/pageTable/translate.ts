@@ -1,22 +1,23 @@
-import { FAULTS, type AddressSpace, type Fault } from '../directory/deviceDirectory';
-import { levelOf, type CompiledFormat, type CompiledLevel } from '../formats/compile';
-import { type PhysicalMemory } from '../memory/physicalMemory';
+import { FAULTS, type Fault } from '../directory/faults';
+import { levelOf, type CompiledLevel } from '../formats/compile';
+import { frameOf } from '../memory/words';
 import { assert } from '../result';
+import { type AddressSpace } from './addressSpace';
 import {
-  ABSENT,
-  LEAF,
-  MALFORMED,
-  READ,
-  READ_WRITE,
-  WRITE,
   classify,
   entryFrame,
   entryPermission,
   indexAt,
   isForbiddenOutput,
+  leafFrame,
+  nextDepth,
+  offsetShift,
+  pageShift,
+  skipsZeros,
 } from './entry';
+import { ABSENT, LEAF, MALFORMED, READ, READ_WRITE, TABLE, WRITE } from './entryClass';
 import { LeafTables, LOOKUP_ROWS } from './leafTables';
-import { beyondWidth } from './walk';
+import { beyondWidth, frameHalves, leafFault, malformedFault, walkTables } from './walk';
 
 /** Requests of one address space and their answers, struct of arrays. Row i of each array belongs to request i. */
 export interface TranslationBatch {
@@ -27,8 +28,12 @@ export interface TranslationBatch {
   readonly write: Uint8Array;
   /** 0 = translated, else 1 + index in FAULTS. */
   readonly status: Uint8Array;
-  /** Of the leaf, or of the entry at fault; 0 = before any table. */
-  readonly level: Uint8Array;
+  /** Of a fault: the stage that refused. */
+  readonly stage: Uint8Array;
+  /** Of the leaf, or of the entry at fault (1 = leaf-most); 0 = before any table. With two stages a leaf's is that of stage 1. */
+  readonly depth: Uint8Array;
+  /** log2 of the bytes of the leaf's page. */
+  readonly pageShift: Uint8Array;
   /** READ | WRITE, effective. */
   readonly permission: Uint8Array;
   readonly paddrLo: Uint32Array;
@@ -45,7 +50,9 @@ export function makeBatch(count: number): TranslationBatch {
     addressHi: new Uint32Array(count),
     write: new Uint8Array(count),
     status: new Uint8Array(count),
-    level: new Uint8Array(count),
+    stage: new Uint8Array(count),
+    depth: new Uint8Array(count),
+    pageShift: new Uint8Array(count),
     permission: new Uint8Array(count),
     paddrLo: new Uint32Array(count),
     paddrHi: new Uint32Array(count),
@@ -59,9 +66,10 @@ const TRANSLATED = 0;
 const GO_ON = 255;
 const statusOf = (fault: Fault): number => 1 + FAULTS.indexOf(fault);
 const ADDRESS_WIDTH = statusOf('address-width');
+const ADDRESS_SIZE = statusOf('address-size');
+const LEVEL_SKIP = statusOf('level-skip');
 const TABLE_UNREADABLE = statusOf('table-unreadable');
 const NOT_PRESENT = statusOf('not-present');
-const ENTRY_RESERVED = statusOf('entry-reserved');
 const INTERRUPT_OUTPUT = statusOf('interrupt-output');
 const READ_DENIED = statusOf('read-denied');
 const WRITE_DENIED = statusOf('write-denied');
@@ -73,19 +81,107 @@ export function faultOf(status: number): Fault {
   return fault;
 }
 
+/** What the batches of one address space share: leaf-most tables of its stage, and of the stage 2 below. */
+export class BatchTables {
+  readonly own: LeafTables;
+  readonly below: BatchTables | undefined;
+
+  constructor(space: AddressSpace, requests: number) {
+    this.own = new LeafTables(space, requests);
+    this.below = space.stage2 && new BatchTables(space.stage2, requests);
+  }
+}
+
 /**
  * Translates the rows [from, to) of a batch: `walkTables` fused, equal to it on every input. Who translates many batches of
  * the same address space gives the same `tables` to each.
  */
 export function translateBatch(
-  memory: PhysicalMemory,
   space: AddressSpace,
   batch: TranslationBatch,
   from = 0,
   to = batch.count,
-  tables = new LeafTables(memory, space.format, to - from),
+  tables = new BatchTables(space, to - from),
+): void {
+  if (space.interruptPattern) {
+    for (let row = from; row < to; row++) takeWalk(space, batch, row);
+    return;
+  }
+  translateStage(space, batch, from, to, tables.own);
+  if (space.stage2 && tables.below) translateBelow(space, space.stage2, batch, from, to, tables.below);
+  else if (space.memory.knows) retellUnknown(space, batch, from, to);
+}
+
+/** Puts the results of stage 1 through stage 2. */
+function translateBelow(
+  space: AddressSpace,
+  stage2: AddressSpace,
+  batch: TranslationBatch,
+  from: number,
+  to: number,
+  tables: BatchTables,
+): void {
+  const rows: number[] = [];
+  for (let row = from; row < to; row++) {
+    if (batch.status[row] === TRANSLATED) rows.push(row);
+    // A table that cannot be read may be one that stage 2 refuses: the walk tells which.
+    else if (batch.status[row] === TABLE_UNREADABLE) takeWalk(space, batch, row);
+  }
+  const below = makeBatch(rows.length);
+  rows.forEach((row, at) => {
+    below.addressLo[at] = batch.paddrLo[row] ?? 0;
+    below.addressHi[at] = batch.paddrHi[row] ?? 0;
+    below.write[at] = batch.write[row] ?? 0;
+  });
+  translateBatch(stage2, below, 0, rows.length, tables);
+  rows.forEach((row, at) => {
+    const status = below.status[at] ?? 0;
+    batch.status[row] = status;
+    if (status !== TRANSLATED) {
+      batch.stage[row] = 2;
+      batch.depth[row] = below.depth[at] ?? 0;
+      return;
+    }
+    batch.permission[row] = (batch.permission[row] ?? 0) & (below.permission[at] ?? 0);
+    batch.paddrLo[row] = below.paddrLo[at] ?? 0;
+    batch.paddrHi[row] = below.paddrHi[at] ?? 0;
+  });
+}
+
+/** Walks again what is not present only because the source does not say it. */
+function retellUnknown(space: AddressSpace, batch: TranslationBatch, from: number, to: number): void {
+  for (let row = from; row < to; row++) if (batch.status[row] === NOT_PRESENT) takeWalk(space, batch, row);
+}
+
+/** Answers a row by a walk step by step. */
+function takeWalk(space: AddressSpace, batch: TranslationBatch, row: number): void {
+  const write = batch.write[row] === 1;
+  const { outcome, steps } = walkTables(space, batch.addressLo[row] ?? 0, batch.addressHi[row] ?? 0, write);
+  batch.status[row] = outcome.ok ? TRANSLATED : statusOf(outcome.fault);
+  if (!outcome.ok) {
+    batch.stage[row] = outcome.stage;
+    batch.depth[row] = outcome.depth;
+    return;
+  }
+  const leaf = steps.at(-1);
+  batch.depth[row] = leaf?.depth ?? 0;
+  batch.entryLo[row] = leaf?.lo ?? 0;
+  batch.entryHi[row] = leaf?.hi ?? 0;
+  batch.pageShift[row] = outcome.pageShift;
+  batch.permission[row] = outcome.permission;
+  batch.paddrLo[row] = outcome.paddrLo;
+  batch.paddrHi[row] = outcome.paddrHi;
+}
+
+function translateStage(
+  space: AddressSpace,
+  batch: TranslationBatch,
+  from: number,
+  to: number,
+  tables: LeafTables,
 ): void {
   const leafMost = levelOf(space.format, 1);
+  batch.stage.fill(space.stage, from, to);
   for (let first = from; first < to; first += LOOKUP_ROWS) {
     const end = Math.min(first + LOOKUP_ROWS, to);
     tables.lookUp(batch.addressLo, batch.addressHi, first, end);
@@ -94,57 +190,60 @@ export function translateBatch(
       const needed = batch.write[row] === 1 ? WRITE : READ;
       const permission = tables.permission[row - first] ?? 0;
       if (!current || (permission & needed) === 0) {
-        batch.status[row] = walkRow(memory, space, tables, batch, row, needed);
+        batch.status[row] = walkRow(space, tables, batch, row, needed);
         current = tables.current;
         continue;
       }
       const lo = tables.lo(row - first);
       const hi = tables.hi(row - first);
-      batch.level[row] = 1;
-      batch.status[row] = takeEntry(space.format, leafMost, batch, row, needed, permission, lo, hi);
+      batch.depth[row] = 1;
+      batch.status[row] = takeEntry(space, leafMost, batch, row, needed, permission, lo, hi);
     }
   }
 }
 
 /** Walks from the root. */
 function walkRow(
-  memory: PhysicalMemory,
   space: AddressSpace,
   tables: LeafTables,
   batch: TranslationBatch,
   row: number,
   needed: number,
 ): number {
-  const { format } = space;
+  const { format, memory } = space;
   const addressLo = batch.addressLo[row] ?? 0;
   const addressHi = batch.addressHi[row] ?? 0;
-  batch.level[row] = 0;
+  batch.depth[row] = 0;
   if (beyondWidth(space, addressLo, addressHi)) return ADDRESS_WIDTH;
   let permission = READ_WRITE;
   let table = space.root;
-  for (let number = format.rootLevel; number > 0; number--) {
-    const level = levelOf(format, number);
-    const words = memory.readFrame(table);
-    batch.level[row] = number;
-    if (!words) return TABLE_UNREADABLE;
-    // A kept table answers for all addresses it covers, so it must lie within the width as a whole.
-    if (number === 1 && space.inputBits >= levelOf(format, 2).shift) {
-      tables.keep(addressLo, addressHi, words, permission);
-    }
+  let depth = format.rootDepth;
+  while (depth > 0) {
+    const level = levelOf(format, depth);
     const index = indexAt(level, addressLo, addressHi);
-    const lo = words[2 * index] ?? 0;
-    const hi = words[2 * index + 1] ?? 0;
-    const status = takeEntry(format, level, batch, row, needed, permission, lo, hi);
+    const slot = depth === format.rootDepth ? index + space.rootEntry : index;
+    const words = memory.readFrame(frameOf(table, slot));
+    batch.depth[row] = depth;
+    if (!words) return TABLE_UNREADABLE;
+    if (depth === 1) tables.keep(addressLo, addressHi, words, permission);
+    const at = 2 * (slot & 511);
+    const lo = words[at] ?? 0;
+    const hi = words[at + 1] ?? 0;
+    const status = takeEntry(space, level, batch, row, needed, permission, lo, hi);
     if (status !== GO_ON) return status;
-    permission &= entryPermission(format, lo, hi);
+    const next = nextDepth(format, level, lo);
+    if (!skipsZeros(format, level, next, addressLo, addressHi)) return LEVEL_SKIP;
+    permission &= entryPermission(format, TABLE, lo, hi);
     table = entryFrame(format, lo, hi);
+    if (table >= format.outputEnd) return ADDRESS_SIZE;
+    depth = next;
   }
   return TABLE_UNREADABLE;
 }
 
 /** What one entry makes of a row: its status, with the answer when it is translated, or GO_ON for a table. */
 function takeEntry(
-  format: CompiledFormat,
+  space: AddressSpace,
   level: CompiledLevel,
   batch: TranslationBatch,
   row: number,
@@ -153,18 +252,37 @@ function takeEntry(
   lo: number,
   hi: number,
 ): number {
+  const { format } = space;
   const found = classify(format, level, lo, hi);
   if (found === ABSENT) return NOT_PRESENT;
-  if (found === MALFORMED) return ENTRY_RESERVED;
-  const permission = above & entryPermission(format, lo, hi);
+  if (found === MALFORMED) return statusOf(malformedFault(level, space, lo));
+  const permission = above & entryPermission(format, found, lo, hi);
+  if (found === LEAF && (format.needsAccessed || format.needsDirty)) {
+    const fault = leafFault(space, lo, hi, permission, needed === WRITE);
+    if (fault) return statusOf(fault);
+  }
   if ((permission & needed) === 0) return needed === WRITE ? WRITE_DENIED : READ_DENIED;
   if (found !== LEAF) return GO_ON;
-  const { shift } = level;
+  const addressLo = batch.addressLo[row] ?? 0;
+  const addressHi = batch.addressHi[row] ?? 0;
+  let { shift } = level;
+  let baseLo = lo & 0xfffff000;
+  let baseHi = hi & format.addressHi;
+  if (!format.plainAddress || format.runKind !== 'none') {
+    const frame = leafFrame(format, level, lo, hi);
+    if (frame >= format.outputEnd) return ADDRESS_SIZE;
+    ({ lo: baseLo, hi: baseHi } = frameHalves(frame));
+    batch.pageShift[row] = pageShift(format, level, lo, hi);
+    shift = offsetShift(format, level, lo, hi);
+  } else {
+    if (baseHi * 0x100000 + (baseLo >>> 12) >= format.outputEnd) return ADDRESS_SIZE;
+    batch.pageShift[row] = shift;
+  }
   // Shifts, not powers: a power in this loop costs as much as all the rest.
   const belowLo = shift >= 32 ? -1 : (1 << shift) - 1;
   const belowHi = shift > 32 ? (1 << (shift - 32)) - 1 : 0;
-  const paddrLo = (lo & 0xfffff000 & ~belowLo) | ((batch.addressLo[row] ?? 0) & belowLo);
-  const paddrHi = (hi & format.addressHi & ~belowHi) | ((batch.addressHi[row] ?? 0) & belowHi);
+  const paddrLo = (baseLo & ~belowLo) | (addressLo & belowLo);
+  const paddrHi = (baseHi & ~belowHi) | (addressHi & belowHi);
   if (isForbiddenOutput(format, paddrLo, paddrHi)) return INTERRUPT_OUTPUT;
   batch.permission[row] = permission;
   batch.paddrLo[row] = paddrLo;

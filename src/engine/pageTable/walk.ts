@@ -1,111 +1,195 @@
-import { type AddressSpace, type Fault } from '../directory/deviceDirectory';
-import { levelOf } from '../formats/compile';
-import { type PhysicalMemory } from '../memory/physicalMemory';
+import { type Fault } from '../directory/faults';
+import { levelOf, type CompiledLevel } from '../formats/compile';
 import { readEntry, type EntryHalves } from '../memory/words';
 import { FRAME_BYTES, type FrameNumber } from '../values';
+import { type AddressSpace } from './addressSpace';
 import {
-  ABSENT,
-  LEAF,
-  MALFORMED,
-  READ,
-  READ_WRITE,
-  WRITE,
   classify,
   entryFrame,
   entryPermission,
   indexAt,
+  isAccessed,
+  isDirty,
   isForbiddenOutput,
-  type EntryClass,
+  isLeaf,
+  leafFrame,
+  nextDepth,
+  offsetShift,
+  pageShift,
+  skipsZeros,
 } from './entry';
+import { ABSENT, LEAF, MALFORMED, READ, READ_WRITE, WRITE } from './entryClass';
+import { type TableStep, type TableWalk } from './tableWalk';
 
-/** One entry that a walk read. */
-export interface TableStep {
-  readonly level: number;
-  readonly table: FrameNumber;
-  readonly index: number;
-  /** Physical byte address of the entry. */
-  readonly address: number;
-  readonly lo: number;
-  readonly hi: number;
-  readonly class: EntryClass;
-  /** READ | WRITE that is left after this entry. */
-  readonly permission: number;
-}
-
-export interface TableWalk {
-  readonly steps: readonly TableStep[];
-  readonly outcome:
-    | { readonly ok: true; readonly paddrLo: number; readonly paddrHi: number }
-    /** `level`: of the entry at fault, or of the table that cannot be read; null: before any table. */
-    | { readonly ok: false; readonly fault: Fault; readonly level: number | null };
-}
-
-/** True when the input address has bits above those the address space takes. */
+/** True when the address space does not take this input address. */
 export function beyondWidth(space: AddressSpace, addressLo: number, addressHi: number): boolean {
-  const { inputBits } = space;
-  if (inputBits >= 64) return false;
-  if (inputBits >= 32) return addressHi >>> (inputBits - 32) !== 0;
-  return addressHi !== 0 || addressLo >>> inputBits !== 0;
+  const page = (addressHi >>> 0) * 0x100000 + (addressLo >>> 12);
+  return page >= space.lowEnd && page < space.highStart;
+}
+
+/** True when an input page is an interrupt message by the device entry's own pattern. */
+export function isInterruptInput({ interruptPattern }: AddressSpace, lo: number, hi: number): boolean {
+  if (!interruptPattern) return false;
+  const page = (BigInt(hi >>> 0) << 20n) | BigInt(lo >>> 12);
+  return (page & ~interruptPattern.mask) === interruptPattern.pattern;
 }
 
 /**
- * Walks one address step by step: every entry read, in order, until a leaf or the reason there is none. At most one step
- * a level, whatever the tables say. `translateBatch` gives the same answers without the steps.
+ * Walks one address step by step: every entry read, in order, until a leaf or the reason there is none; with a stage 2
+ * below, also its walk for each table access and for the result. At most one step a level, whatever the tables say.
+ * `translateBatch` gives the same answers without the steps.
  */
 export function walkTables(
-  memory: PhysicalMemory,
   space: AddressSpace,
   addressLo: number,
   addressHi: number,
   write: boolean,
 ): TableWalk {
-  const { format } = space;
-  const steps: TableStep[] = [];
-  const refuse = (fault: Fault, level: number | null): TableWalk => ({
-    steps,
-    outcome: { ok: false, fault, level },
-  });
-  if (beyondWidth(space, addressLo, addressHi)) return refuse('address-width', null);
-  const needed = write ? WRITE : READ;
-  const halves: EntryHalves = { lo: 0, hi: 0 };
-  let permission = READ_WRITE;
-  let table = space.root;
-  for (let number = format.rootLevel; number > 0; number--) {
-    const level = levelOf(format, number);
-    const index = indexAt(level, addressLo, addressHi);
-    if (!readEntry(memory, table, index, halves)) return refuse('table-unreadable', number);
-    const { lo, hi } = halves;
-    const found = classify(format, level, lo, hi);
-    if (found !== ABSENT) permission &= entryPermission(format, lo, hi);
-    const address = table * FRAME_BYTES + index * 8;
-    steps.push({
-      level: number,
-      table,
-      index,
-      address,
-      lo,
-      hi,
-      class: found,
-      permission: found === ABSENT ? 0 : permission,
-    });
-    if (found === ABSENT) return refuse('not-present', number);
-    if (found === MALFORMED) return refuse('entry-reserved', number);
-    if ((permission & needed) === 0) return refuse(write ? 'write-denied' : 'read-denied', number);
-    table = entryFrame(format, lo, hi);
-    if (found === LEAF) {
-      const paddr = leafAddress(table, level.shift, addressLo, addressHi);
-      if (isForbiddenOutput(format, paddr.paddrLo, paddr.paddrHi)) return refuse('interrupt-output', number);
-      return { steps, outcome: { ok: true, ...paddr } };
-    }
+  return new Walker(space, addressLo, addressHi, write).run();
+}
+
+class Walker {
+  readonly #space: AddressSpace;
+  readonly #lo: number;
+  readonly #hi: number;
+  readonly #write: boolean;
+  readonly #steps: TableStep[] = [];
+
+  constructor(space: AddressSpace, lo: number, hi: number, write: boolean) {
+    this.#space = space;
+    this.#lo = lo;
+    this.#hi = hi;
+    this.#write = write;
   }
-  // The lowest level has only leaves, so that the loop always ends above.
-  return refuse('table-unreadable', 0);
+
+  run(): TableWalk {
+    const space = this.#space;
+    const { format } = space;
+    if (isInterruptInput(space, this.#lo, this.#hi)) return this.#refuse('interrupt-window', 0);
+    if (beyondWidth(space, this.#lo, this.#hi)) return this.#refuse('address-width', 0);
+    const halves: EntryHalves = { lo: 0, hi: 0 };
+    let permission = READ_WRITE;
+    let table = space.root;
+    let depth = format.rootDepth;
+    while (depth > 0) {
+      const level = levelOf(format, depth);
+      const index = indexAt(level, this.#lo, this.#hi);
+      const slot = depth === format.rootDepth ? index + space.rootEntry : index;
+      const under = this.#under(table, slot);
+      if (under && !under.outcome.ok) return this.#refusedBelow(under);
+      if (!readEntry(space.memory, table, slot, halves)) return this.#refuse('table-unreadable', depth);
+      const { lo, hi } = halves;
+      const found = classify(format, level, lo, hi);
+      if (found !== ABSENT) permission &= entryPermission(format, found, lo, hi);
+      const address = table * FRAME_BYTES + slot * 8;
+      const left = found === ABSENT ? 0 : permission;
+      this.#steps.push({
+        depth,
+        table,
+        index,
+        address,
+        lo,
+        hi,
+        class: found,
+        permission: left,
+        ...(under ? { under } : {}),
+      });
+      if (found === ABSENT) {
+        const known = space.memory.knows?.(table, slot) ?? true;
+        return this.#refuse(known ? 'not-present' : 'entry-unknown', depth);
+      }
+      if (found === MALFORMED) return this.#refuse(malformedFault(level, space, lo), depth);
+      if (found === LEAF) return this.#leaf(level, lo, hi, permission);
+      const fault = format.deniesAtLeaf ? undefined : accessFault(permission, this.#write);
+      if (fault) return this.#refuse(fault, depth);
+      const next = nextDepth(format, level, lo);
+      if (!skipsZeros(format, level, next, this.#lo, this.#hi)) return this.#refuse('level-skip', depth);
+      table = entryFrame(format, lo, hi);
+      if (table >= format.outputEnd) return this.#refuse('address-size', depth);
+      depth = next;
+    }
+    return this.#refuse('table-unreadable', 0);
+  }
+
+  /** The stage-2 walk to entry `slot` of a table; undefined without a stage 2. */
+  #under(table: FrameNumber, slot: number): TableWalk | undefined {
+    const { stage2 } = this.#space;
+    if (!stage2) return undefined;
+    const { lo, hi } = frameHalves(table + Math.floor(slot / 512));
+    return walkTables(stage2, lo + (slot % 512) * 8, hi, false);
+  }
+
+  #leaf(level: CompiledLevel, lo: number, hi: number, permission: number): TableWalk {
+    const { format, stage2 } = this.#space;
+    const frame = leafFrame(format, level, lo, hi);
+    // Before marks and permission, as Arm has it: DDI 0487 D8.15.
+    if (frame >= format.outputEnd) return this.#refuse('address-size', level.depth);
+    const fault = leafFault(this.#space, lo, hi, permission, this.#write);
+    if (fault) return this.#refuse(fault, level.depth);
+    const output = leafAddress(frame, offsetShift(format, level, lo, hi), this.#lo, this.#hi);
+    if (isForbiddenOutput(format, output.paddrLo, output.paddrHi))
+      return this.#refuse('interrupt-output', level.depth);
+    const own = { ok: true as const, ...output, pageShift: pageShift(format, level, lo, hi), permission };
+    if (!stage2) return this.#walk(own);
+    const under = walkTables(stage2, output.paddrLo, output.paddrHi, this.#write);
+    if (!under.outcome.ok) return this.#refusedBelow(under);
+    const { paddrLo, paddrHi } = under.outcome;
+    return this.#walk({ ...own, paddrLo, paddrHi, permission: permission & under.outcome.permission }, under);
+  }
+
+  #refuse(fault: Fault, depth: number): TableWalk {
+    return this.#walk({ ok: false, fault, depth, stage: this.#space.stage });
+  }
+
+  #refusedBelow(under: TableWalk): TableWalk {
+    return this.#walk(under.outcome, under);
+  }
+
+  #walk(outcome: TableWalk['outcome'], under?: TableWalk): TableWalk {
+    const walk = { inputLo: this.#lo, inputHi: this.#hi, steps: this.#steps, outcome };
+    return under ? { ...walk, under } : walk;
+  }
+}
+
+/** What permission refuses; undefined when it allows the access. */
+function accessFault(permission: number, write: boolean): Fault | undefined {
+  if ((permission & (write ? WRITE : READ)) !== 0) return undefined;
+  return write ? 'write-denied' : 'read-denied';
+}
+
+/** Why an entry that is not as it should be faults: an AMD level field that leads nowhere has a word of its own. */
+export function malformedFault(level: CompiledLevel, { format }: AddressSpace, lo: number): Fault {
+  const table = !isLeaf(level, lo);
+  return table && format.nextLevelShift >= 0 && nextDepth(format, level, lo) === 0
+    ? 'level-skip'
+    : 'entry-reserved';
+}
+
+/** What a good leaf refuses: first what its marks say, then its permission. */
+export function leafFault(
+  { format }: AddressSpace,
+  lo: number,
+  hi: number,
+  permission: number,
+  write: boolean,
+): Fault | undefined {
+  const denied = accessFault(permission, write);
+  if (format.needsAccessed && !isAccessed(format, lo, hi)) {
+    // Arm looks at the access flag before the permission (DDI 0487 D8.15); RISC-V at the permission first.
+    return format.format.permissionBeforeMarks ? (denied ?? 'access-flag') : 'access-flag';
+  }
+  if (denied) return denied;
+  return write && format.needsDirty && !isDirty(format, lo, hi) ? 'dirty-flag' : undefined;
+}
+
+/** Halves of the byte address of a frame. */
+export function frameHalves(frame: number): { readonly lo: number; readonly hi: number } {
+  return { lo: (frame % 0x100000) * FRAME_BYTES, hi: Math.floor(frame / 0x100000) };
 }
 
 /** The output address: the leaf's base with the offset below `shift` (12 to 63) taken from the input. */
 function leafAddress(frame: FrameNumber, shift: number, addressLo: number, addressHi: number) {
-  const baseLo = (frame % 0x100000) * FRAME_BYTES;
-  const baseHi = Math.floor(frame / 0x100000);
-  if (shift < 32) return { paddrLo: (baseLo | (addressLo & (2 ** shift - 1))) >>> 0, paddrHi: baseHi };
-  return { paddrLo: addressLo >>> 0, paddrHi: (baseHi | (addressHi & (2 ** (shift - 32) - 1))) >>> 0 };
+  const { lo, hi } = frameHalves(frame);
+  if (shift < 32) return { paddrLo: (lo | (addressLo & (2 ** shift - 1))) >>> 0, paddrHi: hi };
+  return { paddrLo: addressLo >>> 0, paddrHi: (hi | (addressHi & (2 ** (shift - 32) - 1))) >>> 0 };
 }

@@ -2,10 +2,8 @@ import { bits } from '../../bits/bitFields';
 import { compileFormat, type CompiledFormat } from '../../formats/compile';
 import { vtdSecondStage } from '../../formats/vtdSecondStage';
 import { type PhysicalMemory } from '../../memory/physicalMemory';
-import { readWord } from '../../memory/words';
 import { type Failure } from '../../result';
 import {
-  FRAME_BYTES,
   domainId,
   frameNumber,
   requesterId,
@@ -14,12 +12,10 @@ import {
   type RequesterId,
 } from '../../values';
 import {
-  type AddressSpace,
   type DeviceDirectory,
   type DirectoryAnswer,
   type DirectoryDevice,
   type DirectoryLookup,
-  type Fault,
   type Register,
   type StructureEntry,
   type StructureRole,
@@ -31,9 +27,19 @@ import {
   ROOT_LAYOUT,
   ROOT_RESERVED,
 } from './legacyEntries';
-import { secondStageHardware, vtdRegisters, VTD_INTERRUPT_WINDOW } from './registers';
+import { READ_WRITE } from '../../pageTable/entryClass';
+import { zeroExtended, type AddressSpace } from '../../pageTable/addressSpace';
+import { type Fault } from '../faults';
+import { anySet, readStructure } from '../structures';
+import { vtdFaultCode } from './faultCodes';
+import {
+  secondStageHardware,
+  translationOff,
+  VTD_INTERRUPT_WINDOW,
+  VTD_WORDS,
+  vtdRegisters,
+} from './registers';
 
-const ENTRY_BYTES = 16;
 const PASS_THROUGH = 2n;
 /** Problems of the directory that are told at most. */
 const MAX_PROBLEMS = 8;
@@ -47,8 +53,9 @@ const SECTIONS = {
 export class VtdLegacyDirectory implements DeviceDirectory {
   readonly mode = 'VT-d legacy';
   readonly interruptWindow = VTD_INTERRUPT_WINDOW;
+  readonly words = VTD_WORDS;
   readonly registers: readonly Register[];
-  readonly translating: boolean;
+  readonly off: DeviceDirectory['off'];
   readonly #memory: PhysicalMemory;
   readonly #values: ReadonlyMap<string, bigint>;
   readonly #rootTable: FrameNumber;
@@ -60,8 +67,7 @@ export class VtdLegacyDirectory implements DeviceDirectory {
     this.#values = values;
     this.registers = vtdRegisters(values);
     this.#rootTable = frameNumber(Number((values.get('RTADDR') ?? 0n) >> 12n));
-    const status = values.get('GSTS');
-    this.translating = status === undefined || bits(status, 31) === 1n;
+    this.off = translationOff(values);
   }
 
   layouts(role: StructureRole) {
@@ -69,7 +75,15 @@ export class VtdLegacyDirectory implements DeviceDirectory {
   }
 
   titleOf(role: StructureRole) {
-    return SECTIONS[role];
+    return role === 'root' ? SECTIONS.root : SECTIONS.context;
+  }
+
+  placeOf(role: StructureRole, index: number): string {
+    return role === 'root' ? `bus 0x${index.toString(16)}` : `device ${index >> 3}, function ${index & 7}`;
+  }
+
+  faultCode(fault: Fault, access: 'read' | 'write'): string | undefined {
+    return vtdFaultCode('legacy', fault, access);
   }
 
   lookup(requester: RequesterId, pasid: Pasid | null): DirectoryLookup {
@@ -176,9 +190,10 @@ export class VtdLegacyDirectory implements DeviceDirectory {
     if (type === PASS_THROUGH) {
       return ecap !== undefined && bits(ecap, 6) === 0n
         ? refuse('context-entry-invalid', 'TT = 2 (pass-through), and ECAP.PT is 0.')
-        : { kind: 'pass-through' };
+        : { kind: 'pass-through', permission: READ_WRITE };
     }
-    return { kind: 'table', space: this.#space(Number(bits(hi, 23, 8)), Number(lo >> 12n), levels) };
+    const space = this.#space(Number(bits(hi, 23, 8)), Number(lo >> 12n), levels);
+    return { kind: 'table', space, permission: READ_WRITE };
   }
 
   /** One object for one (domain, root, levels), so that devices of a domain share it. */
@@ -193,27 +208,23 @@ export class VtdLegacyDirectory implements DeviceDirectory {
     // A width below that of a page is no machine's: CAP is rubbish, and the first page is what it leaves.
     const guestBits = cap === undefined ? 64 : Math.max(12, Number(bits(cap, 21, 16)) + 1);
     const space: AddressSpace = {
+      stage: 2,
       domainId: domainId(domain),
       root: frameNumber(root),
+      rootEntry: 0,
       format,
-      inputBits: Math.min(format.addressBits, guestBits),
+      ...zeroExtended(Math.min(format.addressBits, guestBits)),
+      memory: this.#memory,
+      stage2: undefined,
     };
     this.#spaces.set(key, space);
     return space;
   }
 
   #read(role: StructureRole, table: FrameNumber, index: number, say: (words: readonly bigint[]) => string) {
-    const frame = this.#memory.readFrame(table);
-    if (!frame) return undefined;
-    const words = [readWord(frame, 2 * index), readWord(frame, 2 * index + 1)];
-    const address = table * FRAME_BYTES + index * ENTRY_BYTES;
-    return { role, address, index, words, says: say(words) } satisfies StructureEntry;
+    const read = readStructure(this.#memory, undefined, { role, table, index, words: 2 }, say);
+    return read.ok ? read.entry : undefined;
   }
-}
-
-/** True when a word has a bit of its mask. */
-function anySet(words: readonly bigint[], masks: readonly bigint[]): boolean {
-  return words.some((word, index) => (word & (masks[index] ?? 0n)) !== 0n);
 }
 
 function sayRoot([lo = 0n]: readonly bigint[]): string {

@@ -1,12 +1,28 @@
 import { bits, fieldMakers, type BitField } from '../../bits/bitFields';
 import { type FormatHardware } from '../../formats/pageTableFormat';
-import { type PageWindow, type Register } from '../deviceDirectory';
+import { type DeviceDirectory, type PageWindow, type Register, type VendorWords } from '../deviceDirectory';
+import { PASSES } from '../gate';
 
 /**
  * Requests to 0xFEE0_0000-0xFEEF_FFFF are interrupt messages and never reach the tables; nor may a translation lead there
  * (VT-d 4.1 §3.14).
  */
 export const VTD_INTERRUPT_WINDOW: PageWindow = { startPage: 0xfee00, endPage: 0xfef00 };
+
+export const VTD_WORDS: VendorWords = {
+  requester: 'source-id',
+  pasid: 'PASID',
+  stage1Tag: 'DID',
+  stage2Tag: 'DID',
+  contextEntry: 'Context entry',
+};
+
+/** Set when GSTS says that nothing is translated (VT-d 4.1 §11.4.4.2). */
+export function translationOff(values: ReadonlyMap<string, bigint>): DeviceDirectory['off'] {
+  const status = values.get('GSTS');
+  if (status === undefined || bits(status, 31) === 1n) return undefined;
+  return { answer: PASSES, why: 'Translation is off (GSTS.TES = 0): the request passes untranslated.' };
+}
 
 const yesNo = (what: string): [set: string, clear: string] => [`${what} supported`, `${what} not supported`];
 
@@ -145,8 +161,9 @@ export function secondStageHardware(values: ReadonlyMap<string, bigint>): Format
   if (cap !== undefined && bits(cap, 35) === 1n) largePages.add(2 ** 30);
   return {
     largePages: cap === undefined ? undefined : largePages,
-    snoopControl: ecap === undefined ? undefined : bits(ecap, 7) === 1n,
-    deviceTlb: ecap === undefined ? undefined : bits(ecap, 2) === 1n,
+    ...(ecap === undefined
+      ? {}
+      : { features: { snoopControl: bits(ecap, 7) === 1n, deviceTlb: bits(ecap, 2) === 1n } }),
     forbiddenOutput: { startFrame: VTD_INTERRUPT_WINDOW.startPage, endFrame: VTD_INTERRUPT_WINDOW.endPage },
   };
 }

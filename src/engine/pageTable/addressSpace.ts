@@ -1,0 +1,51 @@
+import { type CompiledFormat } from '../formats/compile';
+import { type PhysicalMemory } from '../memory/physicalMemory';
+import { type DomainId, type FrameNumber } from '../values';
+
+/** Pages of a 64-bit address space. */
+export const ALL_PAGES = 2 ** 52;
+
+/** One input address space: a root table and how to read it. */
+export interface AddressSpace {
+  readonly stage: 1 | 2;
+  /** What caches know it by: DID, DomainID, ASID, VMID, PSCID or GSCID. */
+  readonly domainId: DomainId;
+  /** First frame of the root table, and its first entry there: a short root may begin within a frame. */
+  readonly root: FrameNumber;
+  readonly rootEntry: number;
+  readonly format: CompiledFormat;
+  /** Input pages [0, lowEnd) and [highStart, 2^52) pass; the rest fault. */
+  readonly lowEnd: number;
+  readonly highStart: number;
+  /** Where its tables are read: physical memory, or guest physical memory through `stage2`. */
+  readonly memory: PhysicalMemory;
+  /** What translates its table and output addresses. */
+  readonly stage2: AddressSpace | undefined;
+  /** Input pages that are interrupt messages: page & ~mask = pattern. RISC-V DC.msi_addr_*. */
+  readonly interruptPattern?: { readonly mask: bigint; readonly pattern: bigint };
+}
+
+/** Which input pages tables take: all of the tables' bits or fewer, zero-extended or with the upper half sign-extended. */
+export function zeroExtended(bits: number): Pick<AddressSpace, 'lowEnd' | 'highStart'> {
+  return { lowEnd: 2 ** (Math.min(bits, 64) - 12), highStart: ALL_PAGES };
+}
+
+export function signExtended(bits: number): Pick<AddressSpace, 'lowEnd' | 'highStart'> {
+  const half = 2 ** (bits - 13);
+  return { lowEnd: half, highStart: ALL_PAGES - half };
+}
+
+/** The upper end of the address space only: all bits above are 1. */
+export function upperEnd(bits: number): Pick<AddressSpace, 'lowEnd' | 'highStart'> {
+  return { lowEnd: 0, highStart: ALL_PAGES - 2 ** (bits - 12) };
+}
+
+/** The page that entry `index` of the root maps first: in the upper part the bits above the tables' are 1. */
+export function rootPage(space: AddressSpace, page: number): number {
+  return page < space.lowEnd ? page : page + highOffset(space);
+}
+
+/** What lies between a page of the upper part and the page the tables decode. */
+export function highOffset({ highStart, format }: AddressSpace): number {
+  return highStart === ALL_PAGES ? 0 : ALL_PAGES - 2 ** (format.addressBits - 12);
+}

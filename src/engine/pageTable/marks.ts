@@ -1,0 +1,27 @@
+import { type CompiledFormat } from '../formats/compile';
+import { isAccessed, isDirty } from './entry';
+import { ACCESSED, DIRTY } from './runColumns';
+
+/** ACCESSED | DIRTY of one leaf. */
+export function marksOf(format: CompiledFormat, lo: number, hi: number): number {
+  return (isAccessed(format, lo, hi) ? ACCESSED : 0) | (isDirty(format, lo, hi) ? DIRTY : 0);
+}
+
+/** Whether hardware may change the dirty mark of this leaf: where another bit allows it (Arm DBM), that bit must be set. */
+function hasDirtyMark(format: CompiledFormat, lo: number, hi: number): boolean {
+  const { dirtyMaskLo, dirtyMaskHi, dirtyMarkLo, dirtyMarkHi } = format;
+  const otherLo = dirtyMaskLo & ~dirtyMarkLo;
+  const otherHi = dirtyMaskHi & ~dirtyMarkHi;
+  return (
+    (lo & otherLo) === (format.dirtyValueLo & otherLo) && (hi & otherHi) === (format.dirtyValueHi & otherHi)
+  );
+}
+
+/** The low (high) half without what hardware changes in this leaf. */
+export function unmarkedLo(format: CompiledFormat, lo: number, hi: number): number {
+  return lo & ~(format.accessedLo | (hasDirtyMark(format, lo, hi) ? format.dirtyMarkLo : 0));
+}
+
+export function unmarkedHi(format: CompiledFormat, lo: number, hi: number): number {
+  return hi & ~(format.accessedHi | (hasDirtyMark(format, lo, hi) ? format.dirtyMarkHi : 0));
+}
