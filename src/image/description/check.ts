@@ -3,10 +3,11 @@ import { FRAME_BYTES, hex, parseInteger } from '../../engine/values';
 import { type DescribedSegment } from '../readers/reader';
 import { PHYSICAL_END } from '../segments';
 import { type JsonText, nodeAt, rangeOf, type TextRange } from './jsonText';
-import { REGISTERS, type RegisterSpec } from './registers';
+import { type IommuKind, REGISTERS, type RegisterSpec } from './registers';
+import { DEVICE_IDS, parseRequesters } from './requesters';
 import { pathText } from './shape';
 import { type TextProblem } from './textProblem';
-import { type DescribedIommu, type ImageDescription } from './types';
+import { type DescribedIommu, type IdRange, type ImageDescription } from './types';
 
 const MAX_PROBLEMS = 100;
 
@@ -17,6 +18,8 @@ interface Shape {
     readonly name: string;
     readonly kind: DescribedIommu['kind'];
     readonly segment?: number | undefined;
+    readonly base?: number | string | undefined;
+    readonly requesters?: readonly string[] | undefined;
     readonly registers: Readonly<Record<string, unknown>>;
   }[];
 }
@@ -25,6 +28,13 @@ interface RawSegment {
   readonly paddr: number | string;
   readonly offset: number | string;
   readonly length?: number | string | undefined;
+}
+
+/** A range of `requesters` and where it stands. */
+interface NamedRange extends IdRange {
+  readonly segment: number;
+  readonly iommu: number;
+  readonly index: number;
 }
 
 /** Turns a description of the right shape into values and checks what a shape cannot say. */
@@ -46,6 +56,7 @@ export function checkMeaning(
 
 class Checker {
   readonly problems: TextProblem[] = [];
+  private readonly named: NamedRange[] = [];
 
   constructor(private readonly json: JsonText) {}
 
@@ -120,7 +131,7 @@ class Checker {
 
   iommus(raw: Shape['iommus']): DescribedIommu[] {
     const names = new Map<string, number>();
-    return raw.map(({ name, kind, segment = 0, registers }, i) => {
+    const iommus = raw.map(({ name, kind, segment = 0, base, requesters, registers }, i) => {
       const same = names.get(name);
       if (same !== undefined) {
         const message = `"${name}" is the name of iommus[${same}] too`;
@@ -138,8 +149,67 @@ class Checker {
         if (typeof value !== 'number' && typeof value !== 'string') return [];
         return [[register.name, this.register(register, value, ['iommus', i, 'registers', register.name])]];
       });
-      return { name, kind, segment, registers: new Map(values) };
+      return {
+        name,
+        kind,
+        segment,
+        ...(base !== undefined && { base: this.exact(base, PHYSICAL_END - 1, ['iommus', i, 'base']) }),
+        ...(requesters && {
+          requesters: requesters.flatMap((text, index) => {
+            const range = this.range(text, kind, ['iommus', i, 'requesters', index]);
+            if (range) this.named.push({ ...range, segment, iommu: i, index });
+            return range ?? [];
+          }),
+        }),
+        registers: new Map(values),
+      };
     });
+    this.findSharedRequesters();
+    return iommus;
+  }
+
+  /** The range, or nothing when it is none. */
+  private range(text: string, kind: IommuKind, path: JSONPath): IdRange | undefined {
+    const range = parseRequesters(text);
+    const { name, bits } = DEVICE_IDS[kind];
+    if (!range || range.first >= 1n << BigInt(bits) || range.last >= 1n << BigInt(bits)) {
+      const hint = `Write bus:device.function, or numbers up to ${hex(2 ** bits - 1)}.`;
+      this.report('error', 'requester-width', path, `"${text}" is too large: ${name} has ${bits} bits`, hint);
+      return undefined;
+    }
+    const [start, end] = [Number(range.first), Number(range.last) + 1];
+    if (start < end) return { start, end };
+    const message = `"${text}" ends before it begins`;
+    this.report('error', 'requester-range', path, message, 'Write the lower one first; both are included.');
+    return undefined;
+  }
+
+  /** A device that two IOMMUs of one segment name cannot be told by its id alone: worth a warning. */
+  private findSharedRequesters(): void {
+    const ranges = this.named.sort((a, b) => a.segment - b.segment || a.start - b.start || a.iommu - b.iommu);
+    /** Of the ranges of this segment so far, the one that reaches furthest, and the furthest of another IOMMU. */
+    let furthest: NamedRange | undefined;
+    let second: NamedRange | undefined;
+    for (const range of ranges) {
+      if (furthest?.segment !== range.segment) [furthest, second] = [undefined, undefined];
+      const other = furthest?.iommu === range.iommu ? second : furthest;
+      if (other && range.start < other.end) this.reportShared(range, other);
+      if (!furthest || range.end > furthest.end) {
+        if (furthest && furthest.iommu !== range.iommu) second = furthest;
+        furthest = range;
+      } else if (range.iommu !== furthest.iommu && range.end > (second?.end ?? 0)) second = range;
+    }
+  }
+
+  private reportShared(a: NamedRange, b: NamedRange): void {
+    const [low, high] = a.iommu < b.iommu ? [a, b] : [b, a];
+    this.report(
+      'warning',
+      'shared-requesters',
+      ['iommus', high.iommu, 'requesters', high.index],
+      `overlaps iommus[${low.iommu}].requesters[${low.index}] at ${hex(Math.max(a.start, b.start))}`,
+      'A device of one segment belongs to one IOMMU; otherwise the IOMMU must be named when it is asked for.',
+    );
   }
 
   private register({ name, bits }: RegisterSpec, raw: number | string, path: JSONPath): bigint {

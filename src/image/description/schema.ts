@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { IOMMU_KINDS, type IommuKind, KIND_TITLES, REGISTERS } from './registers';
+import { DEVICE_IDS, REQUESTERS_TEXT } from './requesters';
 
 /**
  * The shape of a `NAME.iopte.json` file. The JSON schema of the editor is made from it, hence the descriptions and the
@@ -87,6 +88,17 @@ const iommu = (kind: IommuKind) =>
       .max(0xffff)
       .optional()
       .meta({ description: 'PCI segment (domain) whose devices it translates. Left out: 0.' }),
+    base: integer(
+      'Physical address of its registers (MMIO base), as "0x…". Matches it with the firmware tables (DMAR, IVRS, IORT) in the image.',
+    ).optional(),
+    requesters: z
+      .array(z.string().regex(REQUESTERS_TEXT))
+      .min(1)
+      .optional()
+      .meta({
+        description: `The devices it translates for: ${DEVICE_IDS[kind].name} of ${DEVICE_IDS[kind].bits} bits or bus:device.function each, or first-last with both included. Left out: every device of the segment that no other IOMMU names.`,
+        defaultSnippets: [{ label: 'requesters', body: ['${1:00:00.0-ff:1f.7}'] }],
+      }),
     registers: registers(kind),
   });
 

@@ -129,15 +129,22 @@ const EXPECTED: Partial<Record<string, string>> = {
   name: 'a name',
   kind: `one of ${IOMMU_KINDS.map((kind) => `"${kind}"`).join(', ')}`,
   segment: 'a PCI segment from 0 to 65535',
+  requesters: 'a list of at least one "00:02.0", "00:00.0-00:1f.7" or "0x100-0x1ff"',
   registers: 'registers by name: {"RTADDR": "0x…"}',
   $schema: 'the name of a schema',
+};
+
+/** What a list holds. */
+const EXPECTED_ELEMENTS: Partial<Record<string, string>> = {
+  segments: '{"paddr", "offset", "length"}',
+  iommus: '{"name", "kind", "registers"}',
+  requesters: '"00:02.0", "00:00.0-00:1f.7" or "0x100-0x1ff"',
 };
 
 /** What belongs at a path. */
 function expected(path: JSONPath): string {
   const last = path.at(-1);
   if (last === undefined) return 'an object {"version", "image", "iommus"}';
-  if (typeof last === 'number')
-    return path.at(-2) === 'segments' ? '{"paddr", "offset", "length"}' : '{"name", "kind", "registers"}';
+  if (typeof last === 'number') return EXPECTED_ELEMENTS[String(path.at(-2))] ?? NUMBER;
   return (path.at(-2) === 'registers' ? undefined : EXPECTED[last]) ?? NUMBER;
 }

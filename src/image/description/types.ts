@@ -16,6 +16,16 @@ export interface DescribedIommu {
   readonly kind: IommuKind;
   /** PCI segment (domain). */
   readonly segment: number;
+  /** Physical byte address of its registers: tells it from the others in the firmware's tables. */
+  readonly base?: number;
+  /** The devices it translates for, as it knows them; absent: any that no other IOMMU of the segment names. */
+  readonly requesters?: readonly IdRange[];
   /** By the specification's names; those that were not given are absent. */
   readonly registers: ReadonlyMap<string, bigint>;
+}
+
+/** Half-open range of requester ids, StreamIDs or device_ids. */
+export interface IdRange {
+  readonly start: number;
+  readonly end: number;
 }

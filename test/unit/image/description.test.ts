@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import {
   checkDescription,
   type DescribedIommu,
+  describedOwners,
   type ImageDescription,
   IOMMU_KINDS,
   parseDescription,
@@ -59,6 +60,44 @@ describe('description files: what is read', () => {
     assert.deepEqual(segments, [{ paddr: 0, offset: 0 }]);
   });
 
+  it('whose devices: bus:device.function and numbers, both ends included, up to the width of each kind', () => {
+    const owned = (kind: string, register: object, ...requesters: string[]): object => ({
+      name: kind,
+      kind,
+      base: '0xfed90000',
+      requesters,
+      registers: register,
+    });
+    const text = described({
+      iommus: [
+        owned('vt-d', { RTADDR: 0 }, '00:02.0', '3:1F.7', '00:00.0-00:1f.7', '0x100-0x1ff', '65535'),
+        owned('amd-vi', { DevTabBase: 0 }, '0xff00-0xff00'),
+        owned('smmuv3', { STRTAB_BASE: 0, STRTAB_BASE_CFG: 0 }, '0x10000-0xffffffff'),
+        owned('riscv', { ddtp: 0 }, '0x10000-0xffffff'),
+      ],
+    });
+    const { iommus } = value(parseDescription(text));
+    assert.deepEqual(
+      iommus.map(({ base, requesters }) => [base, requesters]),
+      [
+        [
+          0xfed9_0000,
+          [
+            { start: 0x10, end: 0x11 },
+            { start: 0x3ff, end: 0x400 },
+            { start: 0, end: 0x100 },
+            { start: 0x100, end: 0x200 },
+            { start: 0xffff, end: 0x10000 },
+          ],
+        ],
+        [0xfed9_0000, [{ start: 0xff00, end: 0xff01 }]],
+        [0xfed9_0000, [{ start: 0x10000, end: 2 ** 32 }]],
+        [0xfed9_0000, [{ start: 0x10000, end: 2 ** 24 }]],
+      ],
+    );
+    assert.deepEqual(marks(text), ['description/shared-requesters: "0x10000-0xffffff"']);
+  });
+
   for (const kind of IOMMU_KINDS) {
     it(`every register of ${kind}, up to its width`, () => {
       const registers = Object.fromEntries(
@@ -70,17 +109,25 @@ describe('description files: what is read', () => {
   }
 
   const name = fc.string({ minLength: 1, maxLength: 8 });
+  const ID_BITS = { 'vt-d': 16, 'amd-vi': 16, smmuv3: 32, riscv: 24 };
   const iommu = fc.constantFrom(...IOMMU_KINDS).chain((kind) =>
     fc.record(
       {
         name,
         kind: fc.constant(kind),
         segment: fc.nat(0xffff),
+        base: fc.nat(2 ** 31 - 1).map((frame) => frame * 4096),
+        requesters: fc.array(
+          fc
+            .tuple(fc.nat(2 ** ID_BITS[kind] - 1), fc.nat(2 ** ID_BITS[kind] - 1))
+            .map(([a, b]) => ({ start: Math.min(a, b), end: Math.max(a, b) + 1 })),
+          { minLength: 1, maxLength: 4 },
+        ),
         registers: fc
           .tuple(...REGISTERS[kind].map(({ bits }) => fc.bigInt({ min: 0n, max: (1n << BigInt(bits)) - 1n })))
           .map((values) => new Map(REGISTERS[kind].map((register, i) => [register.name, values[i] ?? 0n]))),
       },
-      { noNullPrototype: true },
+      { noNullPrototype: true, requiredKeys: ['name', 'kind', 'segment', 'registers'] },
     ),
   );
   const iommus: fc.Arbitrary<DescribedIommu[]> = fc.uniqueArray(iommu, {
@@ -150,6 +197,49 @@ describe('description files: what is wrong, and where', () => {
       described({ iommus: [{ ...iommu, segment: 65536 }] }),
       ['description/value: 65536'],
     ],
+    [
+      'requesters that are none',
+      described({ iommus: [{ ...iommu, requesters: ['02.0', '0000:00:02.0', '0x', 7, '1-2-3', ''] }] }),
+      [
+        'description/value: "02.0"',
+        'description/value: "0000:00:02.0"',
+        'description/value: "0x"',
+        'description/value: 7',
+        'description/value: "1-2-3"',
+        'description/value: ""',
+      ],
+    ],
+    [
+      'an empty list of requesters',
+      described({ iommus: [{ ...iommu, requesters: [] }] }),
+      ['description/value: []'],
+    ],
+    [
+      'requesters of more bits than there are',
+      described({ iommus: [{ ...iommu, requesters: ['0x0-0x10000', '0x10000000000000000'] }] }),
+      ['description/requester-width: "0x0-0x10000"', 'description/requester-width: "0x10000000000000000"'],
+    ],
+    [
+      'a range that ends before it begins',
+      described({ iommus: [{ ...iommu, requesters: ['00:02.0-00:01.7'] }] }),
+      ['description/requester-range: "00:02.0-00:01.7"'],
+    ],
+    [
+      'a base of 52 bits and more',
+      described({ iommus: [{ ...iommu, base: '0x10000000000000' }] }),
+      ['description/address-width: "0x10000000000000"'],
+    ],
+    [
+      'a device that two IOMMUs of a segment name (a warning)',
+      described({
+        iommus: [
+          { ...iommu, requesters: ['0x0-0xff', '0x80-0x8f'] },
+          { ...iommu, name: 'b', requesters: ['0x200-0x2ff', '00:1f.7'] },
+          { ...iommu, name: 'c', segment: 1, requesters: ['0x0-0xffff'] },
+        ],
+      }),
+      ['description/shared-requesters: "00:1f.7"'],
+    ],
     ['an empty list of segments', withSegments(), ['description/value: []']],
     ['a negative address', withSegments({ paddr: -4096, offset: 0 }), ['description/value: -4096']],
     [
@@ -188,6 +278,32 @@ describe('description files: what is wrong, and where', () => {
     });
   }
 
+  it('finds every requester range that another IOMMU of the segment overlaps', () => {
+    const range = fc.tuple(fc.nat(40), fc.nat(12)).map(([start, more]) => ({ start, last: start + more }));
+    const owner = fc.tuple(fc.nat(1), fc.array(range, { minLength: 1, maxLength: 4 }));
+    fc.assert(
+      fc.property(fc.array(owner, { minLength: 1, maxLength: 4 }), (owners) => {
+        const iommus = owners.map(([segment, ranges], i) => ({
+          ...iommu,
+          name: `${i}`,
+          segment,
+          requesters: ranges.map(({ start, last }) => `${start}-${last}`),
+        }));
+        const shared = owners.some(([segment, ranges], i) =>
+          owners.some(
+            ([other, others], j) =>
+              i < j &&
+              segment === other &&
+              ranges.some((a) => others.some((b) => a.start <= b.last && b.start <= a.last)),
+          ),
+        );
+        const codes = checkDescription(described({ iommus })).map(({ code }) => code);
+        assert.equal(codes.includes('description/shared-requesters'), shared);
+        assert.ok(codes.every((code) => code === 'description/shared-requesters'));
+      }),
+    );
+  });
+
   it('lists the known registers, and the right spelling of a misspelt one', () => {
     const text = described({ iommus: [{ ...iommu, registers: { RTADDR: 0, gsts: 0 } }] });
     const [problem] = checkDescription(text);
@@ -208,5 +324,37 @@ describe('description files: what is wrong, and where', () => {
       assert.ok(problems.length > 0 && problems.length <= 100);
     }
     assert.deepEqual(marks(' '.repeat(2 ** 24 + 1)), ['description/too-long:  ']);
+  });
+});
+
+describe('description files: which IOMMU owns a device', () => {
+  const owning = (name: string, segment: number, ...ranges: [number, number][]) => ({
+    name,
+    segment,
+    ...(ranges.length > 0 && { requesters: ranges.map(([start, end]) => ({ start, end })) }),
+  });
+  const names = (iommus: ReturnType<typeof owning>[], segment: number, id: number): string[] =>
+    describedOwners(iommus, segment, id).map(({ name }) => name);
+
+  it('the one that names it, else those of the segment that name none', () => {
+    const iommus = [
+      owning('graphics', 0, [0x10, 0x11]),
+      owning('rest', 0),
+      owning('other', 1, [0, 0x100], [0x200, 0x300]),
+    ];
+    assert.deepEqual(names(iommus, 0, 0x10), ['graphics']);
+    assert.deepEqual(names(iommus, 0, 0x11), ['rest']);
+    assert.deepEqual(names(iommus, 1, 0xff), ['other']);
+    assert.deepEqual(names(iommus, 1, 0x100), []);
+    assert.deepEqual(names(iommus, 1, 0x2ff), ['other']);
+    assert.deepEqual(names(iommus, 2, 0x10), []);
+  });
+
+  it('all that claim it', () => {
+    assert.deepEqual(names([owning('a', 0), owning('b', 0)], 0, 5), ['a', 'b']);
+    assert.deepEqual(names([owning('a', 0, [0, 8]), owning('b', 0, [4, 8]), owning('c', 0)], 0, 5), [
+      'a',
+      'b',
+    ]);
   });
 });
