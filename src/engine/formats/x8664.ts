@@ -27,30 +27,22 @@ interface Flavour {
   readonly names: readonly string[];
   /** VT-d has an extended-accessed flag in bit 10; for others the bit is software's. */
   readonly extendedAccessed: boolean;
+  /** Bit 63 disables execution; VT-d 4.1 has no execute requests and ignores it. */
+  readonly executeDisable: boolean;
+  /** Table entries say how the next table is cached. */
+  readonly cachesTables: boolean;
   /** AMD64 reserves bit 8 of entries of levels 4 and 5. */
   readonly reservesRootGlobal: boolean;
 }
 
 function makeLayout(flavour: Flavour) {
   const { flag, address, ignored, reserved } = fieldMakers(flavour.specification);
+  const index = (name: string, bit: number, at: number) =>
+    flag(name, at, 'attribute', `bit ${bit} of the PAT index is 1`, `bit ${bit} of the PAT index is 0`);
   const common: readonly BitField[] = [
     flag('P', 0, 'control', 'present', 'not present'),
     flag('R/W', 1, 'permission', 'writes allowed', 'writes not allowed'),
     flag('U/S', 2, 'permission', 'user and supervisor requests', 'supervisor requests only'),
-    flag(
-      'PWT',
-      3,
-      'attribute',
-      'bit 0 of the index into the PAT is 1',
-      'bit 0 of the index into the PAT is 0',
-    ),
-    flag(
-      'PCD',
-      4,
-      'attribute',
-      'bit 1 of the index into the PAT is 1',
-      'bit 1 of the index into the PAT is 0',
-    ),
     flag('A', 5, 'status', 'accessed', 'not accessed'),
     ...(flavour.extendedAccessed
       ? [
@@ -60,26 +52,15 @@ function makeLayout(flavour: Flavour) {
         ]
       : [ignored(11, 9)]),
     ignored(62, 52),
-    flag(
-      flavour.extendedAccessed ? 'XD' : 'NX',
-      63,
-      'permission',
-      'execute not allowed, where that is enabled',
-      'execute allowed',
-    ),
+    flavour.executeDisable
+      ? flag('NX', 63, 'permission', 'execute not allowed', 'execute allowed')
+      : flag('XD', 63, 'ignored', 'execute not allowed for CPUs, ignored here', 'ignored by hardware'),
   ];
-  const pat = (bit: number) =>
-    flag(
-      'PAT',
-      bit,
-      'attribute',
-      'bit 2 of the index into the PAT is 1',
-      'bit 2 of the index into the PAT is 0',
-    );
 
   function table({ level }: LevelRule): BitField[] {
     return [
       ...common,
+      ...(flavour.cachesTables ? [index('PWT', 0, 3), index('PCD', 1, 4)] : [ignored(4, 3)]),
       ignored(6),
       level < PML4 ? flag('PS', 7, 'control', 'maps a large page', 'points to a table') : reserved(7),
       flavour.reservesRootGlobal && level >= PML4 ? reserved(8) : ignored(8),
@@ -90,14 +71,16 @@ function makeLayout(flavour: Flavour) {
   function leaf({ level, shift }: LevelRule): BitField[] {
     const large: BitField[] = [
       flag('PS', 7, 'control', `maps a ${level === 2 ? '2M' : '1G'} page`, 'points to a table'),
-      pat(12),
+      index('PAT', 2, 12),
       reserved(shift - 1, 13),
     ];
     return [
       ...common,
+      index('PWT', 0, 3),
+      index('PCD', 1, 4),
       flag('D', 6, 'status', 'dirty', 'clean'),
-      flag('G', 8, 'attribute', 'global', 'not global'),
-      ...(level === 1 ? [pat(7)] : large),
+      flag('G', 8, 'attribute', 'global for CPUs', 'not global'),
+      ...(level === 1 ? [index('PAT', 2, 7)] : large),
       address('ADDR', 51, shift, 'page at'),
     ];
   }
@@ -143,7 +126,7 @@ function x8664(flavour: Flavour): PageTableFormat {
     layout: makeLayout(flavour),
     reserved(shape, { level, shift }, { outputBits = 52, largePages, features }) {
       const beyond = outputBits < 52 ? mask(51, outputBits) : 0n;
-      const execute = features?.executeDisable === false ? EXECUTE_DISABLE : 0n;
+      const execute = flavour.executeDisable && features?.executeDisable === false ? EXECUTE_DISABLE : 0n;
       if (shape === 'table') {
         const pageSize = level >= PML4 ? PAGE_SIZE : 0n;
         const global = flavour.reservesRootGlobal && level >= PML4 ? GLOBAL : 0n;
@@ -163,6 +146,8 @@ export const vtdFirstStage: PageTableFormat = x8664({
   specification: 'VT-d 4.1 §9.7',
   names: ['FS-PTE', 'FS-PDE', 'FS-PDPE', 'FS-PML4E', 'FS-PML5E'],
   extendedAccessed: true,
+  executeDisable: false,
+  cachesTables: false,
   reservesRootGlobal: false,
 });
 
@@ -173,5 +158,7 @@ export const amdV2: PageTableFormat = x8664({
   specification: 'AMD 24593 §5.3',
   names: ['PTE', 'PDE', 'PDPE', 'PML4E', 'PML5E'],
   extendedAccessed: false,
+  executeDisable: true,
+  cachesTables: true,
   reservesRootGlobal: true,
 });
