@@ -50,6 +50,13 @@ async function openPages(
       'Dump again, with a lower level of makedumpfile -d.',
     );
   }
+  if (header.descriptors >= source.size) {
+    return failure(
+      'image/kdump-truncated',
+      `${name} holds headers only: the descriptors of its ${dumped.count} pages start past its end (${source.size} bytes).`,
+      'The file is cut short: copy it again, or dump again.',
+    );
+  }
   const segments = new SegmentList();
   dumped.ranges(MOST_RANGES, (start, end) => {
     segments.append(start * pageBytes, start * pageBytes, (end - start) * pageBytes);

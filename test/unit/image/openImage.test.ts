@@ -40,8 +40,7 @@ describe('opening an image: format by content', () => {
   });
 
   const known: [string, string][] = [
-    ['KDUMP   ', 'a compressed kdump file'],
-    ['makedumpfile\0', 'a flattened makedumpfile dump'],
+    ['DISKDUMP', 'a diskdump file'],
     ['EMiL', 'a LiME memory dump'],
     ['QEVM', 'a QEMU savevm stream'],
     ['PAGEDU64', 'a Windows crash dump'],

@@ -30,7 +30,6 @@ const SUB_HEADER_BYTES = 104;
 const NEWEST = 6;
 /** The dump was cut short by its writer. */
 const INCOMPLETE = 8;
-const DESCRIPTOR_BYTES = 24;
 /** Blocks are pages of the dumped kernel. */
 const PAGE_SIZES = [4096, 8192, 16_384, 32_768, 65_536];
 /** Of one bitmap: 32 TiB of 4 KiB pages. */
@@ -205,7 +204,7 @@ function checkSizes(
       AGAIN,
     );
   }
-  if (descriptors + DESCRIPTOR_BYTES <= size) return undefined;
+  if (descriptors <= size) return undefined;
   return refused(
     'truncated',
     `${name}: the page descriptors at offset ${descriptors} lie past the end of the file (${size} bytes).`,
