@@ -71,6 +71,8 @@ export interface Register {
 export interface PageWindow {
   readonly startPage: number;
   readonly endPage: number;
+  /** Requests with a PASID are translated there as elsewhere (VT-d). */
+  readonly translatesPasids?: boolean;
 }
 
 /** The vendor's own words for what every vendor has. */
@@ -106,8 +108,11 @@ export interface DeviceDirectory {
   titleOf(role: StructureRole): { readonly title: string; readonly section: string };
   /** What an index of such an entry within a 4 KiB frame means: `bus 0x3`; undefined where a frame does not tell. */
   placeOf?(role: StructureRole, index: number): string | undefined;
-  /** The vendor's own name or code for a fault: `fault reason 6h`, `F_TRANSLATION`; undefined where hardware has none. */
-  faultCode(fault: Fault, access: 'read' | 'write'): string | undefined;
+  /**
+   * The vendor's own name or code for a fault: `fault reason 6h`, `F_TRANSLATION`; undefined where hardware has none. `stage`:
+   * the one that refused; null: before any table.
+   */
+  faultCode(fault: Fault, access: 'read' | 'write', stage: 1 | 2 | null): string | undefined;
 }
 
 /** One vendor's way from registers to a directory. */
