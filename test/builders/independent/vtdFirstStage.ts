@@ -143,7 +143,7 @@ function permissions(bench: FirstStage): void {
 
 function absences(bench: FirstStage): void {
   const { frames, tree, levels, cases } = bench;
-  for (let level = levels; level >= 1; level--) {
+  for (let level: number = levels; level >= 1; level--) {
     const iova = 70n * spanOf(levels) + 3n * spanOf(level) + 0x123n * (level === levels ? 0n : 1n);
     tree.set(iova, level, x86Leaf(TARGET, 1) & ~X86.present);
     const why = `P = 0 in level ${level}, other bits do not matter, §9.7`;
