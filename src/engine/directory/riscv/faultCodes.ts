@@ -1,0 +1,71 @@
+import { type Fault } from '../faults';
+
+// Causes of RISC-V IOMMU 1.0 §4.2, table "Fault record CAUSE field encodings". Requests that execute (1, 12, 20) are not asked for.
+
+const CAUSES: Readonly<Record<number, string>> = {
+  5: 'Read access fault',
+  7: 'Write/AMO access fault',
+  13: 'Read page fault',
+  15: 'Write/AMO page fault',
+  21: 'Read guest-page fault',
+  23: 'Write/AMO guest-page fault',
+  256: 'All inbound transactions disallowed',
+  257: 'DDT entry load access fault',
+  258: 'DDT entry not valid',
+  259: 'DDT entry misconfigured',
+  260: 'Transaction type disallowed',
+  265: 'PDT entry load access fault',
+  266: 'PDT entry not valid',
+  267: 'PDT entry misconfigured',
+};
+
+type Code =
+  | number
+  /** Of a read and of a write, in the first and in the second stage. */
+  | 'page-fault'
+  /** Of a read and of a write. */
+  | 'access-fault';
+
+/** interrupt-window is no fault: the request goes through the MSI page table. */
+const CODES: Partial<Readonly<Record<Fault, Code>>> = {
+  'translation-blocked': 256,
+  'requester-out-of-range': 260,
+  'pasid-not-supported': 260,
+  'pasid-out-of-range': 260,
+  'root-entry-not-present': 258,
+  'root-entry-reserved': 259,
+  'root-entry-unreadable': 257,
+  'context-entry-not-present': 258,
+  'context-entry-reserved': 259,
+  'context-entry-invalid': 259,
+  'context-entry-unreadable': 257,
+  'process-entry-not-present': 266,
+  'process-entry-reserved': 267,
+  'process-entry-invalid': 267,
+  'process-entry-unreadable': 265,
+  'address-width': 'page-fault',
+  'not-present': 'page-fault',
+  'read-denied': 'page-fault',
+  'write-denied': 'page-fault',
+  'entry-reserved': 'page-fault',
+  'access-flag': 'page-fault',
+  'dirty-flag': 'page-fault',
+  'address-size': 'access-fault',
+  'table-unreadable': 'access-fault',
+};
+
+/** The cause that a fault record gives; undefined where hardware has none. */
+export function riscvFaultCode(fault: Fault, access: 'read' | 'write', stage: 1 | 2 | null): string | undefined {
+  const code = CODES[fault];
+  if (code === undefined) return undefined;
+  const write = access === 'write';
+  const cause =
+    code === 'page-fault'
+      ? (stage === 2 ? 21 : 13) + (write ? 2 : 0)
+      : code === 'access-fault'
+        ? write
+          ? 7
+          : 5
+        : code;
+  return `cause ${cause} (${CAUSES[cause] ?? ''})`;
+}

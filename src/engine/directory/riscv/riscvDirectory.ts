@@ -1,0 +1,182 @@
+import { type BitField, bits } from '../../bits/bitFields';
+import { type PhysicalMemory } from '../../memory/physicalMemory';
+import { READ_WRITE } from '../../pageTable/entryClass';
+import { type AddressSpace } from '../../pageTable/addressSpace';
+import { type Failure } from '../../result';
+import { pasid as pasidOf, type Pasid, type RequesterId } from '../../values';
+import {
+  type DeviceDirectory,
+  type DirectoryAnswer,
+  type DirectoryDevice,
+  type DirectoryLookup,
+  type Register,
+  type StructureEntry,
+  type StructureRole,
+  type VendorWords,
+} from '../deviceDirectory';
+import { type Fault } from '../faults';
+import { notRead } from './contextChecks';
+import { DeviceTables } from './deviceTables';
+import {
+  DDTE_LAYOUT,
+  PDTE_LAYOUT,
+  PROCESS_LAYOUT,
+  isOn,
+  readContext,
+  readPointer,
+  type DeviceContext,
+  type ModePointer,
+} from './entries';
+import { riscvFaultCode } from './faultCodes';
+import { ProcessTables } from './processTables';
+import { DDTP_MODES, riscvRegisters, type RiscvRegisters } from './registers';
+import { RiscvSpaces } from './spaces';
+
+/** Rows of processes that are given at most. */
+const MOST_PROCESSES_OF_DEVICE = 65_536;
+const MOST_PROCESSES = 200_000;
+
+const OFF = 0;
+const BARE = 1;
+
+const TITLES: Readonly<Record<StructureRole, { readonly title: string; readonly section: string }>> = {
+  root: { title: 'Non-leaf DDT entry', section: 'RISC-V IOMMU 1.0 §3.1.1' },
+  context: { title: 'Device context (DC)', section: 'RISC-V IOMMU 1.0 §3.1.2' },
+  'process-directory': { title: 'Non-leaf PDT entry', section: 'RISC-V IOMMU 1.0 §3.2.1' },
+  process: { title: 'Process context (PC)', section: 'RISC-V IOMMU 1.0 §3.2.2' },
+};
+
+/** Device and process directories of the RISC-V IOMMU (1.0 §3.3). */
+export class RiscvDirectory implements DeviceDirectory {
+  readonly mode: string;
+  readonly words: VendorWords = {
+    requester: 'device_id',
+    pasid: 'process_id',
+    stage1Tag: 'PSCID',
+    stage2Tag: 'GSCID',
+    contextEntry: 'DC',
+  };
+  readonly off?: { readonly answer: DirectoryAnswer; readonly why: string };
+  /** Interrupt messages are told by each device context, not by a fixed range. */
+  readonly interruptWindow = undefined;
+  readonly registers: readonly Register[];
+  readonly #memory: PhysicalMemory;
+  readonly #registers: RiscvRegisters;
+  readonly #tables: DeviceTables;
+  readonly #spaces: RiscvSpaces;
+
+  constructor(memory: PhysicalMemory, registers: RiscvRegisters, given: ReadonlyMap<string, bigint>) {
+    this.#memory = memory;
+    this.#registers = registers;
+    this.registers = riscvRegisters(given);
+    this.#tables = new DeviceTables(memory, registers);
+    this.#spaces = new RiscvSpaces(memory, registers);
+    const mode = Number(bits(registers.ddtp, 3, 0));
+    this.mode = `RISC-V ${DDTP_MODES[mode] ?? ''}`;
+    if (mode === OFF) {
+      const why = 'ddtp.iommu_mode is Off: all inbound transactions are disallowed.';
+      this.off = { answer: { kind: 'fault', fault: 'translation-blocked', why }, why };
+    } else if (mode === BARE) {
+      const why = 'ddtp.iommu_mode is Bare: every request passes untranslated.';
+      this.off = { answer: { kind: 'pass-through', permission: READ_WRITE }, why };
+    }
+  }
+
+  layouts(role: StructureRole): readonly (readonly BitField[])[] {
+    if (role === 'context') return this.#tables.contextLayout;
+    return role === 'root' ? DDTE_LAYOUT : role === 'process' ? PROCESS_LAYOUT : PDTE_LAYOUT;
+  }
+
+  titleOf(role: StructureRole) {
+    return TITLES[role];
+  }
+
+  faultCode(fault: Fault, access: 'read' | 'write', stage: 1 | 2 | null): string | undefined {
+    return riscvFaultCode(fault, access, stage);
+  }
+
+  /** In the order of the specification's process to translate an IOVA (§3.3). */
+  lookup(requester: RequesterId, pasid: Pasid | null): DirectoryLookup {
+    if (this.off) return { answer: this.off.answer, entries: [] };
+    const { entries, found } = this.#tables.locate(requester);
+    if (!found.ok) return { answer: { kind: 'fault', ...found.refusal }, entries };
+    const context = readContext(found.words);
+    return { answer: this.#answer(context, pasid, entries), entries };
+  }
+
+  problems(): Failure[] {
+    return this.off ? [] : this.#tables.problems();
+  }
+
+  *devices(): Generator<DirectoryDevice | undefined> {
+    if (this.off) return;
+    let left = MOST_PROCESSES;
+    for (const requester of this.#tables.devices()) {
+      if (requester === undefined) {
+        yield undefined;
+        continue;
+      }
+      yield { requester, pasid: null, lookup: this.lookup(requester, null) };
+      const most = Math.min(left, MOST_PROCESSES_OF_DEVICE);
+      let given = 0;
+      for (const pasid of this.#processesOf(requester)) {
+        if (pasid === undefined) {
+          yield undefined;
+          continue;
+        }
+        if (given >= most) break;
+        given++;
+        yield { requester, pasid, lookup: this.lookup(requester, pasid) };
+      }
+      left -= given;
+    }
+  }
+
+  /** Processes with a valid context, without the one that requests without process_id use. */
+  *#processesOf(requester: RequesterId): Generator<Pasid | undefined> {
+    const { found } = this.#tables.locate(requester);
+    if (!found.ok) return;
+    const context = readContext(found.words);
+    const readable = isOn(context, 'PDTV') && context.first.mode !== 0;
+    if (!readable || notRead(context, 0, this.#registers)) return;
+    const known = isOn(context, 'DPE') ? 0 : undefined;
+    for (const pasid of this.#processTables(context).processes(this.#spaces.memoryOf(context)))
+      if (pasid === undefined || pasid !== known) yield pasid;
+  }
+
+  #answer(context: DeviceContext, pasid: Pasid | null, entries: StructureEntry[]): DirectoryAnswer {
+    const { first } = context;
+    if (!isOn(context, 'PDTV')) {
+      if (pasid === null) return this.#translate(context, context.process, first);
+      const why =
+        'The device context has no process directory (tc.PDTV = 0), and the request has a process_id.';
+      return { kind: 'fault', fault: 'pasid-not-supported', why, hint: 'Ask without a process_id.' };
+    }
+    const process = pasid ?? (isOn(context, 'DPE') ? pasidOf(0) : undefined);
+    // Without a process_id, or without a directory, there is no first stage.
+    if (process === undefined || first.mode === 0) return this.#translate(context, 0, { mode: 0, page: 0 });
+    const tables = this.#processTables(context);
+    const tooWide = tables.tooWide(process);
+    if (tooWide) return tooWide;
+    const unread = notRead(context, 0, this.#registers);
+    if (unread) return { kind: 'fault', ...unread };
+    const located = tables.locate(process, entries);
+    if (!located.ok) return located.answer;
+    const [attribute = 0n, fsc = 0n] = located.words;
+    return this.#translate(context, Number(bits(attribute, 31, 12)), readPointer(fsc));
+  }
+
+  /** Through the first stage at `pointer` when it is not Bare, then the second of the context when that is not. */
+  #translate(context: DeviceContext, id: number, pointer: ModePointer): DirectoryAnswer {
+    const unread = notRead(context, pointer.mode, this.#registers);
+    if (unread) return { kind: 'fault', ...unread };
+    const space: AddressSpace | undefined =
+      pointer.mode === 0 ? this.#spaces.secondStage(context) : this.#spaces.firstStage(context, id, pointer);
+    const permission = READ_WRITE;
+    return space ? { kind: 'table', space, permission } : { kind: 'pass-through', permission };
+  }
+
+  #processTables(context: DeviceContext): ProcessTables {
+    return new ProcessTables(this.#memory, this.#registers, context, this.#spaces.secondStage(context));
+  }
+}
