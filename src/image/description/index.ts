@@ -8,7 +8,7 @@ import { type ImageDescription } from './types';
 export { IOMMU_KINDS, type IommuKind, REGISTERS, type RegisterSpec } from './registers';
 export { type TextProblem } from './textProblem';
 export { type DescribedIommu, type IdRange, type ImageDescription } from './types';
-export { describedOwners } from './owners';
+export { type DescribedOwner, type DescribedOwnership, findOwner } from './owners';
 export { writeDescription } from './write';
 
 interface Read {

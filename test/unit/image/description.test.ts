@@ -3,7 +3,6 @@ import fc from 'fast-check';
 import {
   checkDescription,
   type DescribedIommu,
-  describedOwners,
   type ImageDescription,
   IOMMU_KINDS,
   parseDescription,
@@ -324,37 +323,5 @@ describe('description files: what is wrong, and where', () => {
       assert.ok(problems.length > 0 && problems.length <= 100);
     }
     assert.deepEqual(marks(' '.repeat(2 ** 24 + 1)), ['description/too-long:  ']);
-  });
-});
-
-describe('description files: which IOMMU owns a device', () => {
-  const owning = (name: string, segment: number, ...ranges: [number, number][]) => ({
-    name,
-    segment,
-    ...(ranges.length > 0 && { requesters: ranges.map(([start, end]) => ({ start, end })) }),
-  });
-  const names = (iommus: ReturnType<typeof owning>[], segment: number, id: number): string[] =>
-    describedOwners(iommus, segment, id).map(({ name }) => name);
-
-  it('the one that names it, else those of the segment that name none', () => {
-    const iommus = [
-      owning('graphics', 0, [0x10, 0x11]),
-      owning('rest', 0),
-      owning('other', 1, [0, 0x100], [0x200, 0x300]),
-    ];
-    assert.deepEqual(names(iommus, 0, 0x10), ['graphics']);
-    assert.deepEqual(names(iommus, 0, 0x11), ['rest']);
-    assert.deepEqual(names(iommus, 1, 0xff), ['other']);
-    assert.deepEqual(names(iommus, 1, 0x100), []);
-    assert.deepEqual(names(iommus, 1, 0x2ff), ['other']);
-    assert.deepEqual(names(iommus, 2, 0x10), []);
-  });
-
-  it('all that claim it', () => {
-    assert.deepEqual(names([owning('a', 0), owning('b', 0)], 0, 5), ['a', 'b']);
-    assert.deepEqual(names([owning('a', 0, [0, 8]), owning('b', 0, [4, 8]), owning('c', 0)], 0, 5), [
-      'a',
-      'b',
-    ]);
   });
 });
