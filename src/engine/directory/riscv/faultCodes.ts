@@ -55,7 +55,11 @@ const CODES: Partial<Readonly<Record<Fault, Code>>> = {
 };
 
 /** The cause that a fault record gives; undefined where hardware has none. */
-export function riscvFaultCode(fault: Fault, access: 'read' | 'write', stage: 1 | 2 | null): string | undefined {
+export function riscvFaultCode(
+  fault: Fault,
+  access: 'read' | 'write',
+  stage: 1 | 2 | null,
+): string | undefined {
   const code = CODES[fault];
   if (code === undefined) return undefined;
   const write = access === 'write';

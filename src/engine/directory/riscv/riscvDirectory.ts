@@ -56,7 +56,7 @@ export class RiscvDirectory implements DeviceDirectory {
     stage2Tag: 'GSCID',
     contextEntry: 'DC',
   };
-  readonly off?: { readonly answer: DirectoryAnswer; readonly why: string };
+  readonly off: DeviceDirectory['off'];
   /** Interrupt messages are told by each device context, not by a fixed range. */
   readonly interruptWindow = undefined;
   readonly registers: readonly Register[];
@@ -73,13 +73,7 @@ export class RiscvDirectory implements DeviceDirectory {
     this.#spaces = new RiscvSpaces(memory, registers);
     const mode = Number(bits(registers.ddtp, 3, 0));
     this.mode = `RISC-V ${DDTP_MODES[mode] ?? ''}`;
-    if (mode === OFF) {
-      const why = 'ddtp.iommu_mode is Off: all inbound transactions are disallowed.';
-      this.off = { answer: { kind: 'fault', fault: 'translation-blocked', why }, why };
-    } else if (mode === BARE) {
-      const why = 'ddtp.iommu_mode is Bare: every request passes untranslated.';
-      this.off = { answer: { kind: 'pass-through', permission: READ_WRITE }, why };
-    }
+    this.off = offAs(mode);
   }
 
   layouts(role: StructureRole): readonly (readonly BitField[])[] {
@@ -179,4 +173,15 @@ export class RiscvDirectory implements DeviceDirectory {
   #processTables(context: DeviceContext): ProcessTables {
     return new ProcessTables(this.#memory, this.#registers, context, this.#spaces.secondStage(context));
   }
+}
+
+/** What every request meets when there is no device directory. */
+function offAs(mode: number): DeviceDirectory['off'] {
+  if (mode === OFF) {
+    const why = 'ddtp.iommu_mode is Off: all inbound transactions are disallowed.';
+    return { answer: { kind: 'fault', fault: 'translation-blocked', why }, why };
+  }
+  if (mode !== BARE) return undefined;
+  const why = 'ddtp.iommu_mode is Bare: every request passes untranslated.';
+  return { answer: { kind: 'pass-through', permission: READ_WRITE }, why };
 }
