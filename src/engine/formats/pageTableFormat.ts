@@ -144,9 +144,11 @@ export type FormatFeature =
   /** VT-d ECAP.SC and ECAP.DT: bits 11 and 62 of second-stage leaves mean something. */
   | 'snoopControl'
   | 'deviceTlb'
-  /** x86: NXE, the execute-disable bit is not reserved; WPE, supervisor writes need R/W too. */
+  /** x86: the execute-disable bit is not reserved; WPE, supervisor writes need R/W too. */
   | 'executeDisable'
   | 'writeProtect'
+  /** EPT: entries that allow nothing but to execute. */
+  | 'executeOnly'
   /** Arm: CD.HPD clear, so that APTable and XNTable of table entries count. */
   | 'hierarchicalPermissions'
   /** Arm: CD.PAN, privileged requests may not reach what unprivileged ones may. */
