@@ -29,5 +29,7 @@ export function builtVtd(): BuiltImage[] {
     nested(5, 5),
     nested(5, 4),
     nested(4, 5),
+    nested(4, 3),
+    nested(5, 3),
   ];
 }

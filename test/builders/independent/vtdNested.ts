@@ -21,7 +21,7 @@ class Nested {
 
   constructor(
     readonly firstLevels: 4 | 5,
-    readonly secondLevels: 4 | 5,
+    readonly secondLevels: 3 | 4 | 5,
   ) {
     this.second = new Tree(this.frames, secondLevels, ssEntries.pointer);
     this.guest = new GuestSpace(this.frames, (guest, real) => this.second.set(guest, 1, ssLeaf(real, 1)));
@@ -61,7 +61,7 @@ class Nested {
 }
 
 /** First-stage tables of one depth over second-stage tables of another. */
-export function nested(firstLevels: 4 | 5, secondLevels: 4 | 5): BuiltImage {
+export function nested(firstLevels: 4 | 5, secondLevels: 3 | 4 | 5): BuiltImage {
   const bench = new Nested(firstLevels, secondLevels);
   smallPages(bench);
   largeOverSmall(bench);
