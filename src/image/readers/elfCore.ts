@@ -6,10 +6,10 @@ import { reportOverlaps } from '../overlaps';
 import { ProblemList } from '../problems';
 import { PHYSICAL_END, SegmentList, SegmentMap, ZEROS } from '../segments';
 import { CANCELLED } from '../task';
-import { type ElfHeader, exact64, isElf, PHDR_BYTES, readElfHeader, reason } from './elfHeader';
+import { findMisplacement } from './elfMisplacement';
+import { type ElfHeader, exact64, isElf, PHDR_BYTES, PT_LOAD, readElfHeader, reason } from './elfHeader';
 import { formatTitle, type ImageReader, type ReaderOptions, type ReadImage } from './reader';
 
-const PT_LOAD = 1;
 const EM_AARCH64 = 183;
 /** Program headers read in one piece, between two pauses. */
 const HEADERS_PER_READ = 8192;
@@ -47,6 +47,8 @@ class ElfCoreFile {
   private readonly segments = new SegmentList();
   private readonly missing: MissingRange[] = [];
   private loads = 0;
+  /** Bytes that the memory stands lower in the file than the headers say. */
+  private shift = 0;
   /** Bytes past the end of the file that the segment with the highest end claims. */
   private shortfall = 0;
   private zeroBytes = 0;
@@ -63,6 +65,7 @@ class ElfCoreFile {
   ) {}
 
   async open(): Promise<Result<ReadImage>> {
+    this.findShift();
     const stopped = await this.readHeaders();
     if (stopped) return stopped;
     const refused = this.checkWhole();
@@ -81,6 +84,23 @@ class ElfCoreFile {
     return success({ memory, problems: this.problems.all() });
   }
 
+  /** Notices memory that stands lower than its headers say. */
+  private findShift(): void {
+    const { source, header } = this;
+    const found = findMisplacement(source, header);
+    if (!found) return;
+    this.shift = found.shift;
+    const { shift, declared } = found;
+    this.problems.add(
+      'warning',
+      'image/elf-misplaced',
+      `${source.name}: its headers place the memory ${shift} bytes (${hex(shift)}) too high: by them the file would have ` +
+        `${declared} bytes, and it has ${source.size}. The notes before the memory end ${shift} bytes sooner than declared, ` +
+        `and so do the section names after it: the memory is read ${shift} bytes lower.`,
+      'QEMU 7.2 writes such files when the CPU of an aarch64 guest has SVE; with sve=off in -cpu the headers are right.',
+    );
+  }
+
   private async readHeaders(): Promise<ReturnType<typeof failure> | undefined> {
     const { source, header, options } = this;
     const buffer = new Uint8Array(Math.min(HEADERS_PER_READ, header.count) * PHDR_BYTES);
@@ -97,7 +117,9 @@ class ElfCoreFile {
         );
       }
       for (let i = 0; i < count; i++) {
-        if (view.getUint32(i * PHDR_BYTES, true) === PT_LOAD) this.add(readLoad(view, i, first + i));
+        if (view.getUint32(i * PHDR_BYTES, true) !== PT_LOAD) continue;
+        const load = readLoad(view, i, first + i);
+        this.add({ ...load, offset: load.offset - this.shift });
       }
       if (header.count > HEADERS_PER_READ) {
         options.onProgress?.({

@@ -4,7 +4,9 @@ import { type ByteSource } from '../byteSource';
 /** Sizes in the System V ABI, ELF-64 object file format. */
 export const EHDR_BYTES = 64;
 export const PHDR_BYTES = 56;
-const SHDR_BYTES = 64;
+export const SHDR_BYTES = 64;
+export const PT_LOAD = 1;
+export const PT_NOTE = 4;
 /** `e_phnum` when the real count stands in `sh_info` of section header 0. */
 const PN_XNUM = 0xffff;
 const ET_CORE = 4;
