@@ -1,9 +1,16 @@
-import { type DeviceDirectory, type AddressSpace } from '../engine/directory/deviceDirectory';
-import { FRAME_BYTES, requesterId } from '../engine/values';
+import { type DeviceDirectory } from '../engine/directory/deviceDirectory';
+import { pasid, requesterId, type Pasid } from '../engine/values';
 import { type MemoryImage } from '../image/memoryImage';
-import { readDevices, type DeviceTable, type SharedSpace } from './deviceTable';
-import { type DomainKey, type DomainRow, type InspectionSummary, type IommuSummary } from './protocol';
+import { NO_DEVICES, readDevices, type DeviceTable, type SharedSpace } from './deviceTable';
+import {
+  sameDomain,
+  type DomainKey,
+  type DomainRow,
+  type InspectionSummary,
+  type IommuSummary,
+} from './protocol';
 import { refuse } from './requestError';
+import { domainKey } from './spaces';
 import { type Work } from './work';
 
 /** One IOMMU of an opened source. */
@@ -50,9 +57,7 @@ export class Inspection {
     const known = this.#devices.get(name);
     if (known) return known;
     const { directory } = this.iommu(name);
-    const table: DeviceTable = directory
-      ? yield* readDevices(directory)
-      : { requesters: [], states: [], spaceOf: [], spaces: [] };
+    const table: DeviceTable = directory ? yield* readDevices(directory) : NO_DEVICES;
     this.#devices.set(name, table);
     return table;
   }
@@ -60,7 +65,7 @@ export class Inspection {
   /** The address space that a key names. */
   *space(key: DomainKey): Work<SharedSpace> {
     const { spaces } = yield* this.devices(key.iommu);
-    const found = spaces.find(({ space }) => sameSpace(space, key));
+    const found = spaces.find(({ space }) => sameDomain(domainKey(key.iommu, space), key));
     if (found) return found;
     const ids = [...new Set(spaces.map(({ space }) => Number(space.domainId)))].slice(0, 20).join(', ');
     return refuse(
@@ -75,40 +80,30 @@ export class Inspection {
   }
 }
 
-function sameSpace(space: AddressSpace, key: DomainKey): boolean {
-  return (
-    Number(space.domainId) === key.domainId &&
-    BigInt(space.root) * BigInt(FRAME_BYTES) === key.root &&
-    space.format.rootLevel === key.levels
-  );
-}
-
-export function domainKey(iommu: string, space: AddressSpace): DomainKey {
+export function domainRow({ summary }: OpenIommu, { space, requesters }: SharedSpace): DomainRow {
+  const { words, name } = summary;
   return {
-    iommu,
-    domainId: space.domainId,
-    root: BigInt(space.root) * BigInt(FRAME_BYTES),
-    levels: space.format.rootLevel,
-  };
-}
-
-export function domainRow(iommu: string, { space, requesters }: SharedSpace): DomainRow {
-  return {
-    ...domainKey(iommu, space),
+    ...domainKey(name, space),
     format: space.format.format.title,
-    addressBits: space.inputBits,
+    addressBits: space.format.addressBits,
+    tag: space.stage === 1 ? words.stage1Tag : words.stage2Tag,
     requesters,
   };
 }
 
-/** A requester as a request gives it: an integer below 65,536. */
+/** A requester as a request gives it: an integer below 2^32. */
 export function checkRequester(value: number) {
-  if (!Number.isInteger(value) || value < 0 || value > 0xffff) {
-    refuse(
-      'request/requester',
-      `${value} is not a requester id.`,
-      'Requester ids are 16 bits: bus << 8 | device << 3 | function.',
-    );
+  if (!Number.isInteger(value) || value < 0 || value > 0xffff_ffff) {
+    refuse('request/requester', `${value} is not a requester id.`, 'Requester ids have at most 32 bits.');
   }
   return requesterId(value);
+}
+
+/** A PASID as a request gives it: null, or an integer below 2^20. */
+export function checkPasid(value: number | null): Pasid | null {
+  if (value === null) return null;
+  if (!Number.isInteger(value) || value < 0 || value >= 1 << 20) {
+    refuse('request/pasid', `${value} is not a PASID.`, 'PASIDs have at most 20 bits.');
+  }
+  return pasid(value);
 }

@@ -1,4 +1,4 @@
-import { type StructureRole } from '../engine/directory/deviceDirectory';
+import { type StructureRole, type VendorWords } from '../engine/directory/deviceDirectory';
 import { type PermissionText } from '../engine/pageTable/entry';
 
 /** Effective permission as people write it. */
@@ -16,16 +16,43 @@ export interface EntryRef {
   readonly iova?: bigint;
 }
 
-/** `root` and `context`: structures above the page tables; `table`: an entry of a page table. */
+/** A structure above the page tables, or `table`: an entry of a page table. */
 export type EntryRole = StructureRole | 'table';
 
-/** Names one domain of one IOMMU: the page-table root with its domain id. */
+/** Names one address space of one IOMMU: the page-table root with the domain's id. */
 export interface DomainKey {
   readonly iommu: string;
+  readonly stage: 1 | 2;
+  /** DID, DomainID, ASID, VMID, PSCID or GSCID. */
   readonly domainId: number;
-  /** Physical address of the root table. */
+  /** Address of the root table: guest physical when there is a stage 2 below. */
   readonly root: bigint;
   readonly levels: number;
+  /** The stage 2 below a nested stage 1. */
+  readonly below?: { readonly domainId: number; readonly root: bigint };
+}
+
+/** The key alone, of something that has more. */
+export function domainKeyOf({ iommu, stage, domainId, root, levels, below }: DomainKey): DomainKey {
+  return { iommu, stage, domainId, root, levels, ...(below ? { below } : {}) };
+}
+
+export function sameDomain(one: DomainKey, other: DomainKey): boolean {
+  return (
+    one.iommu === other.iommu &&
+    one.stage === other.stage &&
+    one.domainId === other.domainId &&
+    one.root === other.root &&
+    one.levels === other.levels &&
+    one.below?.domainId === other.below?.domainId &&
+    one.below?.root === other.below?.root
+  );
+}
+
+/** `DID 3`, `ASID 1 on VMID 2`; by the vendor's words. */
+export function domainTag({ stage, domainId, below }: DomainKey, words: VendorWords): string {
+  const own = `${stage === 1 ? words.stage1Tag : words.stage2Tag} ${domainId}`;
+  return below ? `${own} on ${words.stage2Tag} ${below.domainId}` : own;
 }
 
 /** Merged neighbours: like leaves with contiguous IOVA and physical address. */
@@ -33,9 +60,9 @@ export interface Run {
   readonly iova: bigint;
   readonly length: bigint;
   readonly paddr: bigint;
-  /** Bytes a leaf maps. */
+  /** Bytes of a page: of all its entries, where it takes several. */
   readonly pageSize: bigint;
-  /** Leaves merged. */
+  /** Pages merged. */
   readonly count: number;
   /** Effective, over all levels. */
   readonly perm: Permission;
@@ -50,6 +77,7 @@ export interface Run {
 /** Names of the values of one run in files and JSON lines, in the order of columns. */
 export const MAPPING_COLUMNS = [
   'iommu',
+  'stage',
   'domain',
   'root',
   'iova',
@@ -73,6 +101,7 @@ export type MappingRow = Readonly<
 export function mappingRow(domain: DomainKey, run: Run): MappingRow {
   return {
     iommu: domain.iommu,
+    stage: domain.stage,
     domain: domain.domainId,
     root: domain.root,
     iova: run.iova,

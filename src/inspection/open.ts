@@ -1,5 +1,5 @@
 import { decodeFields } from '../engine/bits/bitFields';
-import { type DeviceDirectory } from '../engine/directory/deviceDirectory';
+import { type DeviceDirectory, type VendorWords } from '../engine/directory/deviceDirectory';
 import { openDirectory } from '../engine/directory/index';
 import { parseDescription, type DescribedIommu } from '../image/description/index';
 import { type MemoryImage } from '../image/memoryImage';
@@ -48,6 +48,15 @@ export async function openInspection(
   );
 }
 
+/** For an IOMMU whose directory cannot be opened. */
+const ANY_WORDS: VendorWords = {
+  requester: 'requester id',
+  pasid: 'PASID',
+  stage1Tag: 'domain',
+  stage2Tag: 'domain',
+  contextEntry: 'device entry',
+};
+
 function openIommu(memory: MemoryImage, described: DescribedIommu): OpenIommu {
   const { name, kind, segment, registers } = described;
   const opened = openDirectory(kind, memory, registers);
@@ -57,7 +66,9 @@ function openIommu(memory: MemoryImage, described: DescribedIommu): OpenIommu {
     kind,
     segment,
     mode: directory?.mode ?? kind,
-    translating: directory?.translating ?? false,
+    translating: directory !== undefined && directory.off === undefined,
+    ...(directory?.off ? { off: directory.off.why } : {}),
+    words: directory?.words ?? ANY_WORDS,
     registers: directory ? decoded(directory) : [],
     ...(opened.ok ? {} : { failure: opened.failure }),
   };
@@ -66,7 +77,7 @@ function openIommu(memory: MemoryImage, described: DescribedIommu): OpenIommu {
 
 /** What keeps devices of an IOMMU from being seen; said at once, and not only by each walk. */
 function directoryProblems({ summary, directory }: OpenIommu): SourceProblem[] {
-  if (!directory?.translating) return [];
+  if (!directory || directory.off) return [];
   return directory.problems().map((problem) => ({
     ...problem,
     severity: 'error',

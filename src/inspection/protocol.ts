@@ -3,7 +3,8 @@
  * cancelled, and fail as a `Failure` at the caller; lists are pages. Addresses and entries are bigint here (an edge).
  */
 import { type FieldValue } from '../engine/bits/bitFields';
-import { type Fault } from '../engine/directory/deviceDirectory';
+import { type VendorWords } from '../engine/directory/deviceDirectory';
+import { type Fault } from '../engine/directory/faults';
 import { type Failure } from '../engine/result';
 import { type Completion } from '../engine/filter/completion';
 import { type TextProblem } from '../image/description/textProblem';
@@ -15,12 +16,20 @@ import { type DomainKey, type EntryRef, type Permission, type Run } from './mapp
 export type { Failure, Result } from '../engine/result';
 export { failure, success } from '../engine/result';
 export type { DomainKey, EntryRef, EntryRole, Permission, Run } from './mapping';
-export { MAPPING_COLUMNS, mappingRow } from './mapping';
+export { MAPPING_COLUMNS, domainKeyOf, domainTag, mappingRow, sameDomain } from './mapping';
 export { RequestError } from './requestError';
 /** `fault` of a refused request; docs/faults.md says each in full with its code in the specification. */
-export { FAULTS } from '../engine/directory/deviceDirectory';
-export type { Fault } from '../engine/directory/deviceDirectory';
-export { formatRequester, formatSize, hex, parseInteger, parseRequester } from '../engine/values';
+export { FAULTS } from '../engine/directory/faults';
+export type { Fault } from '../engine/directory/faults';
+export type { VendorWords } from '../engine/directory/deviceDirectory';
+export {
+  formatRequester,
+  formatSize,
+  hex,
+  parseDevice,
+  parseInteger,
+  parseRequester,
+} from '../engine/values';
 
 /** Names one opened source. Chosen by the caller, so that a rebuilt engine gives the same ids. */
 export type InspectionId = string;
@@ -61,8 +70,11 @@ export interface IommuSummary {
   readonly segment: number;
   /** What the device structures are: `VT-d legacy`. */
   readonly mode: string;
-  /** False when the registers say that translation is off. */
+  /** False when the registers say that translation is off; `off` says what requests meet then. */
   readonly translating: boolean;
+  readonly off?: string;
+  /** The vendor's own words, for labels. */
+  readonly words: VendorWords;
   readonly registers: readonly RegisterValue[];
   /** Set when this IOMMU cannot be read; the others still can. */
   readonly failure?: Failure;
@@ -153,14 +165,18 @@ export interface DeviceRow {
   readonly pasid: number | null;
   readonly translation: 'table' | 'pass-through' | 'blocked';
   readonly context: EntryRef;
-  readonly domain?: DomainKey;
+  /** The address spaces its requests go through: first the one that takes their addresses, then what is above and below it. */
+  readonly domains: readonly DomainKey[];
   readonly problems: readonly Failure[];
 }
 
 export interface DomainRow extends DomainKey {
   /** Name of the page-table format: `VT-d second stage`. */
   readonly format: string;
+  /** Bits of input address that the tables decode. */
   readonly addressBits: number;
+  /** What its id is called: `DID`, `ASID`, `VMID`. */
+  readonly tag: string;
   readonly requesters: readonly number[];
 }
 
@@ -211,7 +227,13 @@ export type Translation =
       /** The leaf's word; null for pass-through. */
       readonly entry: bigint | null;
     }
-  | { readonly ok: false; readonly fault: Fault; readonly level: number | null };
+  | {
+      readonly ok: false;
+      readonly fault: Fault;
+      readonly level: number | null;
+      /** Set when the stage 2 below a stage 1 refused. */
+      readonly stage?: 2;
+    };
 
 /** One step of a walk: an entry that was read, and what it said. */
 export interface WalkStep {
@@ -224,6 +246,10 @@ export interface WalkStep {
   readonly problems: readonly EntryProblem[];
   /** Effective permission after this step. */
   readonly perm: Permission;
+  /** Of a page-table entry: whose tables it is in. */
+  readonly stage?: 1 | 2;
+  /** The stage-2 walk that found this entry, when its address is a guest physical one. */
+  readonly under?: readonly WalkStep[];
 }
 
 export interface WalkResult {
@@ -234,6 +260,8 @@ export interface WalkResult {
   /** The result in one sentence, with the reason when it fails. */
   readonly summary: string;
   readonly hint?: string;
+  /** The vendor's own name or code of the fault: `fault reason 6h`, `F_TRANSLATION`. */
+  readonly vendorFault?: string;
   /** The domain whose tables were walked; `locate` finds its node. */
   readonly domain?: DomainKey;
 }
@@ -251,7 +279,7 @@ export interface DomainStatistics {
   readonly leavesByPermission: readonly { readonly perm: Permission; readonly leaves: bigint }[];
   readonly accessed: bigint;
   readonly dirty: bigint;
-  /** Entries with reserved bits set, and entries that point back to a table above them. */
+  /** Malformed entries, those that point back to a table above them, and entries of one page that do not agree. */
   readonly problems: bigint;
   readonly unreadableTables: bigint;
   /** False when a bound was reached; `why` says which. */

@@ -55,8 +55,8 @@ export class InspectionServer {
           table.requesters.map((_, row) => () => deviceRow(each, name, table, row)),
         ),
       domains: ({ inspection, iommu, page }) =>
-        tablePage(at(inspection), iommu, page, (_, name, table) =>
-          table.spaces.map((shared) => () => domainRow(name, shared)),
+        tablePage(at(inspection), iommu, page, (each, name, table) =>
+          table.spaces.map((shared) => () => domainRow(each.iommu(name), shared)),
         ),
       entry: ({ inspection, entry }) => entryDetails(at(inspection), entry),
       walk: ({ inspection, iommu, request }) => walk(at(inspection), request, iommu),

@@ -16,6 +16,8 @@ export interface BitField {
   readonly section: string;
   /** What this value means, in a few words. */
   readonly meaning: (value: bigint) => string;
+  /** The byte address that the value says, for what leads somewhere. */
+  readonly target?: (value: bigint) => bigint;
 }
 
 /** One field of an entry or register, as its specification names it. */
@@ -83,6 +85,17 @@ export function fieldMakers(section: string) {
       kind: 'address',
       section,
       meaning: (value) => `${what} 0x${(value << BigInt(low)).toString(16)}`,
+      target: (value) => value << BigInt(low),
+    }),
+    /** Bits that are the number of a 4 KiB page, wherever they stand. */
+    pageNumber: (name: string, high: number, low: number, what: string): BitField => ({
+      name,
+      high,
+      low,
+      kind: 'address',
+      section,
+      meaning: (value) => `${what} 0x${(value << 12n).toString(16)}`,
+      target: (value) => value << 12n,
     }),
     ignored: (high: number, low = high): BitField => ({
       name: 'Ignored',

@@ -1,3 +1,4 @@
+import { type AddressSpace } from '../pageTable/addressSpace';
 import { READ_WRITE } from '../pageTable/entryClass';
 import { type Pasid } from '../values';
 import { type DeviceDirectory, type DirectoryAnswer, type PageWindow } from './deviceDirectory';
@@ -39,3 +40,8 @@ function isIn(window: PageWindow | undefined, iova: bigint): boolean {
 
 /** Every request passes: what a translation unit that is switched off does. */
 export const PASSES: DirectoryAnswer = { kind: 'pass-through', permission: READ_WRITE };
+
+/** The address space that takes this input address, or that refuses it. */
+export function spaceOf({ space, upper }: DirectoryAnswer & { kind: 'table' }, iova: bigint): AddressSpace {
+  return upper && Number(iova >> 12n) >= upper.highStart ? upper : space;
+}

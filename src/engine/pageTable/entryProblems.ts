@@ -2,9 +2,11 @@ import { type BitField } from '../bits/bitFields';
 import { levelOf, type CompiledFormat } from '../formats/compile';
 import { type EncodingRule, type EntryShape } from '../formats/pageTableFormat';
 import { joinHalves } from '../memory/words';
-import { hex } from '../values';
+import { FRAME_BYTES, frameNumber, hex } from '../values';
 import { classify, isLeaf } from './entry';
+import { type AddressSpace } from './addressSpace';
 import { ABSENT, MALFORMED } from './entryClass';
+import { pageAt } from './pageAt';
 
 /** Something wrong with an entry, and the bits it is about. */
 export interface BitProblem {
@@ -37,6 +39,29 @@ export function entryProblems(format: CompiledFormat, depth: number, lo: number,
   problems.push(...encodings.filter((each) => isBroken(each, word)).map(encodingProblem));
   if (problems.length === 0 && found === MALFORMED) problems.push(badLevel(format, depth, lo));
   return problems;
+}
+
+/** What is wrong between the entries of a page that takes several; `address` is that of one of its leaves. */
+export function neighbourProblems(
+  { format, memory }: AddressSpace,
+  depth: number,
+  address: bigint,
+): BitProblem[] {
+  const frame = frameNumber(Number(address / BigInt(FRAME_BYTES)));
+  const words = memory.readFrame(frame);
+  if (!words) return [];
+  const found = pageAt(format, levelOf(format, depth), words, Number(address % BigInt(FRAME_BYTES)) / 8);
+  if (found.whole) return [];
+  return [
+    {
+      code: 'entry/run-differs',
+      message: 'The neighbours of this entry should make one page with it, and they differ.',
+      hint: 'Hardware may use any of them. Check who wrote only some of the entries of the page.',
+      severity: 'error',
+      high: 63,
+      low: 0,
+    },
+  ];
 }
 
 function isBroken({ when, must }: EncodingRule, word: bigint): boolean {

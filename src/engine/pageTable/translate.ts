@@ -257,10 +257,14 @@ function takeEntry(
   if (found === ABSENT) return NOT_PRESENT;
   if (found === MALFORMED) return statusOf(malformedFault(level, space, lo));
   const permission = above & entryPermission(format, found, lo, hi);
-  if (found === LEAF && (format.needsAccessed || format.needsDirty)) {
-    const fault = leafFault(space, lo, hi, permission, needed === WRITE);
-    if (fault) return statusOf(fault);
-  }
+  if (found === LEAF) {
+    if (format.outputEnd !== Infinity && leafFrame(format, level, lo, hi) >= format.outputEnd)
+      return ADDRESS_SIZE;
+    if (format.needsAccessed || format.needsDirty) {
+      const fault = leafFault(space, lo, hi, permission, needed === WRITE);
+      if (fault) return statusOf(fault);
+    }
+  } else if (format.deniesAtLeaf) return GO_ON;
   if ((permission & needed) === 0) return needed === WRITE ? WRITE_DENIED : READ_DENIED;
   if (found !== LEAF) return GO_ON;
   const addressLo = batch.addressLo[row] ?? 0;
@@ -270,12 +274,10 @@ function takeEntry(
   let baseHi = hi & format.addressHi;
   if (!format.plainAddress || format.runKind !== 'none') {
     const frame = leafFrame(format, level, lo, hi);
-    if (frame >= format.outputEnd) return ADDRESS_SIZE;
     ({ lo: baseLo, hi: baseHi } = frameHalves(frame));
     batch.pageShift[row] = pageShift(format, level, lo, hi);
     shift = offsetShift(format, level, lo, hi);
   } else {
-    if (baseHi * 0x100000 + (baseLo >>> 12) >= format.outputEnd) return ADDRESS_SIZE;
     batch.pageShift[row] = shift;
   }
   // Shifts, not powers: a power in this loop costs as much as all the rest.

@@ -1,9 +1,11 @@
 import { bits, decodeFields, type BitField } from '../../engine/bits/bitFields';
-import { type CompiledFormat } from '../../engine/formats/compile';
-import { levelOf } from '../../engine/formats/compile';
+import { depthOf, levelOf } from '../../engine/formats/compile';
+import { type PhysicalMemory } from '../../engine/memory/physicalMemory';
 import { readWord } from '../../engine/memory/words';
-import { ABSENT, classify, entryFrame } from '../../engine/pageTable/entry';
-import { entryProblems, shapeOf } from '../../engine/pageTable/entryProblems';
+import { type AddressSpace } from '../../engine/pageTable/addressSpace';
+import { classify, entryFrame, isRun, leafFrame, nextDepth, pageShift } from '../../engine/pageTable/entry';
+import { ABSENT } from '../../engine/pageTable/entryClass';
+import { entryProblems, neighbourProblems, shapeOf } from '../../engine/pageTable/entryProblems';
 import { FRAME_BYTES, formatSize, frameNumber, hex } from '../../engine/values';
 import { type DeviceDirectory, type StructureRole } from '../../engine/directory/deviceDirectory';
 import { type Inspection } from '../inspection';
@@ -18,14 +20,15 @@ export function* entryDetails(inspection: Inspection, ref: EntryRef): Work<Entry
     return refuse('request/entry', 'A page-table entry is named by its domain and level as well.');
   }
   const { space } = yield* inspection.space(ref.domain);
-  if (!Number.isInteger(ref.level) || ref.level < 1 || ref.level > space.format.rootLevel) {
-    refuse('request/entry', `Domain ${ref.domain.domainId} has no level ${ref.level}.`);
+  const depth = depthOf(space.format, ref.level);
+  if (depth === undefined) {
+    return refuse('request/entry', `Domain ${ref.domain.domainId} has no level ${ref.level}.`);
   }
-  return tableEntryDetails(space.format, ref, ref.level, wordAt(inspection, ref.address));
+  return tableEntryDetails(space, ref, depth, wordAt(space.memory, ref.address));
 }
 
-/** The 64-bit word at a physical address, which must be held. */
-export function wordAt(inspection: Inspection, address: bigint): bigint {
+/** The 64-bit word at an address, which must be held. */
+export function wordAt(memory: PhysicalMemory, address: bigint): bigint {
   if (address < 0n || address >= 1n << 52n || (address & 7n) !== 0n) {
     return refuse(
       'request/entry',
@@ -34,47 +37,36 @@ export function wordAt(inspection: Inspection, address: bigint): bigint {
     );
   }
   const frame = frameNumber(Number(address >> 12n));
-  const words = inspection.memory.readFrame(frame);
+  const words = memory.readFrame(frame);
   if (!words) {
-    return refuse(
-      'entry/unreadable',
-      `The entry cannot be read: ${inspection.memory.explainMissing(frame)}.`,
-    );
+    return refuse('entry/unreadable', `The entry cannot be read: ${memory.explainMissing(frame)}.`);
   }
   return readWord(words, Number(address & 0xfffn) / 8);
 }
 
-function tableEntryDetails(
-  format: CompiledFormat,
-  ref: EntryRef,
-  number: number,
-  word: bigint,
-): EntryDetails {
+function tableEntryDetails(space: AddressSpace, ref: EntryRef, depth: number, word: bigint): EntryDetails {
+  const { format } = space;
   const lo = Number(word & 0xffffffffn);
   const hi = Number(word >> 32n);
-  const level = levelOf(format, number);
-  const shape = shapeOf(format, number, lo, hi);
+  const level = levelOf(format, depth);
+  const shape = shapeOf(format, depth, lo);
   const present = classify(format, level, lo, hi) !== ABSENT;
   const size = bytesOf(level.pagesPerEntry);
-  const kind = !present
-    ? 'not present'
-    : shape === 'leaf'
-      ? `${formatSize(size)} page`
-      : `table of level ${number - 1}`;
-  const problems = entryProblems(format, number, lo, hi).map((problem): EntryProblem => ({
-    ...problem,
-    word: 0,
-  }));
-  const target = bytesOf(entryFrame(format, lo, hi));
+  const page = `${formatSize(1n << BigInt(pageShift(format, level, lo, hi)))} page`;
+  const below = format.levels[nextDepth(format, level, lo)]?.rule.level;
+  const target = shape === 'leaf' ? page : below === undefined ? 'table' : `table of level ${below}`;
+  const address = bytesOf(shape === 'leaf' ? leafFrame(format, level, lo, hi) : entryFrame(format, lo, hi));
+  const many = present && shape === 'leaf' && isRun(format, level, lo, hi);
   return {
     ref,
-    title: `${level.rule.entryName}, level ${number} (${kind})`,
+    title: `${level.rule.entryName}, level ${level.rule.level} (${present ? target : 'not present'})`,
     words: [word],
     fields: [decodeFields(word, format.format.layout(shape, level.rule))],
-    problems,
-    ...(present
-      ? { target: { address: target, what: shape === 'leaf' ? `${formatSize(size)} page` : 'table' } }
-      : {}),
+    problems: [
+      ...entryProblems(format, depth, lo, hi),
+      ...(many ? neighbourProblems(space, depth, ref.address) : []),
+    ].map((problem): EntryProblem => ({ ...problem, word: 0 })),
+    ...(present ? { target: { address, what: shape === 'leaf' ? page : 'table' } } : {}),
     ...(ref.iova === undefined ? {} : { range: { start: ref.iova, end: ref.iova + size } }),
     specification: format.format.specification,
   };
@@ -83,13 +75,13 @@ function tableEntryDetails(
 function structureDetails(inspection: Inspection, ref: EntryRef, role: StructureRole): EntryDetails {
   const directory = inspection.directory(ref.iommu);
   const layouts = directory.layouts(role);
-  const words = layouts.map((_, index) => wordAt(inspection, ref.address + BigInt(8 * index)));
+  const words = layouts.map((_, index) => wordAt(inspection.memory, ref.address + BigInt(8 * index)));
   const { title, section } = directory.titleOf(role);
   const index = Number(ref.address % BigInt(FRAME_BYTES)) / (8 * layouts.length);
-  const place = role === 'root' ? `bus ${hex(index)}` : `device ${index >> 3}, function ${index & 7}`;
+  const place = directory.placeOf?.(role, index);
   return {
     ref,
-    title: `${title}, ${place}`,
+    title: place === undefined ? title : `${title}, ${place}`,
     words,
     fields: words.map((word, at) => decodeFields(word, layouts[at] ?? [])),
     problems: structureProblems(directory, role, words),
@@ -129,9 +121,12 @@ function reservedField(field: BitField, word: number, value: bigint): EntryProbl
 }
 
 function structureTarget(layouts: readonly (readonly BitField[])[], words: readonly bigint[]) {
-  const [first = 0n] = words;
-  const field = layouts[0]?.find((candidate) => candidate.kind === 'address');
-  if (!field || bits(first, 0) === 0n) return {};
-  const address = bits(first, field.high, field.low) << BigInt(field.low);
-  return address === 0n ? {} : { target: { address, what: field.name } };
+  if (bits(words[0] ?? 0n, 0) === 0n) return {};
+  for (const [index, layout] of layouts.entries()) {
+    for (const { target, high, low, name } of layout) {
+      const address = target?.(bits(words[index] ?? 0n, high, low)) ?? 0n;
+      if (address !== 0n) return { target: { address, what: name } };
+    }
+  }
+  return {};
 }

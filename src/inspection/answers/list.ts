@@ -1,10 +1,11 @@
-import { type AddressSpace } from '../../engine/directory/deviceDirectory';
 import { levelOf } from '../../engine/formats/compile';
 import { joinHalves } from '../../engine/memory/words';
-import { isAccessed, isDirty, permissionText } from '../../engine/pageTable/entry';
+import { ALL_PAGES, type AddressSpace } from '../../engine/pageTable/addressSpace';
+import { permissionText } from '../../engine/pageTable/entry';
 import { listRuns } from '../../engine/pageTable/list';
-import { type RunColumns } from '../../engine/pageTable/runColumns';
-import { domainKey, type Inspection } from '../inspection';
+import { ACCESSED, DIRTY, type RunColumns } from '../../engine/pageTable/runColumns';
+import { type Inspection } from '../inspection';
+import { domainKey } from '../spaces';
 import { type DomainKey, type Failure, type ListParams, type Run, type RunPage } from '../protocol';
 import { type Work } from '../work';
 import { bytesOf, checkLimit, parseCursor } from './addresses';
@@ -12,15 +13,12 @@ import { filterOf } from './filters';
 
 /** One run as the protocol shows it. */
 export function runAt(columns: RunColumns, row: number, iommu: string, space: AddressSpace): Run {
-  const { format } = space;
-  const level = columns.level[row] ?? 1;
-  const page = columns.page[row] ?? 0;
+  const { level } = levelOf(space.format, columns.depth[row] ?? 1).rule;
   const count = columns.count[row] ?? 0;
-  const lo = columns.lo[row] ?? 0;
-  const hi = columns.hi[row] ?? 0;
-  const pageSize = bytesOf(levelOf(format, level).pagesPerEntry);
+  const marks = columns.marks[row] ?? 0;
+  const pageSize = 1n << BigInt(columns.pageShift[row] ?? 12);
   const domain: DomainKey = domainKey(iommu, space);
-  const iova = bytesOf(page);
+  const iova = bytesOf(columns.page[row] ?? 0);
   return {
     iova,
     length: BigInt(count) * pageSize,
@@ -28,11 +26,11 @@ export function runAt(columns: RunColumns, row: number, iommu: string, space: Ad
     pageSize,
     count,
     perm: permissionText(columns.permission[row] ?? 0),
-    accessed: isAccessed(format, lo, hi),
-    dirty: isDirty(format, lo, hi),
+    accessed: (marks & ACCESSED) !== 0,
+    dirty: (marks & DIRTY) !== 0,
     level,
     entry: { iommu, address: BigInt(columns.entryAddress[row] ?? 0), role: 'table', domain, level, iova },
-    word: joinHalves(lo, hi),
+    word: joinHalves(columns.lo[row] ?? 0, columns.hi[row] ?? 0),
   };
 }
 
@@ -41,8 +39,8 @@ export function* listPage(inspection: Inspection, params: ListParams): Work<RunP
   const limit = checkLimit(params.page.limit);
   const startPage = parseCursor(params.page.cursor, 16);
   const { space } = yield* inspection.space(params.domain);
-  const endPage = 2 ** (space.inputBits - 12);
-  const list = yield* listRuns(inspection.memory, space, { startPage, endPage, limit, filter });
+  const endPage = ALL_PAGES;
+  const list = yield* listRuns(space, { startPage, endPage, limit, filter });
   const rows = Array.from({ length: list.runs.length }, (_, row) =>
     runAt(list.runs, row, params.domain.iommu, space),
   );

@@ -41,5 +41,5 @@ export function ownerOf(
 function claims(directory: DeviceDirectory, requester: RequesterId): boolean {
   const { answer, entries } = directory.lookup(requester, null);
   if (answer.kind !== 'fault') return true;
-  return entries.at(-1)?.role === 'context' && answer.fault !== 'context-entry-not-present';
+  return entries.some(({ role }) => role === 'context') && answer.fault !== 'context-entry-not-present';
 }

@@ -8,25 +8,30 @@ import { bytesOf } from './addresses';
 
 export function* statisticsOf(inspection: Inspection, domain: DomainKey): Work<DomainStatistics> {
   const { space } = yield* inspection.space(domain);
-  const counted = yield* countSpace(inspection.memory, space);
-  const sizes = new Map<number, number>();
+  const counted = yield* countSpace(space);
+  const { format } = space;
+  const sizes = new Map<string, { level: number; pageSize: bigint; leaves: number }>();
   const permissions = new Map<Permission, number>();
-  for (const { level, permission, leaves } of counted.leaves) {
-    sizes.set(level, (sizes.get(level) ?? 0) + leaves);
+  let total = 0;
+  for (const { depth, pageShift, permission, leaves } of counted.leaves) {
+    const key = `${depth}/${pageShift}`;
+    const level = levelOf(format, depth).rule.level;
+    const size = sizes.get(key) ?? { level, pageSize: 1n << BigInt(pageShift), leaves: 0 };
+    sizes.set(key, { ...size, leaves: size.leaves + leaves });
     const text = permissionText(permission);
     permissions.set(text, (permissions.get(text) ?? 0) + leaves);
+    total += leaves;
   }
-  const total = [...sizes.values()].reduce((sum, leaves) => sum + leaves, 0);
   return {
     domain,
     mappedBytes: bytesOf(counted.mappedPages),
     leaves: BigInt(total),
     tablesByLevel: [...counted.tables]
-      .map(([level, tables]) => ({ level, tables: BigInt(tables) }))
-      .sort((a, b) => b.level - a.level),
-    leavesBySize: [...sizes].map(([level, leaves]) => ({
+      .sort(([a], [b]) => b - a)
+      .map(([depth, tables]) => ({ level: levelOf(format, depth).rule.level, tables: BigInt(tables) })),
+    leavesBySize: [...sizes.values()].map(({ level, pageSize, leaves }) => ({
       level,
-      pageSize: bytesOf(levelOf(space.format, level).pagesPerEntry),
+      pageSize,
       leaves: BigInt(leaves),
     })),
     leavesByPermission: [...permissions].map(([perm, leaves]) => ({ perm, leaves: BigInt(leaves) })),

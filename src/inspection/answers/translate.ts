@@ -1,21 +1,22 @@
-import {
-  type AddressSpace,
-  type DeviceDirectory,
-  type DirectoryAnswer,
-} from '../../engine/directory/deviceDirectory';
-import { gateOf } from '../../engine/directory/gate';
-import { levelOf } from '../../engine/formats/compile';
+import { type DirectoryAnswer } from '../../engine/directory/deviceDirectory';
+import { spaceOf } from '../../engine/directory/gate';
+import { type CompiledFormat } from '../../engine/formats/compile';
 import { joinHalves } from '../../engine/memory/words';
+import { type AddressSpace } from '../../engine/pageTable/addressSpace';
 import { permissionText } from '../../engine/pageTable/entry';
-import { LeafTables } from '../../engine/pageTable/leafTables';
-import { faultOf, makeBatch, translateBatch, type TranslationBatch } from '../../engine/pageTable/translate';
-import { type Pasid, type RequesterId } from '../../engine/values';
-import { checkRequester, type Inspection } from '../inspection';
-import { type TranslateRequest, type Translation } from '../protocol';
+import { READ, WRITE } from '../../engine/pageTable/entryClass';
+import {
+  BatchTables,
+  faultOf,
+  makeBatch,
+  translateBatch,
+  type TranslationBatch,
+} from '../../engine/pageTable/translate';
+import { type Inspection } from '../inspection';
+import { type Permission, type TranslateRequest, type Translation } from '../protocol';
 import { type Work } from '../work';
-import { bytesOf, halvesOf } from './addresses';
-import { ownerOf } from './owner';
-import { passThrough } from './walk';
+import { halvesOf } from './addresses';
+import { meets, routeOf, type Route } from './route';
 
 /** Rows translated between two yields. */
 const ROWS_PER_STEP = 2048;
@@ -27,7 +28,7 @@ export function* translateAll(
   iommu: string | undefined,
 ): Work<readonly Translation[]> {
   const answers = new Array<Translation>(requests.length);
-  const groups = new Map<AddressSpace, number[]>();
+  const groups = new Map<AddressSpace, Row[]>();
   const routes = new Map<string, Route | undefined>();
   for (let row = 0; row < requests.length; row++) {
     const request = requests[row];
@@ -43,77 +44,102 @@ export function* translateAll(
     }
     const rows = groups.get(answer.space) ?? [];
     if (rows.length === 0) groups.set(answer.space, rows);
-    rows.push(row);
+    rows.push({ row, permission: answer.permission });
   }
-  for (const [space, rows] of groups) yield* translateGroup(inspection, space, requests, rows, answers);
+  for (const [space, rows] of groups) yield* translateGroup(space, requests, rows, answers);
   return answers;
 }
 
-/** What one (requester, PASID) meets before any table. */
-interface Route {
-  readonly directory: DeviceDirectory;
-  readonly answer: DirectoryAnswer;
+/** A request of a group: its place among all, and the permission that its device entry leaves. */
+interface Row {
+  readonly row: number;
+  readonly permission: number;
 }
 
-/** Undefined when no IOMMU answers for the device. */
-function routeOf(
-  inspection: Inspection,
-  request: TranslateRequest,
-  iommu: string | undefined,
-): Route | undefined {
-  const requester: RequesterId = checkRequester(request.requester);
-  const owner = ownerOf(inspection, requester, iommu);
-  if (!owner) return undefined;
-  const { directory } = owner;
-  return { directory, answer: directory.lookup(requester, request.pasid as Pasid | null).answer };
+interface InSpace {
+  readonly space: AddressSpace;
+  readonly permission: number;
 }
 
-function directly(
-  request: TranslateRequest,
-  route: Route | undefined,
-): Translation | { readonly space: AddressSpace } {
+function directly(request: TranslateRequest, route: Route | undefined): Translation | InSpace {
   if (!route) return { ok: false, fault: 'iommu-not-found', level: null };
-  const gate = gateOf(route.directory, request.iova);
-  if (gate === 'untranslated') return passThrough(request.iova);
-  if (gate === 'interrupt-window') return { ok: false, fault: gate, level: null };
-  const { answer } = route;
-  if (answer.kind === 'fault') return { ok: false, fault: answer.fault, level: null };
-  return answer.kind === 'pass-through' ? passThrough(request.iova) : { space: answer.space };
+  return beforeTables(request, meets(route, request).answer);
+}
+
+/** What meets a request before any page table, or the address space that takes it. */
+export function beforeTables(request: TranslateRequest, answer: DirectoryAnswer): Translation | InSpace {
+  if (answer.kind === 'fault') {
+    const { fault, level = null, stage } = answer;
+    return { ok: false, fault, level, ...(stage ? { stage } : {}) };
+  }
+  const { permission } = answer;
+  const write = request.access === 'write';
+  if ((permission & (write ? WRITE : READ)) === 0) {
+    return { ok: false, fault: write ? 'write-denied' : 'read-denied', level: null };
+  }
+  if (answer.kind === 'table') return { space: spaceOf(answer, request.iova), permission };
+  return passThrough(request.iova, permissionText(permission));
+}
+
+/** Pass-through has no page: the smallest one, and no entry. */
+function passThrough(iova: bigint, perm: Permission): Translation {
+  return { ok: true, paddr: iova, size: 4096n, perm, level: null, entry: null };
 }
 
 function* translateGroup(
-  inspection: Inspection,
   space: AddressSpace,
   requests: readonly TranslateRequest[],
-  rows: readonly number[],
+  rows: readonly Row[],
   answers: Translation[],
 ): Work<void> {
-  const tables = new LeafTables(inspection.memory, space.format, rows.length);
+  const tables = new BatchTables(space, rows.length);
   for (let first = 0; first < rows.length; first += ROWS_PER_STEP) {
     const part = rows.slice(first, first + ROWS_PER_STEP);
     const batch = makeBatch(part.length);
-    part.forEach((row, at) => {
+    part.forEach(({ row }, at) => {
       const { lo, hi } = halvesOf(requests[row]?.iova ?? 0n);
       batch.addressLo[at] = lo;
       batch.addressHi[at] = hi;
       batch.write[at] = requests[row]?.access === 'write' ? 1 : 0;
     });
-    translateBatch(inspection.memory, space, batch, 0, batch.count, tables);
-    part.forEach((row, at) => (answers[row] = answerOf(space, batch, at)));
+    translateBatch(space, batch, 0, batch.count, tables);
+    part.forEach(({ row, permission }, at) => (answers[row] = answerOf(space, batch, at, permission)));
     yield part.length;
   }
 }
 
-function answerOf(space: AddressSpace, batch: TranslationBatch, row: number): Translation {
-  const number = batch.level[row] ?? 0;
+function answerOf(
+  space: AddressSpace,
+  batch: TranslationBatch,
+  row: number,
+  permission: number,
+): Translation {
+  const depth = batch.depth[row] ?? 0;
   const status = batch.status[row] ?? 0;
-  if (status !== 0) return { ok: false, fault: faultOf(status), level: number === 0 ? null : number };
+  if (status !== 0) return refused(space, faultOf(status), depth, batch.stage[row] ?? 1);
   return {
     ok: true,
     paddr: joinHalves(batch.paddrLo[row] ?? 0, batch.paddrHi[row] ?? 0),
-    size: bytesOf(levelOf(space.format, number).pagesPerEntry),
-    perm: permissionText(batch.permission[row] ?? 0),
-    level: number,
+    size: 1n << BigInt(batch.pageShift[row] ?? 0),
+    perm: permissionText((batch.permission[row] ?? 0) & permission),
+    level: levelNumber(space.format, depth),
     entry: joinHalves(batch.entryLo[row] ?? 0, batch.entryHi[row] ?? 0),
   };
+}
+
+/** A refusal by the tables of a space, or by the stage 2 below it. */
+export function refused(
+  space: AddressSpace,
+  fault: ReturnType<typeof faultOf>,
+  depth: number,
+  stage: number,
+): Translation & { ok: false } {
+  const { stage2 } = space;
+  if (!stage2 || stage !== 2) return { ok: false, fault, level: levelNumber(space.format, depth) };
+  return { ok: false, fault, level: levelNumber(stage2.format, depth), stage: 2 };
+}
+
+/** The number that the specification gives a level; null before any table. */
+export function levelNumber({ levels }: CompiledFormat, depth: number): number | null {
+  return depth === 0 ? null : (levels[depth]?.rule.level ?? null);
 }

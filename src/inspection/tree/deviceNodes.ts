@@ -1,9 +1,10 @@
 import { type DirectoryLookup } from '../../engine/directory/deviceDirectory';
 import { stateOf, type DeviceTable } from '../deviceTable';
-import { domainKey, type Inspection } from '../inspection';
+import { type Inspection } from '../inspection';
 import { type DeviceRow, type NodeId, type TreeNode } from '../protocol';
+import { domainKey, spacesOf } from '../spaces';
 import { type Work } from '../work';
-import { deviceId, deviceSpan, foldedId, partId } from './nodeId';
+import { deviceSpan, foldedId, partId, processId } from './nodeId';
 
 /** Most children a node has; longer lists are cut into parts. */
 export const MAX_CHILDREN = 1000;
@@ -55,7 +56,7 @@ function deviceNode(
   const device = deviceRow(inspection, iommu, table, row);
   return {
     kind: 'device',
-    id: deviceId(parent, device.requester),
+    id: processId(parent, device.requester, device.pasid),
     device,
     problems: device.problems.length,
   };
@@ -64,16 +65,16 @@ function deviceNode(
 /** One row of the device list. */
 export function deviceRow(inspection: Inspection, iommu: string, table: DeviceTable, row: number): DeviceRow {
   const requester = table.requesters[row] ?? (0 as never);
-  const lookup = inspection.directory(iommu).lookup(requester, null);
+  const pasid = table.pasids[row] ?? null;
+  const lookup = inspection.directory(iommu).lookup(requester, pasid);
   const context = lookup.entries.at(-1);
-  const { answer } = lookup;
   return {
     iommu,
     requester,
-    pasid: null,
+    pasid,
     translation: stateOf(lookup),
     context: { iommu, address: BigInt(context?.address ?? 0), role: context?.role ?? 'root' },
-    ...(answer.kind === 'table' ? { domain: domainKey(iommu, answer.space) } : {}),
+    domains: spacesOf(lookup.answer).map((space) => domainKey(iommu, space)),
     problems: problemsOf(lookup),
   };
 }

@@ -1,16 +1,23 @@
-import { type AddressSpace } from '../../engine/directory/deviceDirectory';
 import { type Filter } from '../../engine/filter/filter';
 import { levelOf } from '../../engine/formats/compile';
 import { joinHalves } from '../../engine/memory/words';
-import { READ_WRITE } from '../../engine/pageTable/entry';
+import { type AddressSpace } from '../../engine/pageTable/addressSpace';
 import { entryProblems } from '../../engine/pageTable/entryProblems';
 import { listRuns } from '../../engine/pageTable/list';
-import { entryAddress, tableItems, type TableItem, type TablePlace } from '../../engine/pageTable/tableItems';
+import {
+  entryAddress,
+  pageOfEntry,
+  rootPlace,
+  tableItems,
+  type TableItem,
+  type TablePlace,
+} from '../../engine/pageTable/tableItems';
 import { bytesOf } from '../answers/addresses';
 import { runAt } from '../answers/list';
-import { domainKey, type Inspection } from '../inspection';
+
 import { type EntryRef, type Failure, type NodeId, type TreeNode } from '../protocol';
 import { refuse } from '../requestError';
+import { domainKey } from '../spaces';
 import { type Work } from '../work';
 import { entryId, runId, tableId } from './nodeId';
 
@@ -25,92 +32,85 @@ export interface Standing {
 }
 
 /** The table that the indices lead to from the root. */
-export function standingAt(
-  inspection: Inspection,
-  iommu: string,
-  space: AddressSpace,
-  indices: readonly number[],
-): Standing {
-  let place: TablePlace = {
-    frame: space.root,
-    level: space.format.rootLevel,
-    base: 0,
-    permission: READ_WRITE,
-    above: [],
-  };
+export function standingAt(iommu: string, space: AddressSpace, indices: readonly number[]): Standing {
+  let place = rootPlace(space);
   for (const index of indices) {
-    const items = tableItems(inspection.memory, space, place);
+    const items = tableItems(space, place);
     const found = items?.find((item) => item.kind === 'table' && item.index === index);
     if (found?.kind !== 'table')
-      return refuse('request/node', `There is no table at entry ${index} of level ${place.level}.`);
+      return refuse(
+        'request/node',
+        `There is no table at entry ${index} of level ${levelName(space, place)}.`,
+      );
     place = found.place;
   }
   return { iommu, space, place };
 }
 
-/** Children of a domain or table node: at most 512 entries, leaves merged into runs. */
+const levelName = ({ format }: AddressSpace, { depth }: TablePlace): number =>
+  levelOf(format, depth).rule.level;
+
+/** Children of a domain or table node: one for each entry at most, leaves merged into runs. */
 export function* tableNodes(
-  inspection: Inspection,
   standing: Standing,
   parent: NodeId,
   filter: Filter | undefined,
 ): Work<TreeNode[]> {
   const { space, place } = standing;
-  const items = tableItems(inspection.memory, space, place);
-  if (!items) return [{ kind: 'message', id: `${parent}/m`, why: unreadable(inspection, place) }];
+  const items = tableItems(space, place);
+  if (!items) return [{ kind: 'message', id: `${parent}/m`, why: unreadable(space, place) }];
   const nodes: TreeNode[] = [];
   for (const item of items) {
-    if (item.kind === 'leaves') nodes.push(...(yield* runNodes(inspection, standing, parent, item, filter)));
+    if (item.kind === 'leaves') nodes.push(...(yield* runNodes(standing, parent, item, filter)));
     else if (item.kind === 'table') {
-      const shown = filter === undefined || (yield* holdsMatch(inspection, standing, item, filter));
-      if (shown) nodes.push(tableNode(inspection, standing, parent, item));
+      const shown = filter === undefined || (yield* holdsMatch(standing, item, filter));
+      if (shown) nodes.push(tableNode(standing, parent, item));
     } else if (filter === undefined) nodes.push(entryNode(standing, parent, item));
   }
   yield 512;
   return nodes;
 }
 
-function unreadable(inspection: Inspection, place: TablePlace): Failure {
+function unreadable({ memory }: AddressSpace, place: TablePlace): Failure {
   return {
     code: 'table/unreadable',
-    message: `This table cannot be read: ${inspection.memory.explainMissing(place.frame)}.`,
+    message: `This table cannot be read: ${memory.explainMissing(place.frame)}.`,
     hint: 'The image may lack this part of memory, or the pointer is wrong.',
   };
 }
 
 function* runNodes(
-  inspection: Inspection,
   standing: Standing,
   parent: NodeId,
   item: Extract<TableItem, { kind: 'leaves' }>,
   filter: Filter | undefined,
 ): Work<TreeNode[]> {
   const { iommu, space, place } = standing;
-  const { pagesPerEntry } = levelOf(space.format, place.level);
-  const list = yield* listRuns(inspection.memory, space, {
-    startPage: place.base + item.first * pagesPerEntry,
-    endPage: place.base + item.end * pagesPerEntry,
-    limit: 512,
+  const { pagesPerEntry } = levelOf(space.format, place.depth);
+  const startPage = pageOfEntry(space, place, item.first);
+  const list = yield* listRuns(space, {
+    startPage,
+    endPage: startPage + (item.end - item.first) * pagesPerEntry,
+    limit: item.end - item.first,
     filter,
   });
   return Array.from({ length: list.runs.length }, (_, row): TreeNode => {
     const run = runAt(list.runs, row, iommu, space);
-    const index = ((list.runs.page[row] ?? 0) - place.base) / pagesPerEntry;
+    const index = item.first + ((list.runs.page[row] ?? 0) - startPage) / pagesPerEntry;
     return { kind: 'run', id: runId(parent, index), run };
   });
 }
 
 function* holdsMatch(
-  inspection: Inspection,
   { space }: Standing,
   item: Extract<TableItem, { kind: 'table' }>,
   filter: Filter,
 ): Work<boolean> {
   if (item.cycle || !item.readable) return false;
-  const above = levelOf(space.format, item.place.level + 1);
-  const list = yield* listRuns(inspection.memory, space, {
+  const { pagesPerEntry, indexMask } = levelOf(space.format, item.place.depth);
+  const list = yield* listRuns(space, {
     startPage: item.place.base,
-    endPage: item.place.base + above.pagesPerEntry,
+    endPage: item.place.base + pagesPerEntry * (indexMask + 1),
     limit: 1,
     filter,
     entryBudget: MATCH_BUDGET,
@@ -119,18 +119,18 @@ function* holdsMatch(
 }
 
 function tableNode(
-  inspection: Inspection,
   standing: Standing,
   parent: NodeId,
   item: Extract<TableItem, { kind: 'table' }>,
 ): TreeNode {
   const { place } = item;
-  const why = item.cycle ? cycle(place) : item.readable ? undefined : unreadable(inspection, place);
+  const { space } = standing;
+  const why = item.cycle ? cycle(place) : item.readable ? undefined : unreadable(space, place);
   return {
     kind: 'table',
     id: tableId(parent, item.index),
     ...entryFacts(standing, item.index, item.lo, item.hi),
-    level: place.level,
+    level: levelName(space, place),
     table: bytesOf(place.frame),
     ...(why ? { failure: why } : {}),
   };
@@ -150,28 +150,28 @@ function entryNode(
   item: Extract<TableItem, { kind: 'malformed' | 'stale' }>,
 ): TreeNode {
   const { space, place } = standing;
-  const [problem] = entryProblems(space.format, place.level, item.lo, item.hi);
+  const [problem] = entryProblems(space.format, place.depth, item.lo, item.hi);
   const why: Failure = problem ?? { code: 'entry/reserved-bits', message: 'Reserved bits are set.' };
   return {
     kind: 'entry',
     id: entryId(parent, item.index),
     ...entryFacts(standing, item.index, item.lo, item.hi),
-    level: place.level,
+    level: levelName(space, place),
     why,
     problems: 1,
   };
 }
 
 function entryFacts({ iommu, space, place }: Standing, index: number, lo: number, hi: number) {
-  const { pagesPerEntry } = levelOf(space.format, place.level);
-  const first = place.base + index * pagesPerEntry;
+  const { pagesPerEntry } = levelOf(space.format, place.depth);
+  const first = pageOfEntry(space, place, index);
   const range = { start: bytesOf(first), end: bytesOf(first + pagesPerEntry) };
   const entry: EntryRef = {
     iommu,
-    address: BigInt(entryAddress(place.frame, index)),
+    address: BigInt(entryAddress(place, index)),
     role: 'table',
     domain: domainKey(iommu, space),
-    level: place.level,
+    level: levelName(space, place),
     iova: range.start,
   };
   return { entry, word: joinHalves(lo, hi), range };

@@ -1,9 +1,18 @@
 import { checkLimit, parseCursor } from '../answers/addresses';
 import { filterOf } from '../answers/filters';
+import { type AddressSpace } from '../../engine/pageTable/addressSpace';
 import { parseRequester } from '../../engine/values';
 import { domainRow, type Inspection } from '../inspection';
-import { type DomainKey, type NodeId, type Page, type PageRequest, type TreeNode } from '../protocol';
+import {
+  sameDomain,
+  type DomainKey,
+  type NodeId,
+  type Page,
+  type PageRequest,
+  type TreeNode,
+} from '../protocol';
 import { refuse } from '../requestError';
+import { spacesOf } from '../spaces';
 import { type Work } from '../work';
 import { deviceNodes, deviceRow } from './deviceNodes';
 import { ancestorsOf, domainId, iommuId, parseNodeId, type NodeWay } from './nodeId';
@@ -83,11 +92,11 @@ function* pathToDomain(inspection: Inspection, key: DomainKey, where: string | u
 
 function leadsTo(node: TreeNode, key: DomainKey, requester: number | undefined): boolean {
   if (node.kind === 'iommu') return node.summary.name === key.iommu;
-  if (node.kind === 'device') return node.device.requester === requester;
+  if (node.kind === 'device') return node.device.domains.some((domain) => sameDomain(domain, key));
   if (node.kind === 'range' && requester !== undefined) {
     return requester >= (parseRequester(node.first) ?? 0) && requester <= (parseRequester(node.last) ?? 0);
   }
-  return node.kind === 'domain';
+  return node.kind === 'domain' && sameDomain(node.domain, key);
 }
 
 function* childrenOf(
@@ -101,22 +110,22 @@ function* childrenOf(
   if (summary.failure) return [{ kind: 'message', id: `${node}/m`, why: summary.failure }];
   if (way.requester === undefined)
     return yield* deviceNodes(inspection, way.iommu, node, way.folded, way.part);
-  if (!way.inDomain) return yield* domainNodes(inspection, way, node);
+  if (way.domain === undefined) return yield* domainNodes(inspection, way, node);
   if (way.last) return [];
   const space = spaceOfDevice(inspection, way);
-  const standing = standingAt(inspection, way.iommu, space, way.tables);
-  return yield* tableNodes(inspection, standing, node, filterOf(where));
+  const standing = standingAt(way.iommu, space, way.tables);
+  return yield* tableNodes(standing, node, filterOf(where));
 }
 
 function* iommuNodes(inspection: Inspection): Work<TreeNode[]> {
   const nodes: TreeNode[] = [];
   for (const { summary } of inspection.iommus) {
-    const { requesters, spaces } = yield* inspection.devices(summary.name);
+    const { devices, spaces } = yield* inspection.devices(summary.name);
     nodes.push({
       kind: 'iommu',
       id: iommuId(summary.name),
       summary,
-      devices: requesters.length,
+      devices,
       domains: spaces.length,
       problems: summary.failure ? 1 : 0,
     });
@@ -126,15 +135,32 @@ function* iommuNodes(inspection: Inspection): Work<TreeNode[]> {
 
 function* domainNodes(inspection: Inspection, way: NodeWay, device: NodeId): Work<TreeNode[]> {
   const table = yield* inspection.devices(way.iommu);
-  const row = table.requesters.findIndex((requester) => requester === way.requester);
+  const row = table.requesters.findIndex(
+    (requester, at) => requester === way.requester && table.pasids[at] === way.pasid,
+  );
   if (row < 0) return refuse('request/node', 'There is no such device.');
-  const shared = table.spaces[table.spaceOf[row] ?? -1];
-  if (shared) return [{ kind: 'domain', id: domainId(device), domain: domainRow(way.iommu, shared) }];
+  const iommu = inspection.iommu(way.iommu);
+  const shared = spacesOfDevice(inspection, way).flatMap((space) => {
+    const found = table.spaces[table.indexOf.get(space) ?? -1];
+    return found ? [found] : [];
+  });
+  if (shared.length > 0) {
+    return shared.map((each, index) => ({
+      kind: 'domain',
+      id: domainId(device, index),
+      domain: domainRow(iommu, each),
+    }));
+  }
   const { problems } = deviceRow(inspection, way.iommu, table, row);
   return problems.map((why, index) => ({ kind: 'message', id: `${device}/m${index}`, why }));
 }
 
-function spaceOfDevice(inspection: Inspection, way: NodeWay) {
-  const { answer } = inspection.directory(way.iommu).lookup(way.requester ?? (0 as never), null);
-  return answer.kind === 'table' ? answer.space : refuse('request/node', 'This device has no tables.');
+function spacesOfDevice(inspection: Inspection, way: NodeWay): AddressSpace[] {
+  const directory = inspection.directory(way.iommu);
+  return spacesOf(directory.lookup(way.requester ?? (0 as never), way.pasid).answer);
+}
+
+function spaceOfDevice(inspection: Inspection, way: NodeWay): AddressSpace {
+  const space = spacesOfDevice(inspection, way)[way.domain ?? 0];
+  return space ?? refuse('request/node', 'This device has no such tables.');
 }

@@ -1,0 +1,39 @@
+import {
+  type DeviceDirectory,
+  type DirectoryAnswer,
+  type DirectoryLookup,
+} from '../../engine/directory/deviceDirectory';
+import { gateOf, passGateOf } from '../../engine/directory/gate';
+import { type Inspection, checkPasid, checkRequester } from '../inspection';
+import { type TranslateRequest } from '../protocol';
+import { ownerOf } from './owner';
+
+/** What one (requester, PASID) meets before any page table. */
+export interface Route {
+  readonly iommu: string;
+  readonly directory: DeviceDirectory;
+  readonly lookup: DirectoryLookup;
+}
+
+/** Undefined when no IOMMU answers for the device. */
+export function routeOf(
+  inspection: Inspection,
+  { requester, pasid }: Pick<TranslateRequest, 'requester' | 'pasid'>,
+  iommu: string | undefined,
+): Route | undefined {
+  const owner = ownerOf(inspection, checkRequester(requester), iommu);
+  if (!owner) return undefined;
+  const { directory, name } = owner;
+  return { iommu: name, directory, lookup: directory.lookup(checkRequester(requester), checkPasid(pasid)) };
+}
+
+/** What a request meets before any page table, and why when that is not the device's entry. */
+export function meets(
+  { directory, lookup }: Route,
+  request: TranslateRequest,
+): { readonly answer: DirectoryAnswer; readonly why?: string; readonly gate: boolean } {
+  const gate = gateOf(directory, request.iova, checkPasid(request.pasid));
+  if (gate) return { ...gate, gate: true };
+  const passed = lookup.answer.kind === 'pass-through' ? passGateOf(directory, request.iova) : undefined;
+  return { answer: lookup.answer, ...passed, gate: false };
+}
