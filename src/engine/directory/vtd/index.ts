@@ -1,8 +1,13 @@
 import { bits } from '../../bits/bitFields';
 import { failure, success } from '../../result';
 import { type DirectoryKind } from '../deviceDirectory';
+import { VtdAbortDirectory } from './abortDirectory';
 import { VtdLegacyDirectory } from './legacyDirectory';
 import { TABLE_MODES } from './registers';
+import { VtdScalableDirectory } from './scalableDirectory';
+
+const RESERVED_MODE = 2n;
+const ABORT_MODE = 3n;
 
 /** Intel VT-d: RTADDR names the root table and the table mode. */
 export const vtd: DirectoryKind = {
@@ -16,14 +21,25 @@ export const vtd: DirectoryKind = {
         'Add RTADDR to the registers; the kernel prints it in the DMAR debugfs file dmar_translation_struct.',
       );
     }
-    const mode = Number(bits(rtaddr, 11, 10));
-    if (mode !== 0) {
+    const mode = bits(rtaddr, 11, 10);
+    const selects = `RTADDR 0x${rtaddr.toString(16)} selects`;
+    if (mode === RESERVED_MODE) {
       return failure(
         'directory/mode-not-read',
-        `RTADDR 0x${rtaddr.toString(16)} selects ${TABLE_MODES[mode] ?? ''} mode (TTM = ${mode}), and only legacy mode (TTM = 0) can be read.`,
-        'Boot the guest with intel_iommu=on,sm_off to get legacy tables, or check RTADDR.',
+        `${selects} ${TABLE_MODES[2]} mode (TTM = 2): hardware blocks every request (fault reason 30h).`,
+        'Check RTADDR: bits 11:10 are 0 in legacy mode and 1 in scalable mode.',
       );
     }
-    return success(new VtdLegacyDirectory(memory, registers));
+    if (mode === 1n && bits(rtaddr, 7) === 1n) {
+      return failure(
+        'directory/mode-not-read',
+        `${selects} second-stage I/O permissions (SSIRWE = 1), which this version does not read.`,
+        'Check RTADDR: bits 9:0 are 0 unless software uses IR and IW of second-stage entries.',
+      );
+    }
+    if (mode === ABORT_MODE) return success(new VtdAbortDirectory(registers));
+    return success(
+      mode === 0n ? new VtdLegacyDirectory(memory, registers) : new VtdScalableDirectory(memory, registers),
+    );
   },
 };

@@ -1,16 +1,7 @@
 import { bits } from '../../bits/bitFields';
-import { compileFormat, type CompiledFormat } from '../../formats/compile';
-import { vtdSecondStage } from '../../formats/vtdSecondStage';
 import { type PhysicalMemory } from '../../memory/physicalMemory';
 import { type Failure } from '../../result';
-import {
-  domainId,
-  frameNumber,
-  requesterId,
-  type FrameNumber,
-  type Pasid,
-  type RequesterId,
-} from '../../values';
+import { frameNumber, requesterId, type FrameNumber, type Pasid, type RequesterId } from '../../values';
 import {
   type DeviceDirectory,
   type DirectoryAnswer,
@@ -28,17 +19,11 @@ import {
   ROOT_RESERVED,
 } from './legacyEntries';
 import { READ_WRITE } from '../../pageTable/entryClass';
-import { zeroExtended, type AddressSpace } from '../../pageTable/addressSpace';
 import { type Fault } from '../faults';
 import { anySet, readStructure } from '../structures';
 import { vtdFaultCode } from './faultCodes';
-import {
-  secondStageHardware,
-  translationOff,
-  VTD_INTERRUPT_WINDOW,
-  VTD_WORDS,
-  vtdRegisters,
-} from './registers';
+import { translationOff, VTD_INTERRUPT_WINDOW, VTD_WORDS, vtdRegisters } from './registers';
+import { VtdSpaces } from './spaces';
 
 const PASS_THROUGH = 2n;
 /** Problems of the directory that are told at most. */
@@ -59,13 +44,13 @@ export class VtdLegacyDirectory implements DeviceDirectory {
   readonly #memory: PhysicalMemory;
   readonly #values: ReadonlyMap<string, bigint>;
   readonly #rootTable: FrameNumber;
-  readonly #formats = new Map<number, CompiledFormat>();
-  readonly #spaces = new Map<string, AddressSpace>();
+  readonly #spaces: VtdSpaces;
 
   constructor(memory: PhysicalMemory, values: ReadonlyMap<string, bigint>) {
     this.#memory = memory;
     this.#values = values;
     this.registers = vtdRegisters(values);
+    this.#spaces = new VtdSpaces(memory, values);
     this.#rootTable = frameNumber(Number((values.get('RTADDR') ?? 0n) >> 12n));
     this.off = translationOff(values);
   }
@@ -83,7 +68,7 @@ export class VtdLegacyDirectory implements DeviceDirectory {
   }
 
   faultCode(fault: Fault, access: 'read' | 'write'): string | undefined {
-    return vtdFaultCode('legacy', fault, access);
+    return vtdFaultCode('legacy', fault, access, 2);
   }
 
   lookup(requester: RequesterId, pasid: Pasid | null): DirectoryLookup {
@@ -192,33 +177,14 @@ export class VtdLegacyDirectory implements DeviceDirectory {
         ? refuse('context-entry-invalid', 'TT = 2 (pass-through), and ECAP.PT is 0.')
         : { kind: 'pass-through', permission: READ_WRITE };
     }
-    const space = this.#space(Number(bits(hi, 23, 8)), Number(lo >> 12n), levels);
+    const space = this.#spaces.second({
+      domain: Number(bits(hi, 23, 8)),
+      root: Number(lo >> 12n),
+      levels,
+      // Legacy mode has no A and D (VT-d 4.1 §3.7.2).
+      marks: false,
+    });
     return { kind: 'table', space, permission: READ_WRITE };
-  }
-
-  /** One object for one (domain, root, levels), so that devices of a domain share it. */
-  #space(domain: number, root: number, levels: number): AddressSpace {
-    const key = `${domain}:${root}:${levels}`;
-    const known = this.#spaces.get(key);
-    if (known) return known;
-    const format =
-      this.#formats.get(levels) ?? compileFormat(vtdSecondStage, levels, secondStageHardware(this.#values));
-    this.#formats.set(levels, format);
-    const cap = this.#values.get('CAP');
-    // A width below that of a page is no machine's: CAP is rubbish, and the first page is what it leaves.
-    const guestBits = cap === undefined ? 64 : Math.max(12, Number(bits(cap, 21, 16)) + 1);
-    const space: AddressSpace = {
-      stage: 2,
-      domainId: domainId(domain),
-      root: frameNumber(root),
-      rootEntry: 0,
-      format,
-      ...zeroExtended(Math.min(format.addressBits, guestBits)),
-      memory: this.#memory,
-      stage2: undefined,
-    };
-    this.#spaces.set(key, space);
-    return space;
   }
 
   #read(role: StructureRole, table: FrameNumber, index: number, say: (words: readonly bigint[]) => string) {

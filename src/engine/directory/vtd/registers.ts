@@ -4,10 +4,18 @@ import { type DeviceDirectory, type PageWindow, type Register, type VendorWords 
 import { PASSES } from '../gate';
 
 /**
- * Requests to 0xFEE0_0000-0xFEEF_FFFF are interrupt messages and never reach the tables; nor may a translation lead there
- * (VT-d 4.1 §3.14).
+ * Requests without a PASID to 0xFEE0_0000-0xFEEF_FFFF are interrupt messages and never reach the tables; nor may any
+ * request come out there (VT-d 4.1 §3.15).
  */
-export const VTD_INTERRUPT_WINDOW: PageWindow = { startPage: 0xfee00, endPage: 0xfef00 };
+export const VTD_INTERRUPT_WINDOW: PageWindow = {
+  startPage: 0xfee00,
+  endPage: 0xfef00,
+  translatesPasids: true,
+};
+const FORBIDDEN_OUTPUT = {
+  startFrame: VTD_INTERRUPT_WINDOW.startPage,
+  endFrame: VTD_INTERRUPT_WINDOW.endPage,
+};
 
 export const VTD_WORDS: VendorWords = {
   requester: 'source-id',
@@ -17,11 +25,21 @@ export const VTD_WORDS: VendorWords = {
   contextEntry: 'Context entry',
 };
 
-/** Set when GSTS says that nothing is translated (VT-d 4.1 §11.4.4.2). */
+/**
+ * What GSTS and RTADDR say of every request: nothing is translated (VT-d 4.1 §11.4.4.2), or scalable mode is selected and not
+ * there, which blocks all (RTA.1.3).
+ */
 export function translationOff(values: ReadonlyMap<string, bigint>): DeviceDirectory['off'] {
   const status = values.get('GSTS');
-  if (status === undefined || bits(status, 31) === 1n) return undefined;
-  return { answer: PASSES, why: 'Translation is off (GSTS.TES = 0): the request passes untranslated.' };
+  if (status !== undefined && bits(status, 31) === 0n) {
+    return { answer: PASSES, why: 'Translation is off (GSTS.TES = 0): the request passes untranslated.' };
+  }
+  const ecap = values.get('ECAP');
+  const scalable = bits(values.get('RTADDR') ?? 0n, 11, 10) === 1n;
+  if (!scalable || ecap === undefined || bits(ecap, 43) === 1n) return undefined;
+  const why = 'RTADDR.TTM = 1 (scalable mode), and ECAP.SMTS is 0: every request is blocked.';
+  const hint = 'Check that RTADDR and ECAP are of the same unit.';
+  return { answer: { kind: 'fault', fault: 'translation-blocked', why, hint }, why };
 }
 
 const yesNo = (what: string): [set: string, clear: string] => [`${what} supported`, `${what} not supported`];
@@ -66,7 +84,7 @@ function capability(): BitField[] {
 }
 
 function extendedCapability(): BitField[] {
-  const { flag, field, reserved } = fieldMakers('VT-d 4.1 §11.4.3');
+  const { flag, field, reserved } = fieldMakers('VT-d 5.10 §11.4.3');
   return [
     flag('C', 0, 'attribute', 'table walks are coherent', 'table walks do not snoop caches'),
     flag('QI', 1, 'attribute', ...yesNo('queued invalidation')),
@@ -100,11 +118,26 @@ function extendedCapability(): BitField[] {
     flag('FSTS', 47, 'attribute', ...yesNo('first-stage translation')),
     flag('SMPWCS', 48, 'attribute', ...yesNo('coherent scalable-mode walk')),
     flag('RPS', 49, 'attribute', ...yesNo('RID-PASID')),
-    reserved(50),
+    flag('TDXCS', 50, 'attribute', ...yesNo('TDX Connect')),
     flag('PMS', 51, 'attribute', ...yesNo('performance monitoring')),
     flag('ADMS', 52, 'attribute', ...yesNo('abort-DMA mode')),
     flag('RPRIVS', 53, 'attribute', ...yesNo('RID_PRIV')),
-    reserved(63, 54),
+    reserved(54),
+    flag('HPTS', 55, 'attribute', ...yesNo('host permission tables')),
+    flag('PTRS', 56, 'attribute', ...yesNo('PASID in translated requests')),
+    flag('SSIRWS', 57, 'attribute', ...yesNo('second-stage I/O permission')),
+    flag('SMS', 58, 'attribute', ...yesNo('stop marker')),
+    flag('HPT1GPS', 59, 'attribute', ...yesNo('1G page of host permissions')),
+    flag('RDTS', 60, 'attribute', ...yesNo('resource director')),
+    flag(
+      'EIMER',
+      61,
+      'attribute',
+      'extended interrupt mode required',
+      'extended interrupt mode not required',
+    ),
+    flag('IRREQ', 62, 'attribute', 'interrupt remapping required', 'interrupt remapping not required'),
+    reserved(63),
   ];
 }
 
@@ -128,9 +161,11 @@ function globalStatus(): BitField[] {
 export const TABLE_MODES = ['legacy', 'scalable', 'reserved', 'abort DMA'] as const;
 
 function rootTableAddress(): BitField[] {
-  const { field, address, reserved } = fieldMakers('VT-d 4.1 §11.4.5');
+  const { field, flag, address, reserved } = fieldMakers('VT-d 5.10 §11.4.5');
   return [
-    reserved(9, 0),
+    reserved(6, 0),
+    flag('SSIRWE', 7, 'control', 'second stage uses IR and IW', 'second stage uses R and W'),
+    reserved(9, 8),
     field('TTM', 11, 10, 'control', (value) => `${TABLE_MODES[Number(value)] ?? ''} mode`),
     address('RTA', 63, 12, 'root table at'),
   ];
@@ -164,6 +199,21 @@ export function secondStageHardware(values: ReadonlyMap<string, bigint>): Format
     ...(ecap === undefined
       ? {}
       : { features: { snoopControl: bits(ecap, 7) === 1n, deviceTlb: bits(ecap, 2) === 1n } }),
-    forbiddenOutput: { startFrame: VTD_INTERRUPT_WINDOW.startPage, endFrame: VTD_INTERRUPT_WINDOW.endPage },
+    forbiddenOutput: FORBIDDEN_OUTPUT,
+  };
+}
+
+/**
+ * What CAP says of first-stage entries. Hardware always sets their A and D. With a stage 2 below (`nested`) only what comes
+ * out of that must not lie in the interrupt window.
+ */
+export function firstStageHardware(values: ReadonlyMap<string, bigint>, nested: boolean): FormatHardware {
+  const cap = values.get('CAP');
+  return {
+    largePages:
+      cap === undefined ? undefined : new Set(bits(cap, 56) === 1n ? [2 ** 21, 2 ** 30] : [2 ** 21]),
+    ...(nested ? {} : { forbiddenOutput: FORBIDDEN_OUTPUT }),
+    setsAccessed: true,
+    setsDirty: true,
   };
 }

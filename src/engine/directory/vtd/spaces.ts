@@ -1,0 +1,124 @@
+import { bits } from '../../bits/bitFields';
+import { compileFormat, type CompiledFormat } from '../../formats/compile';
+import { type FormatHardware, type PageTableFormat } from '../../formats/pageTableFormat';
+import { vtdSecondStage } from '../../formats/vtdSecondStage';
+import { vtdFirstStage } from '../../formats/x8664';
+import { type PhysicalMemory } from '../../memory/physicalMemory';
+import { signExtended, zeroExtended, type AddressSpace } from '../../pageTable/addressSpace';
+import { NestedMemory } from '../../pageTable/nestedMemory';
+import { domainId, frameNumber } from '../../values';
+import { firstStageHardware, secondStageHardware } from './registers';
+
+/** Second-stage tables as a context or PASID-table entry names them. */
+export interface SecondStageRoot {
+  readonly domain: number;
+  /** Frame of the root. */
+  readonly root: number;
+  readonly levels: number;
+  /** SSADE: hardware sets A and D. */
+  readonly marks: boolean;
+}
+
+/** First-stage tables as a PASID-table entry names them. */
+export interface FirstStageRoot {
+  readonly domain: number;
+  /** Frame of the root, a guest physical one with a stage 2 below. */
+  readonly root: number;
+  readonly levels: 4 | 5;
+  /** Set for requests with supervisor privilege. */
+  readonly privileged: boolean;
+  /** WPE. */
+  readonly writeProtect: boolean;
+}
+
+/** The address spaces of one unit: one object for one (domain, root, format, stage 2), so that devices of a domain share it. */
+export class VtdSpaces {
+  readonly #memory: PhysicalMemory;
+  readonly #values: ReadonlyMap<string, bigint>;
+  readonly #formats = new Map<string, CompiledFormat>();
+  readonly #spaces = new Map<string, AddressSpace>();
+  /** Guest physical memory, and the number in keys, of each second stage that has tables of a first stage. */
+  readonly #nested = new Map<AddressSpace, { readonly memory: NestedMemory; readonly number: number }>();
+
+  constructor(memory: PhysicalMemory, values: ReadonlyMap<string, bigint>) {
+    this.#memory = memory;
+    this.#values = values;
+  }
+
+  /** Bits of a second-stage input address: the lesser of CAP.MGAW and what the levels take. */
+  inputBits(levels: number): number {
+    const cap = this.#values.get('CAP');
+    // A width below that of a page is no machine's: CAP is rubbish, and the first page is what it leaves.
+    const guestBits = cap === undefined ? 64 : Math.max(12, Number(bits(cap, 21, 16)) + 1);
+    return Math.min(12 + 9 * levels, guestBits);
+  }
+
+  second({ domain, root, levels, marks }: SecondStageRoot): AddressSpace {
+    return this.#space(`second ${domain} ${root} ${levels} ${marks}`, () => {
+      const hardware = secondStageHardware(this.#values);
+      return {
+        stage: 2,
+        domainId: domainId(domain),
+        root: frameNumber(root),
+        rootEntry: 0,
+        format: this.#format(vtdSecondStage, levels, {
+          ...hardware,
+          setsAccessed: marks,
+          setsDirty: marks,
+        }),
+        ...zeroExtended(this.inputBits(levels)),
+        memory: this.#memory,
+        stage2: undefined,
+      };
+    });
+  }
+
+  first(of: FirstStageRoot, stage2: AddressSpace | undefined): AddressSpace {
+    const { domain, root, levels, privileged, writeProtect } = of;
+    const guest = stage2 && this.#guest(stage2);
+    const key = `first ${domain} ${root} ${levels} ${privileged} ${writeProtect} ${guest?.number}`;
+    return this.#space(key, () => ({
+      stage: 1,
+      domainId: domainId(domain),
+      root: frameNumber(root),
+      rootEntry: 0,
+      format: this.#format(vtdFirstStage, levels, {
+        ...firstStageHardware(this.#values, stage2 !== undefined),
+        privileged,
+        features: { writeProtect },
+      }),
+      ...signExtended(levels === 5 ? 57 : 48),
+      memory: guest?.memory ?? this.#memory,
+      stage2,
+    }));
+  }
+
+  #guest(stage2: AddressSpace) {
+    const known = this.#nested.get(stage2);
+    if (known) return known;
+    const made = { memory: new NestedMemory(this.#memory, stage2), number: this.#nested.size };
+    this.#nested.set(stage2, made);
+    return made;
+  }
+
+  #space(key: string, make: () => AddressSpace): AddressSpace {
+    const space = this.#spaces.get(key) ?? make();
+    this.#spaces.set(key, space);
+    return space;
+  }
+
+  #format(format: PageTableFormat, levels: number, hardware: FormatHardware): CompiledFormat {
+    const { setsAccessed, privileged, features, forbiddenOutput } = hardware;
+    const key = [
+      format.id,
+      levels,
+      setsAccessed,
+      privileged,
+      features?.writeProtect,
+      forbiddenOutput !== undefined,
+    ].join(' ');
+    const compiled = this.#formats.get(key) ?? compileFormat(format, levels, hardware);
+    this.#formats.set(key, compiled);
+    return compiled;
+  }
+}
