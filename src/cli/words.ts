@@ -1,23 +1,25 @@
 /** Words that more than one command writes. */
-import { formatRequester, hex, type DomainKey, type Translation } from '../inspection/protocol';
+import { formatRequester, hex, type DomainRow, type Translation } from '../inspection/protocol';
 
 /** `00:02.0`. */
 export function deviceName(requester: number): string {
-  // A number on the command line was checked to have 16 bits.
+  // A number on the command line was checked to have 32 bits.
   return formatRequester(requester as Parameters<typeof formatRequester>[0]);
 }
 
-/** `domain 5 (root 0x3439000) of dmar0`. */
-export const domainName = (domain: DomainKey): string =>
-  `domain ${domain.domainId} (root ${hex(domain.root)}) of ${domain.iommu}`;
+/** `domain 5 (root 0x3439000) of dmar0`, with the vendor's word where it differs: `domain ASID 1 (root ..) of smmu0`. */
+export const domainName = (domain: DomainRow): string =>
+  `domain ${domainId(domain)} (root ${hex(domain.root)}) of ${domain.iommu}`;
 
-/** Sorts and finds domains. */
-export const sameDomain = (one: DomainKey, other: DomainKey): boolean =>
-  one.iommu === other.iommu && one.domainId === other.domainId && one.root === other.root;
+const domainId = ({ tag, domainId }: DomainRow): string =>
+  (tag === 'DID' ? '' : `${tag} `) + String(domainId);
 
 /** An answer as docs/cli.md describes it. */
 export function answerOf(translation: Translation): object {
-  if (!translation.ok) return { ok: false, fault: translation.fault, level: translation.level };
+  if (!translation.ok) {
+    const { fault, level, stage } = translation;
+    return { ok: false, fault, level, ...(stage === undefined ? {} : { stage }) };
+  }
   const { paddr, size, perm, level, entry } = translation;
   return { ok: true, paddr, size, perm, level, entry };
 }
@@ -25,7 +27,8 @@ export function answerOf(translation: Translation): object {
 /** The same as a line of JSON, put together by hand: a million answers should not wait for JSON.stringify. */
 export function answerLine(translation: Translation): string {
   if (!translation.ok) {
-    return `{"ok":false,"fault":"${translation.fault}","level":${translation.level}}`;
+    const stage = translation.stage === undefined ? '' : `,"stage":${translation.stage}`;
+    return `{"ok":false,"fault":"${translation.fault}","level":${translation.level}${stage}}`;
   }
   const { paddr, size, perm, level, entry } = translation;
   const word = entry === null ? 'null' : `"${hex(entry)}"`;

@@ -1,4 +1,5 @@
 import {
+  domainKeyOf,
   formatSize,
   hex,
   type DeviceRow,
@@ -47,11 +48,7 @@ export const inspect: CliCommand<InspectOptions> = {
 };
 
 function statisticsOf(session: Session, domain: DomainRow): Promise<DomainStatistics> {
-  const { iommu, domainId, root, levels } = domain;
-  return session.request('statistics', {
-    inspection: session.inspection,
-    domain: { iommu, domainId, root, levels },
-  });
+  return session.request('statistics', { inspection: session.inspection, domain: domainKeyOf(domain) });
 }
 
 async function writeJson(
@@ -82,8 +79,8 @@ async function writeJson(
       bdf: deviceName(device.requester),
       pasid: device.pasid === null ? null : hex(device.pasid),
       translation: device.translation,
-      domain: device.domain?.domainId ?? null,
-      root: device.domain?.root ?? null,
+      domain: device.domains[0]?.domainId ?? null,
+      root: device.domains[0]?.root ?? null,
       context: device.context.address,
       problems: device.problems.map(({ code, message }) => ({ code, message })),
     })),
@@ -99,6 +96,8 @@ function domainJson({ domain, statistics }: CountedDomain): object {
     type: 'domain',
     iommu: domain.iommu,
     domain: domain.domainId,
+    stage: domain.stage,
+    tag: domain.tag,
     root: domain.root,
     format: domain.format,
     levels: domain.levels,
@@ -204,8 +203,8 @@ async function writeDevices(output: Output, devices: readonly DeviceRow[]): Prom
       deviceName(device.requester),
       device.pasid === null ? '-' : hex(device.pasid),
       device.translation,
-      device.domain === undefined ? '-' : String(device.domain.domainId),
-      device.domain === undefined ? '-' : hex(device.domain.root),
+      device.domains.map(({ domainId }) => domainId).join(', ') || '-',
+      device.domains.map(({ root }) => hex(root)).join(', ') || '-',
       hex(device.context.address),
       device.problems.map((problem) => problem.message).join('; '),
     ]),

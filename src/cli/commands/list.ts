@@ -1,9 +1,17 @@
-import { formatSize, hex, mappingRow, type DomainRow, type Run } from '../../inspection/protocol';
+import {
+  domainKeyOf,
+  formatSize,
+  hex,
+  mappingRow,
+  sameDomain,
+  type DomainRow,
+  type Run,
+} from '../../inspection/protocol';
 import { parseDevice, parseDomain, parseLimit } from '../arguments';
 import { type Call, type CliCommand, type CommonOptions } from '../command';
 import { badInput, badUsage, fromFailure } from '../errors';
 import { listOf } from '../session';
-import { deviceName, domainName, sameDomain } from '../words';
+import { deviceName, domainName } from '../words';
 
 interface ListOptions extends CommonOptions {
   readonly domain?: number;
@@ -93,7 +101,7 @@ async function domainOfDevice(
       'choose with --iommu NAME',
     );
   }
-  const { domain: key } = device;
+  const [key] = device.domains;
   const domain = key && domains.find((row) => sameDomain(row, key));
   if (domain) return domain;
   throw badInput(
@@ -120,7 +128,7 @@ async function listDomain(
   do {
     const page = await session.request('list', {
       inspection: session.inspection,
-      domain: { iommu: domain.iommu, domainId: domain.domainId, root: domain.root, levels: domain.levels },
+      domain: domainKeyOf(domain),
       where,
       page: { limit: Math.min(PAGE, limit - rows), ...(cursor === undefined ? {} : { cursor }) },
     });

@@ -112,7 +112,7 @@ async function deviceChoices(app: App, inspection: Inspection): Promise<readonly
   };
   return devices.map((device) => ({
     label: requesterName(device.requester),
-    description: ways[device.translation](device.domain?.domainId),
+    description: ways[device.translation](device.domains[0]?.domainId),
     detail: device.pasid === null ? device.iommu : `${device.iommu}, PASID ${hex(device.pasid)}`,
     value: requesterOf(device),
   }));

@@ -1,6 +1,7 @@
 import * as vscode from 'vscode';
 import {
   CANCELLED,
+  domainKeyOf,
   type CancelSignal,
   type Failure,
   type InspectionSummary,
@@ -123,8 +124,7 @@ export class DomainsProvider implements vscode.TreeDataProvider<Element>, vscode
   /** What a domain maps is counted only when somebody rests on it. */
   private async statisticsOf(element: Element, token: vscode.CancellationToken): Promise<Wording['tooltip']> {
     if (element.kind !== 'node' || element.node.kind !== 'domain') return [];
-    const { iommu, domainId, root, levels } = element.node.domain;
-    const domain = { iommu, domainId, root, levels };
+    const domain = domainKeyOf(element.node.domain);
     try {
       const signal = signalOf(token);
       return wordStatistics(

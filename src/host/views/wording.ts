@@ -153,7 +153,7 @@ function wordDevice({ device, problems }: Extract<TreeNode, { kind: 'device' }>)
   const pasid = device.pasid === null ? '' : ` PASID ${hex(device.pasid)}`;
   const label = `${requesterName(device.requester)}${pasid}`;
   const ways = {
-    table: device.domain ? vscode.l10n.t('domain {0}', device.domain.domainId) : '',
+    table: device.domains.map(({ domainId }) => vscode.l10n.t('domain {0}', domainId)).join(', '),
     'pass-through': vscode.l10n.t('pass-through'),
     blocked: vscode.l10n.t('blocked'),
   };
@@ -176,7 +176,7 @@ function wordDevice({ device, problems }: Extract<TreeNode, { kind: 'device' }>)
       [vscode.l10n.t('Context entry'), `@ ${hex(device.context.address)}`],
       ...device.problems.map((each) => [vscode.l10n.t('Problem'), sentence(each)] as const),
     ],
-    opens: device.domain !== undefined || device.problems.length > 0,
+    opens: device.domains.length > 0 || device.problems.length > 0,
   };
 }
 
