@@ -47,6 +47,8 @@ export const ECAP = {
   secondStage: bit(46),
   firstStage: bit(47),
   coherentWalk: bit(48),
+  /** RPS: without it RID_PASID is reserved. */
+  ridPasid: bit(49),
 } as const;
 
 /** Everything that scalable mode offers. */

@@ -97,7 +97,7 @@ export function scalableDirectory(): BuiltImage {
   bench.seesSecond(asker(0x4102), 'PASIDE = 0 leaves requests without PASID alone, §9.4');
   bench.faults(asker(0x4102, 64), 'pasid-not-supported', 'request with PASID while PASIDE = 0, §9.4');
   roots.set(0x4103, scalableContext(small, { ridPasid: 8192 }));
-  bench.faults(asker(0x4103), 'pasid-out-of-range', 'RID_PASID beyond the directory, §9.4');
+  bench.faults(asker(0x4103), 'context-entry-invalid', 'RID_PASID beyond the directory, SCT.4.2 of §7.1.3');
 
   bench.faults(asker(0x4104), 'context-entry-not-present', 'P = 0 in the context entry, §9.4');
   bench.faults(asker(0x4184), 'root-entry-not-present', 'UP = 0: the upper half has no table, §9.2');

@@ -75,7 +75,7 @@ export function pasidProblem(
 }
 
 /**
- * What is wrong with a PASID-table entry, in the order of VT-d 4.1 §7.1.3, SPT.2 to SPT.6. `inputBits`: of the second stage
+ * What is wrong with a PASID-table entry (VT-d 4.1 §7.1.3, SPT.2 to SPT.6). `inputBits`: of the second stage
  * for a number of levels.
  */
 export function processProblem(
@@ -88,13 +88,15 @@ export function processProblem(
   if (bits(control, 0) === 0n) {
     return refusal('process-entry-not-present', 'The PASID-table entry is not present.');
   }
+  const type = bits(control, 8, 6);
+  // Before the reserved bits: a type that ECAP lacks makes its pointer reserved too, and SPT.4.2 could never be met.
+  const unsupported = typeProblem(type, ecap);
+  if (unsupported !== undefined) return refusal('process-entry-invalid', unsupported);
   if (anySet(words, processReserved(cap, ecap))) {
     const hint = 'Fields of what CAP and ECAP do not support are reserved too.';
     return refusal('process-entry-reserved', 'The PASID-table entry has reserved bits set.', hint);
   }
-  const type = bits(control, 8, 6);
   const why =
-    typeProblem(type, ecap) ??
     (type === PGTT.second || type === PGTT.nested ? widthProblem(control, cap) : undefined) ??
     (type === PGTT.first || type === PGTT.nested ? modeProblem(first, cap) : undefined) ??
     (type === PGTT.nested ? pointerProblem(control, first, inputBits) : undefined);
