@@ -1,6 +1,6 @@
 /** Devices, domains, statistics and runs against what the manifests say, from every form of the image. */
 import assert from 'node:assert/strict';
-import { type DomainRow, type Run } from '../../src/inspection/protocol';
+import { domainKeyOf, type DomainRow, type Run } from '../../src/inspection/protocol';
 import { listAll, openForm, type OpenForm } from './engine';
 import { PAGE, replayTrace } from './ftrace';
 import { NAMES, formsOf, readManifest, tablesOf, type ImageForm, type Manifest } from './manifest';
@@ -76,8 +76,8 @@ async function testDevices({ engine, inspection }: OpenForm, manifest: Manifest)
       requester: device.requester,
       pasid: device.pasid,
       translation: device.translation,
-      domainId: device.domain?.domainId,
-      root: device.domain?.root,
+      domainId: device.domains[0]?.domainId,
+      root: device.domains[0]?.root,
       problems: device.problems,
     })),
     manifest.devices.map((device) => ({
@@ -111,11 +111,7 @@ async function testStatistics(
   for (const expected of manifest.domains) {
     const domain = domains.find((row) => row.root === BigInt(expected.root));
     assert.ok(domain, `the domain of root ${expected.root} is there`);
-    const { iommu, domainId, root, levels } = domain;
-    const found = await engine.request('statistics', {
-      inspection,
-      domain: { iommu, domainId, root, levels },
-    });
+    const found = await engine.request('statistics', { inspection, domain: domainKeyOf(domain) });
     assert.deepEqual(
       {
         tables: Object.fromEntries(

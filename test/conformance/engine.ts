@@ -2,7 +2,8 @@
 import path from 'node:path';
 import { startEngine } from '../../src/inspection/node/startEngine';
 import {
-  type DomainRow,
+  domainKeyOf,
+  type DomainKey,
   type EngineClient,
   type InspectionSummary,
   type Run,
@@ -50,16 +51,13 @@ async function open(inspection: string, manifest: Manifest, form: ImageForm): Pr
 }
 
 /** All runs of a domain, in pages small enough that there are several. */
-export async function listAll(
-  { engine, inspection }: OpenForm,
-  { iommu, domainId, root, levels }: DomainRow,
-): Promise<readonly Run[]> {
+export async function listAll({ engine, inspection }: OpenForm, domain: DomainKey): Promise<readonly Run[]> {
   const runs: Run[] = [];
   let cursor: string | undefined;
   do {
     const page = await engine.request('list', {
       inspection,
-      domain: { iommu, domainId, root, levels },
+      domain: domainKeyOf(domain),
       where: '',
       page: { limit: 100, ...(cursor === undefined ? {} : { cursor }) },
     });

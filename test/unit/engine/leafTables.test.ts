@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { type PhysicalMemory } from '../../../src/engine/memory/physicalMemory';
 import { compileFormat } from '../../../src/engine/formats/compile';
 import { vtdSecondStage } from '../../../src/engine/formats/vtdSecondStage';
-import { LeafTables } from '../../../src/engine/pageTable/leafTables';
-import { makeBatch, translateBatch } from '../../../src/engine/pageTable/translate';
+import { zeroExtended, type AddressSpace } from '../../../src/engine/pageTable/addressSpace';
+import { BatchTables, makeBatch, translateBatch } from '../../../src/engine/pageTable/translate';
 import { domainId, frameNumber } from '../../../src/engine/values';
 import { at, FrameMemory } from '../../builders/tables';
 
@@ -20,27 +20,35 @@ function tables(): FrameMemory {
   return memory;
 }
 
-const format = compileFormat(vtdSecondStage, 3, {
-  largePages: undefined,
-  snoopControl: undefined,
-  deviceTlb: undefined,
-});
-const space = { domainId: domainId(1), root: frameNumber(1), format, inputBits: format.addressBits };
+const format = compileFormat(vtdSecondStage, 3, {});
+
+function spaceOf(memory: PhysicalMemory): AddressSpace {
+  return {
+    stage: 2,
+    domainId: domainId(1),
+    root: frameNumber(1),
+    rootEntry: 0,
+    format,
+    ...zeroExtended(format.addressBits),
+    memory,
+    stage2: undefined,
+  };
+}
 
 /** One answer as text, after `rows` requests for the same address. */
 function ask(
-  memory: PhysicalMemory,
+  space: AddressSpace,
   addressHi: number,
   addressLo: number,
   write: boolean,
-  kept: LeafTables,
+  kept: BatchTables,
 ): string {
   const batch = makeBatch(3);
   batch.addressHi.fill(addressHi);
   batch.addressLo.fill(addressLo);
   batch.write.fill(write ? 1 : 0);
-  translateBatch(memory, space, batch, 0, 3, kept);
-  return `${batch.status[2]} ${batch.level[2]} ${batch.paddrLo[2]?.toString(16)}`;
+  translateBatch(space, batch, 0, 3, kept);
+  return `${batch.status[2]} ${batch.depth[2]} ${batch.paddrLo[2]?.toString(16)}`;
 }
 
 describe('kept leaf tables', () => {
@@ -55,28 +63,29 @@ describe('kept leaf tables', () => {
       },
       explainMissing: (frame) => memory.explainMissing(frame),
     };
-    const kept = new LeafTables(counted, format, 3);
-    assert.equal(ask(counted, 0, 0x7123, true, kept), '0 1 888123');
+    const space = spaceOf(counted);
+    const kept = new BatchTables(space, 3);
+    assert.equal(ask(space, 0, 0x7123, true, kept), '0 1 888123');
     read.length = 0;
-    assert.equal(ask(counted, 0, 0x7456, true, kept), '0 1 888456');
+    assert.equal(ask(space, 0, 0x7456, true, kept), '0 1 888456');
     assert.deepEqual(read, []);
   });
 
   it('keep the permission of the way: a denied write is denied where it is', () => {
-    const memory = tables();
-    const kept = new LeafTables(memory, format, 3);
+    const space = spaceOf(tables());
+    const kept = new BatchTables(space, 3);
     const address = 0x4000_7000;
-    assert.equal(ask(memory, 0, address, false, kept), '0 1 777000');
-    const denied = ask(memory, 0, address, true, kept);
-    assert.equal(denied, ask(memory, 0, address, true, new LeafTables(memory, format, 3)));
+    assert.equal(ask(space, 0, address, false, kept), '0 1 777000');
+    const denied = ask(space, 0, address, true, kept);
+    assert.equal(denied, ask(space, 0, address, true, new BatchTables(space, 3)));
     assert.match(denied, / 3 0$/);
   });
 
   it('are not found for an address beyond the width whose lower bits agree', () => {
-    const memory = tables();
-    const kept = new LeafTables(memory, format, 3);
-    ask(memory, 0, 0x7000, false, kept);
-    assert.match(ask(memory, 0x80, 0x7000, false, kept), /^\d+ 0 /);
+    const space = spaceOf(tables());
+    const kept = new BatchTables(space, 3);
+    ask(space, 0, 0x7000, false, kept);
+    assert.match(ask(space, 0x80, 0x7000, false, kept), /^\d+ 0 /);
   });
 
   it('are forgotten when the memory has a new generation', () => {
@@ -86,12 +95,13 @@ describe('kept leaf tables', () => {
       readFrame: (frame: number) => memory.readFrame(frameNumber(frame))?.slice(),
       explainMissing: () => '',
     };
-    const kept = new LeafTables(changing, format, 3);
-    assert.equal(ask(changing, 0, 0x7000, false, kept), '0 1 888000');
+    const space = spaceOf(changing);
+    const kept = new BatchTables(space, 3);
+    assert.equal(ask(space, 0, 0x7000, false, kept), '0 1 888000');
     memory.set(5, 7, at(0x999) | 3n);
-    assert.equal(ask(changing, 0, 0x7000, false, kept), '0 1 888000');
+    assert.equal(ask(space, 0, 0x7000, false, kept), '0 1 888000');
     changing.generation++;
-    assert.equal(ask(changing, 0, 0x7000, false, kept), '0 1 999000');
+    assert.equal(ask(space, 0, 0x7000, false, kept), '0 1 999000');
   });
 
   it('are right over a memory that keeps overwriting its frames', () => {
@@ -130,7 +140,7 @@ describe('kept leaf tables', () => {
       batch.addressLo[row] = region << 30;
       batch.addressHi[row] = region >> 2;
     });
-    translateBatch(overwriting, space, batch);
+    translateBatch(spaceOf(overwriting), batch);
     asked.forEach((region, row) => {
       assert.equal(batch.status[row], 0);
       assert.equal(batch.paddrLo[row], (0x10000 + region) * 4096, `row ${row}`);

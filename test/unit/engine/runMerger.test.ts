@@ -2,14 +2,12 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { compileFormat, levelOf } from '../../../src/engine/formats/compile';
 import { vtdSecondStage } from '../../../src/engine/formats/vtdSecondStage';
-import { classify, entryFrame, entryPermission, LEAF } from '../../../src/engine/pageTable/entry';
-import { RunMerger } from '../../../src/engine/pageTable/runMerger';
+import { classify, entryFrame, entryPermission } from '../../../src/engine/pageTable/entry';
+import { LEAF } from '../../../src/engine/pageTable/entryClass';
+import { ACCESSED, DIRTY } from '../../../src/engine/pageTable/runColumns';
+import { RunMerger, type Page } from '../../../src/engine/pageTable/runMerger';
 
-const format = compileFormat(vtdSecondStage, 3, {
-  largePages: undefined,
-  snoopControl: undefined,
-  deviceTlb: undefined,
-});
+const format = compileFormat(vtdSecondStage, 3, {});
 const level = levelOf(format, 1);
 
 /** Stretches of neighbours that begin shortly below 4 GiB of physical address, or 16 TiB, with holes between. */
@@ -46,7 +44,7 @@ const table: fc.Arbitrary<Table> = fc.tuple(entries, fc.constantFrom(3, 3, 3, 1)
 
 /** Leaf by leaf: what a run is, in the plainest way. */
 function oneByOne(tables: readonly Table[], limit: number): RunMerger {
-  const merger = new RunMerger(limit);
+  const merger = new RunMerger(format, limit);
   let page = 0;
   for (const { words, count, above } of tables) {
     for (let index = 0; index < count; index++, page++) {
@@ -54,8 +52,18 @@ function oneByOne(tables: readonly Table[], limit: number): RunMerger {
       const hi = words[2 * index + 1] ?? 0;
       if (classify(format, level, lo, hi) !== LEAF) merger.close();
       else {
-        const permission = above & entryPermission(format, lo, hi);
-        if (!merger.add(level, page, lo, hi, permission, 8 * page, entryFrame(format, lo, hi))) return merger;
+        const leaf: Page = {
+          level,
+          page,
+          shift: 12,
+          lo,
+          hi,
+          marks: Number((lo & 0x100) !== 0) * ACCESSED + Number((lo & 0x200) !== 0) * DIRTY,
+          permission: above & entryPermission(format, LEAF, lo, hi),
+          entryAddress: 8 * page,
+          frame: entryFrame(format, lo, hi),
+        };
+        if (!merger.add(leaf)) return merger;
       }
     }
   }
@@ -65,13 +73,13 @@ function oneByOne(tables: readonly Table[], limit: number): RunMerger {
 
 /** In stretches, broken at odd places. */
 function inStretches(tables: readonly Table[], limit: number, step: number): RunMerger {
-  const merger = new RunMerger(limit);
+  const merger = new RunMerger(format, limit);
   let page = 0;
   for (const { words, count, above } of tables) {
     for (let index = 0; index < count;) {
       const to = Math.min(count, index + step);
       const place = { page: page + index, address: 8 * (page + index), permission: above };
-      const taken = merger.addLeaves(format, level, { words, from: index, to, ...place });
+      const taken = merger.addLeaves(level, { words, from: index, to, ...place });
       if (merger.full) return merger;
       if (taken < to) merger.close();
       index = taken < to ? taken + 1 : taken;
@@ -90,7 +98,9 @@ function rowsOf({ columns }: RunMerger): unknown[] {
     columns.entryAddress[row],
     columns.lo[row],
     columns.hi[row],
-    columns.level[row],
+    columns.depth[row],
+    columns.pageShift[row],
+    columns.marks[row],
     columns.permission[row],
   ]);
 }
@@ -117,7 +127,7 @@ describe('merged runs', () => {
       { words, count: 3, above: 3 },
       { words: new Uint32Array([0x2003, 1]), count: 1, above: 3 },
     ];
-    assert.deepEqual(rowsOf(inStretches(tables, 9, 9)), [[0, 4, 0xfffff, 0, 0xffff_f003, 0, 1, 3]]);
+    assert.deepEqual(rowsOf(inStretches(tables, 9, 9)), [[0, 4, 0xfffff, 0, 0xffff_f003, 0, 1, 12, 0, 3]]);
     const less = inStretches(
       [
         { words, count: 3, above: 3 },

@@ -8,7 +8,7 @@ import { type FormatHardware } from '../../../src/engine/formats/pageTableFormat
 import { vtdSecondStage } from '../../../src/engine/formats/vtdSecondStage';
 import { entryProblems } from '../../../src/engine/pageTable/entryProblems';
 
-const anything: FormatHardware = { largePages: undefined, snoopControl: undefined, deviceTlb: undefined };
+const anything: FormatHardware = {};
 
 /** Every bit in exactly one field. */
 function assertCovers(layout: readonly BitField[], what: string): void {
@@ -116,7 +116,10 @@ describe('problems of a second-stage entry', () => {
   });
 
   it('follow the capability registers', () => {
-    const bare: FormatHardware = { largePages: new Set([2 ** 21]), snoopControl: false, deviceTlb: false };
+    const bare: FormatHardware = {
+      largePages: new Set([2 ** 21]),
+      features: { snoopControl: false, deviceTlb: false },
+    };
     assert.deepEqual(problemsOf(2, 0x200083n, bare), []);
     assert.deepEqual(problemsOf(3, 0x40000083n, bare), [{ code: 'entry/not-supported', high: 7, low: 7 }]);
     assert.deepEqual(problemsOf(1, 0x1803n, bare), [{ code: 'entry/not-supported', high: 11, low: 11 }]);

@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import {
   CANCELLED,
   RequestError,
+  domainKeyOf,
   type DomainRow,
   type EngineClient,
   type Method,
@@ -136,8 +137,8 @@ async function examineDomain(
   image: HostileImage,
   translating: boolean,
 ): Promise<void> {
-  const { iommu, domainId, root, levels } = row;
-  const domain = { iommu, domainId, root, levels };
+  const { levels } = row;
+  const domain = domainKeyOf(row);
   // Each table is read once a level, whether it is in the image or not: no more than the image's entries point to.
   const most = (levels * (1 + image.bytes.length / 8)) / SLICE_MS;
   const statistics = await asker.ask('statistics', { inspection: INSPECTION, domain }, most + 1);

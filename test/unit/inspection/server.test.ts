@@ -30,7 +30,7 @@ function sharing(): Uint8Array {
   return new Uint8Array(view.buffer);
 }
 
-const SHARING: DomainKey = { iommu: 'dmar0', domainId: 1, root: 0x3000n, levels: 3 };
+const SHARING: DomainKey = { iommu: 'dmar0', stage: 2, domainId: 1, root: 0x3000n, levels: 3 };
 const registers = { RTADDR: '0x1000' };
 
 const codeOf = (promise: Promise<unknown>): Promise<string> =>
@@ -280,7 +280,7 @@ describe('the inspection server', () => {
       await codeOf(client.request('children', { inspection: 'x', page: { limit: 0 } })),
       'request/limit',
     );
-    const domain = { iommu: 'dmar0', domainId: 99, root: 0n, levels: 4 };
+    const domain = { iommu: 'dmar0', stage: 2 as const, domainId: 99, root: 0n, levels: 4 };
     assert.equal(
       await codeOf(client.request('statistics', { inspection: 'x', domain })),
       'inspection/no-such-domain',
