@@ -108,6 +108,7 @@ describe('which IOMMU owns a device: DMAR', () => {
       short(server.ownerOf(0, bdf(0x81, 0, 0))),
       'candidates c5ffc000:8100 c7ffc000:8100 d37fc000:8100',
     );
+    assert.equal(short(server.ownerOf(0, bdf(0x80, 1, 0))), 'candidates c5ffc000:8008 d37fc000:8008');
     assert.equal(short(server.ownerOf(0, bdf(0, 2, 0))), 'owner d37fc000:10');
   });
 
@@ -182,6 +183,15 @@ describe('which IOMMU owns a device: IVRS', () => {
     );
   });
 
+  for (const type of [0x10, 0x11, 0x40] as const) {
+    it(`a block of type 0x${type.toString(16)}`, () => {
+      const { ownerOf, iommus } = firmwareOf(ivrs(block(type, device4(2, 0x10))));
+      assert.deepEqual(iommus, [{ kind: 'amd-vi', base: 0xfd20_0000, segments: [0], table: 'IVRS' }]);
+      assert.equal(short(ownerOf(0, 0x10)), 'owner fd200000:10');
+      assert.equal(short(ownerOf(0, 0x18)), 'unknown');
+    });
+  }
+
   it('an entry for all devices yields to an IOMMU that names the device', () => {
     const { ownerOf } = firmwareOf(
       ivrs(block(0x10, device4(1, 0)), ivhd(0x10, bdf(0x40, 0, 2), 0xfd30_0000, 0, device4(2, 0x4008))),
@@ -208,9 +218,9 @@ describe('which IOMMU owns a device: IVRS', () => {
       ivrs(
         block(
           0x40,
+          acpiDevice(0xa5, 'AMDI0040', '\\_SB.FUR0'),
           special8(0x20, 0xa0, 1),
           special8(0, 0xa0, 2),
-          acpiDevice(0xa5, 'AMDI0040', '\\_SB.FUR0'),
         ),
         ivmd(0x1000, 0x2000, 3),
       ),
@@ -218,9 +228,9 @@ describe('which IOMMU owns a device: IVRS', () => {
     assert.deepEqual(
       platformDevices.map(({ name, id }) => [name, id]),
       [
+        ['AMDI0040 \\_SB.FUR0', 0xa5],
         ['IOAPIC 32', 0xa0],
         ['HPET 0', 0xa0],
-        ['AMDI0040 \\_SB.FUR0', 0xa5],
       ],
     );
     assert.deepEqual(reserved, [{ start: 0x1000, end: 0x3000, segment: 3 }]);

@@ -14,6 +14,7 @@ import {
   rsdp,
   rsdpOfAcpi1,
   rsdt,
+  scope,
   smmuV3,
   u16,
   u32,
@@ -86,6 +87,13 @@ describe('finding ACPI tables by the root pointer', () => {
       damaged.problems[0]?.message ?? '',
       /^The ACPI table XSDT at 0x6000 has a wrong checksum\.$/,
     );
+  });
+
+  it('a table whose last byte stands in another frame', () => {
+    const last = dmar(drhd(0xfed9_0000, 0, 0, scope(1, 0, 0, [2, 7])));
+    const at = 0x4000 - (last.length - 1);
+    const { tables } = find([0xf_0000, rsdpOfAcpi1(0x2000)], [0x2000, rsdt(at)], [at, last]);
+    assert.deepEqual(places(tables), [['DMAR', at]]);
   });
 
   it('in the first KiB of the extended BIOS data area', () => {

@@ -82,7 +82,8 @@ export const ivhd = (
     ...u16(segment),
     ...u16(0),
     ...u32(0),
-    ...zeros(type === 0x10 ? 0 : 16),
+    // The image of the extended feature register, which must not be read as entries.
+    ...new Array<number>(type === 0x10 ? 0 : 16).fill(1),
     ...entries.flat(),
   ]);
 export const device4 = (type: number, id: number): number[] => [type, ...u16(id), 0];
