@@ -1,26 +1,30 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { type AddressSpace } from '../../../src/engine/directory/deviceDirectory';
 import { compileFormat } from '../../../src/engine/formats/compile';
 import { vtdSecondStage } from '../../../src/engine/formats/vtdSecondStage';
-import { LeafTables } from '../../../src/engine/pageTable/leafTables';
+import { zeroExtended, type AddressSpace } from '../../../src/engine/pageTable/addressSpace';
 import { listRuns } from '../../../src/engine/pageTable/list';
 import { countSpace } from '../../../src/engine/pageTable/statistics';
-import { faultOf, makeBatch, translateBatch } from '../../../src/engine/pageTable/translate';
+import { BatchTables, faultOf, makeBatch, translateBatch } from '../../../src/engine/pageTable/translate';
 import { walkTables } from '../../../src/engine/pageTable/walk';
 import { domainId, frameNumber } from '../../../src/engine/values';
 import { FrameMemory } from '../../builders/tables';
 
-const hardware = { largePages: undefined, snoopControl: undefined, deviceTlb: undefined };
-
 /** Frames that the requests of some tests may not reach: small numbers, so that the tables often lead there. */
 const FORBIDDEN = { startFrame: 3, endFrame: 6 };
 
-function spaceOf(levels: number, root: number, inputBits = 64, forbidden = false): AddressSpace {
-  const output = forbidden ? { ...hardware, forbiddenOutput: FORBIDDEN } : hardware;
-  const format = compileFormat(vtdSecondStage, levels, output);
-  const bits = Math.min(inputBits, format.addressBits);
-  return { domainId: domainId(1), root: frameNumber(root), format, inputBits: bits };
+function spaceOf(memory: FrameMemory, levels: number, inputBits = 64, forbidden = false): AddressSpace {
+  const format = compileFormat(vtdSecondStage, levels, forbidden ? { forbiddenOutput: FORBIDDEN } : {});
+  return {
+    stage: 2,
+    domainId: domainId(1),
+    root: frameNumber(1),
+    rootEntry: 0,
+    format,
+    ...zeroExtended(Math.min(inputBits, format.addressBits)),
+    memory,
+    stage2: undefined,
+  };
 }
 
 /** Frames 1..8 hold words that often point at each other: sharing, cycles, holes and rubbish all occur. */
@@ -64,7 +68,7 @@ function model(
   inputBits = 64,
   forbidden = false,
 ): string {
-  if (iova >> BigInt(Math.min(inputBits, 12 + 9 * levels)) !== 0n) return 'address-width@null';
+  if (iova >> BigInt(Math.min(inputBits, 12 + 9 * levels)) !== 0n) return 'address-width@0';
   let table = root;
   let [read, writable] = [true, true];
   for (let level = levels; level >= 1; level--) {
@@ -139,7 +143,7 @@ describe('walk and batch', () => {
         fc.boolean(),
         fc.array(requestArbitrary, { maxLength: 20 }),
         (memory, levels, inputBits, forbidden, requests) => {
-          const space = spaceOf(levels, 1, inputBits, forbidden);
+          const space = spaceOf(memory, levels, inputBits, forbidden);
           const batch = makeBatch(requests.length);
           const iovas = requests.map(([indices, offset, high]) => {
             const used = indices.slice(0, levels);
@@ -154,27 +158,22 @@ describe('walk and batch', () => {
             batch.write[row] = requests[row]?.[3] === true ? 1 : 0;
           });
           // The second time the leaf-most tables are known.
-          const tables = new LeafTables(memory, space.format, batch.count);
-          for (let times = 0; times < 2; times++)
-            translateBatch(memory, space, batch, 0, batch.count, tables);
+          const tables = new BatchTables(space, batch.count);
+          for (let times = 0; times < 2; times++) translateBatch(space, batch, 0, batch.count, tables);
           iovas.forEach((iova, row) => {
             const write = requests[row]?.[3] === true;
             const expected = model(memory, 1, levels, iova, write, inputBits, forbidden);
-            const { outcome } = walkTables(
-              memory,
-              space,
-              Number(iova & 0xffffffffn),
-              Number(iova >> 32n),
-              write,
-            );
+            const { outcome } = walkTables(space, Number(iova & 0xffffffffn), Number(iova >> 32n), write);
             const stepped = outcome.ok
               ? `0x${((BigInt(outcome.paddrHi) << 32n) | BigInt(outcome.paddrLo)).toString(16)}`
-              : `${outcome.fault}@${outcome.level}`;
+              : `${outcome.fault}@${outcome.depth}`;
             assert.equal(stepped, outcome.ok ? expected.replace(/@.*/, '') : expected);
-            const level = batch.level[row] === 0 ? 'null' : batch.level[row];
             const status = batch.status[row] ?? 0;
             const paddr = (BigInt(batch.paddrHi[row] ?? 0) << 32n) | BigInt(batch.paddrLo[row] ?? 0);
-            assert.equal(`${status === 0 ? `0x${paddr.toString(16)}` : faultOf(status)}@${level}`, expected);
+            assert.equal(
+              `${status === 0 ? `0x${paddr.toString(16)}` : faultOf(status)}@${batch.depth[row]}`,
+              expected,
+            );
           });
         },
       ),
@@ -190,11 +189,11 @@ describe('kept leaf tables and the width of addresses', () => {
     memory.set(1, 0, 0x2003n);
     memory.set(2, 0, 0x3003n);
     for (let index = 0; index < 512; index++) memory.set(3, index, (BigInt(index + 16) << 12n) | 3n);
-    const space = spaceOf(3, 1, 17);
+    const space = spaceOf(memory, 3, 17);
     const batch = makeBatch(2);
     batch.addressLo[1] = 0x100000;
-    const tables = new LeafTables(memory, space.format, 2);
-    for (let times = 0; times < 2; times++) translateBatch(memory, space, batch, 0, 2, tables);
+    const tables = new BatchTables(space, 2);
+    for (let times = 0; times < 2; times++) translateBatch(space, batch, 0, 2, tables);
     assert.deepEqual(
       [...batch.status].map((status) => (status === 0 ? 'ok' : faultOf(status))),
       ['ok', 'address-width'],
@@ -206,8 +205,8 @@ describe('list and statistics', () => {
   it('give each mapped page once, as a walk of that page does', () => {
     fc.assert(
       fc.property(memoryArbitrary, fc.constantFrom(3, 4), (memory, levels) => {
-        const space = spaceOf(levels, 1);
-        const steps = listRuns(memory, space, {
+        const space = spaceOf(memory, levels);
+        const steps = listRuns(space, {
           startPage: 0,
           endPage: 2 ** 52,
           limit: 300,
@@ -222,7 +221,7 @@ describe('list and statistics', () => {
         for (let row = 0; row < runs.length; row++) {
           const page = runs.page[row] ?? 0;
           assert.ok(page > last, 'runs come in order');
-          const level = runs.level[row] ?? 0;
+          const level = runs.depth[row] ?? 0;
           const pages = 512 ** (level - 1);
           const count = runs.count[row] ?? 0;
           last = page + pages * count - 1;
@@ -246,8 +245,8 @@ describe('list and statistics', () => {
     const MOST = 2000;
     fc.assert(
       fc.property(memoryArbitrary, fc.constantFrom(3, 4), (memory, levels) => {
-        const space = spaceOf(levels, 1);
-        const listing = listRuns(memory, space, {
+        const space = spaceOf(memory, levels);
+        const listing = listRuns(space, {
           startPage: 0,
           endPage: 2 ** 52,
           limit: 300,
@@ -258,7 +257,7 @@ describe('list and statistics', () => {
         const { runs, nextPage } = step.value;
         const listed: string[] = [];
         for (let row = 0; row < runs.length && listed.length < MOST; row++) {
-          const pages = 512 ** ((runs.level[row] ?? 1) - 1);
+          const pages = 512 ** ((runs.depth[row] ?? 1) - 1);
           for (let leaf = 0; leaf < (runs.count[row] ?? 0) && listed.length < MOST; leaf++) {
             listed.push(
               `${(runs.page[row] ?? 0) + leaf * pages} -> ${(runs.frame[row] ?? 0) + leaf * pages}`,
@@ -277,8 +276,8 @@ describe('list and statistics', () => {
   it('count what a list of the whole space adds up to', () => {
     fc.assert(
       fc.property(memoryArbitrary, (memory) => {
-        const space = spaceOf(3, 1);
-        const listing = listRuns(memory, space, {
+        const space = spaceOf(memory, 3);
+        const listing = listRuns(space, {
           startPage: 0,
           endPage: 2 ** 52,
           limit: 100_000,
@@ -288,14 +287,14 @@ describe('list and statistics', () => {
         while (step.done !== true) step = listing.next();
         const { runs, gaveUp, nextPage } = step.value;
         fc.pre(!gaveUp && nextPage === undefined);
-        const counting = countSpace(memory, space);
+        const counting = countSpace(space);
         let counted = counting.next();
         while (counted.done !== true) counted = counting.next();
         let leaves = 0;
         let pages = 0;
         for (let row = 0; row < runs.length; row++) {
           leaves += runs.count[row] ?? 0;
-          pages += (runs.count[row] ?? 0) * 512 ** ((runs.level[row] ?? 1) - 1);
+          pages += (runs.count[row] ?? 0) * 512 ** ((runs.depth[row] ?? 1) - 1);
         }
         assert.equal(
           counted.value.leaves.reduce((sum, each) => sum + each.leaves, 0),

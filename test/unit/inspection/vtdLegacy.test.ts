@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { openDirectory } from '../../../src/engine/directory';
+import { FrameMemory } from '../../builders/tables';
 import { type EngineClient, type Translation } from '../../../src/inspection/protocol';
 import { inProcessEngine, openBytes } from './inProcess';
 
@@ -184,17 +186,19 @@ describe('IOMMUs that cannot be read', () => {
     const { client } = inProcessEngine();
     const { iommus } = await open(client, [
       { name: 'good', kind: 'vt-d', registers: { RTADDR } },
-      { name: 'scalable', kind: 'vt-d', registers: { RTADDR: '0x1400' } },
-      { name: 'amd', kind: 'amd-vi', registers: { DevTabBase: '0x1000001' } },
+      { name: 'reserved', kind: 'vt-d', registers: { RTADDR: '0x1800' } },
+      { name: 'custom', kind: 'riscv', registers: { ddtp: '0x409', capabilities: '0x10' } },
     ]);
     assert.deepEqual(
       iommus.map(({ name, failure }) => [name, failure?.code]),
       [
         ['good', undefined],
-        ['scalable', 'directory/mode-not-read'],
-        ['amd', 'directory/kind-not-read'],
+        ['reserved', 'directory/mode-not-read'],
+        ['custom', 'directory/mode-not-read'],
       ],
     );
+    const unheard = openDirectory('unheard-of', new FrameMemory(), new Map());
+    assert.equal(unheard.ok ? undefined : unheard.failure.code, 'directory/kind-not-read');
     const top = await client.request('children', { inspection: 'x', page: { limit: 10 } });
     assert.deepEqual(
       top.rows.map(({ kind }) => kind),
@@ -202,10 +206,10 @@ describe('IOMMUs that cannot be read', () => {
     );
     const below = await client.request('children', {
       inspection: 'x',
-      node: 'i:scalable',
+      node: 'i:reserved',
       page: { limit: 10 },
     });
-    assert.ok(below.rows[0]?.kind === 'message' && below.rows[0].why.message.includes('scalable'));
+    assert.ok(below.rows[0]?.kind === 'message' && below.rows[0].why.message.includes('TTM = 2'));
     await client.dispose();
   });
 
