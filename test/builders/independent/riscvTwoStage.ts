@@ -30,11 +30,13 @@ export interface TwoStage {
   readonly iohgatp: bigint;
 }
 
-/** A second stage, with guest pages in the upper half of its range that lie scattered in memory. */
+/** A second stage, with guest pages high in its range that lie scattered in memory. */
 export function twoStage(image: RiscvImage, mode: Mode): TwoStage {
   const second = pageTable(image.memory, mode);
   const enter = (gpa: bigint, paddr: bigint): void => second.set(gpa, 0, leafTo(paddr));
-  const start = (1n << BigInt(mode.width - 1)) | (1n << BigInt(mode.width - 3));
+  // A PPN has 44 bits, so the guest addresses of tables stay below 2^56 even where the mode takes more.
+  const width = Math.min(mode.width, 56);
+  const start = (1n << BigInt(width - 1)) | (1n << BigInt(width - 3));
   const guest = new GuestSpace(image.memory, enter, start);
   return { image, second, guest, iohgatp: atp(mode.code, second.root) };
 }
