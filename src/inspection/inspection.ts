@@ -1,5 +1,7 @@
 import { type DeviceDirectory } from '../engine/directory/deviceDirectory';
 import { pasid, requesterId, type Pasid } from '../engine/values';
+import { type FirmwareOwnership } from '../engine/firmware/index';
+import { type DescribedIommu } from '../image/description/index';
 import { type MemoryImage } from '../image/memoryImage';
 import { NO_DEVICES, readDevices, type DeviceTable, type SharedSpace } from './deviceTable';
 import {
@@ -16,6 +18,7 @@ import { type Work } from './work';
 /** One IOMMU of an opened source. */
 export interface OpenIommu {
   readonly summary: IommuSummary;
+  readonly described: DescribedIommu;
   /** Undefined when it cannot be read; `summary.failure` says why. */
   readonly directory: DeviceDirectory | undefined;
 }
@@ -25,12 +28,20 @@ export class Inspection {
   readonly summary: InspectionSummary;
   readonly memory: MemoryImage;
   readonly iommus: readonly OpenIommu[];
+  /** What the firmware's tables in the image say; undefined when it holds none. */
+  readonly firmware: FirmwareOwnership | undefined;
   readonly #devices = new Map<string, DeviceTable>();
 
-  constructor(summary: InspectionSummary, memory: MemoryImage, iommus: readonly OpenIommu[]) {
+  constructor(
+    summary: InspectionSummary,
+    memory: MemoryImage,
+    iommus: readonly OpenIommu[],
+    firmware: FirmwareOwnership | undefined,
+  ) {
     this.summary = summary;
     this.memory = memory;
     this.iommus = iommus;
+    this.firmware = firmware;
   }
 
   iommu(name: string): OpenIommu {

@@ -5,6 +5,7 @@ import { parseDescription, type DescribedIommu } from '../image/description/inde
 import { type MemoryImage } from '../image/memoryImage';
 import { openImage, recogniseImage } from '../image/openImage';
 import { type ImagePlatform } from '../image/platform';
+import { firmwareOf } from './firmware';
 import { Inspection, type OpenIommu } from './inspection';
 import {
   type IommuSummary,
@@ -15,13 +16,14 @@ import {
   type SourceProblem,
 } from './protocol';
 import { RequestError, refuse } from './requestError';
-import { type CallContext } from './work';
+import { runInSlices, type CallContext, type Scheduling } from './work';
 
 /** Opens a source: description, image, then the directory of each IOMMU. An IOMMU that cannot be read stops no other. */
 export async function openInspection(
   params: OpenParams,
   platform: ImagePlatform,
   context: CallContext,
+  scheduling: Scheduling,
 ): Promise<Inspection> {
   const described = parseDescription(params.description);
   if (!described.ok) throw new RequestError(described.failure);
@@ -29,6 +31,7 @@ export async function openInspection(
   const opened = await openImage(params.image, { ...context, platform, ...(segments ? { segments } : {}) });
   if (!opened.ok) throw new RequestError(opened.failure);
   const { memory, format, problems } = opened.value;
+  const firmware = await runInSlices(firmwareOf(memory, iommus.length > 1), context, scheduling);
   const openIommus = iommus.map((iommu) => openIommu(memory, iommu));
   return new Inspection(
     {
@@ -45,6 +48,7 @@ export async function openInspection(
     },
     memory,
     openIommus,
+    firmware,
   );
 }
 
@@ -72,7 +76,7 @@ function openIommu(memory: MemoryImage, described: DescribedIommu): OpenIommu {
     registers: directory ? decoded(directory) : [],
     ...(opened.ok ? {} : { failure: opened.failure }),
   };
-  return { summary, directory };
+  return { summary, described, directory };
 }
 
 /** What keeps devices of an IOMMU from being seen; said at once, and not only by each walk. */

@@ -209,7 +209,10 @@ export type Access = 'read' | 'write';
 
 /** One DMA request. */
 export interface TranslateRequest {
+  /** Requester id; with an SMMU that the firmware's tables do not describe a StreamID, with RISC-V a device_id. */
   readonly requester: number;
+  /** PCI segment; absent: the only one that has the device. */
+  readonly segment?: number;
   readonly pasid: number | null;
   readonly iova: bigint;
   readonly access: Access;

@@ -65,7 +65,7 @@ export function neighbourProblems(
 }
 
 function isBroken({ when, must }: EncodingRule, word: bigint): boolean {
-  return (word & when.mask) === when.value && (must === undefined || (word & must.mask) !== must.value);
+  return (word & when.mask) === when.value && (word & (must?.mask ?? 0n)) !== (must?.value ?? 1n);
 }
 
 function encodingProblem({ code, message, faults, high, low }: EncodingRule): BitProblem {

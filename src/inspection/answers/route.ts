@@ -3,7 +3,7 @@ import {
   type DirectoryAnswer,
   type DirectoryLookup,
 } from '../../engine/directory/deviceDirectory';
-import { gateOf, passGateOf } from '../../engine/directory/gate';
+import { addressGateOf, gateOf } from '../../engine/directory/gate';
 import { type Inspection, checkPasid, checkRequester } from '../inspection';
 import { type TranslateRequest } from '../protocol';
 import { ownerOf } from './owner';
@@ -18,13 +18,13 @@ export interface Route {
 /** Undefined when no IOMMU answers for the device. */
 export function routeOf(
   inspection: Inspection,
-  { requester, pasid }: Pick<TranslateRequest, 'requester' | 'pasid'>,
+  { requester, segment, pasid }: Pick<TranslateRequest, 'requester' | 'segment' | 'pasid'>,
   iommu: string | undefined,
 ): Route | undefined {
-  const owner = ownerOf(inspection, checkRequester(requester), iommu);
+  const owner = ownerOf(inspection, { requester: checkRequester(requester), segment }, iommu);
   if (!owner) return undefined;
-  const { directory, name } = owner;
-  return { iommu: name, directory, lookup: directory.lookup(checkRequester(requester), checkPasid(pasid)) };
+  const { directory, name, id } = owner;
+  return { iommu: name, directory, lookup: directory.lookup(id, checkPasid(pasid)) };
 }
 
 /** What a request meets before any page table, and why when that is not the device's entry. */
@@ -34,6 +34,5 @@ export function meets(
 ): { readonly answer: DirectoryAnswer; readonly why?: string; readonly gate: boolean } {
   const gate = gateOf(directory, request.iova, checkPasid(request.pasid));
   if (gate) return { ...gate, gate: true };
-  const passed = lookup.answer.kind === 'pass-through' ? passGateOf(directory, request.iova) : undefined;
-  return { answer: lookup.answer, ...passed, gate: false };
+  return { answer: lookup.answer, ...addressGateOf(directory, lookup.answer, request.iova), gate: false };
 }

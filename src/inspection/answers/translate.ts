@@ -34,7 +34,7 @@ export function* translateAll(
     const request = requests[row];
     if (!request) continue;
     halvesOf(request.iova);
-    const key = `${request.requester}/${request.pasid}`;
+    const key = `${request.segment}/${request.requester}/${request.pasid}`;
     if (!routes.has(key)) routes.set(key, routeOf(inspection, request, iommu));
     const answer = directly(request, routes.get(key));
     if (row % ROWS_PER_STEP === ROWS_PER_STEP - 1) yield ROWS_PER_STEP;
