@@ -1,7 +1,7 @@
 /** Images from the independent builders, put through the gate, the directory, the walk and the batch. */
 import assert from 'node:assert/strict';
 import { type DeviceDirectory } from '../../src/engine/directory/deviceDirectory';
-import { gateOf, passGateOf, spaceOf } from '../../src/engine/directory/gate';
+import { addressGateOf, gateOf, spaceOf } from '../../src/engine/directory/gate';
 import { openDirectory } from '../../src/engine/directory/index';
 import { levelOf } from '../../src/engine/formats/compile';
 import { type AddressSpace } from '../../src/engine/pageTable/addressSpace';
@@ -69,11 +69,15 @@ function isSame(found: BuiltAnswer, expected: BuiltAnswer): boolean {
   }
 }
 
-function answerOf(directory: DeviceDirectory, { requester, pasid, iova, access }: Expectation): BuiltAnswer {
+/** What the IOMMU makes of one request. */
+export function answerOf(
+  directory: DeviceDirectory,
+  { requester, pasid, iova, access }: Pick<Expectation, 'requester' | 'pasid' | 'iova' | 'access'>,
+): BuiltAnswer {
   const id = pasid === null ? null : pasidOf(pasid);
   const gate = gateOf(directory, iova, id);
   const looked = gate?.answer ?? directory.lookup(requesterId(requester), id).answer;
-  const passed = looked.kind === 'pass-through' && !gate ? passGateOf(directory, iova) : undefined;
+  const passed = gate ? undefined : addressGateOf(directory, looked, iova);
   const answer = passed?.answer ?? looked;
   if (answer.kind === 'fault') {
     const { fault, level = null, stage } = answer;

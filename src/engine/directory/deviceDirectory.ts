@@ -31,11 +31,18 @@ export type DirectoryAnswer =
   | {
       readonly kind: 'table';
       readonly space: AddressSpace;
-      /** Takes the pages from its `highStart` on, `space` those below its `lowEnd`. Arm TTBR1. */
+      /** Takes the addresses with bit 55 set, `space` those without. Arm TTBR1. */
       readonly upper?: AddressSpace;
+      /** Why addresses with bit 55 clear (set) are refused before any table. Arm CD.EPD0 and CD.EPD1. */
+      readonly blocked?: { readonly lower?: string; readonly upper?: string };
       readonly permission: number;
     }
-  | { readonly kind: 'pass-through'; readonly permission: number }
+  | {
+      readonly kind: 'pass-through';
+      readonly permission: number;
+      /** Addresses beyond these bits fault. */
+      readonly outputBits?: number;
+    }
   | {
       readonly kind: 'fault';
       readonly fault: Fault;

@@ -25,8 +25,30 @@ export function gateOf(
   return { answer: { kind: 'fault', fault: 'interrupt-window', why }, why };
 }
 
-/** What meets a request that the directory passes through: it must not come out in the interrupt window. */
-export function passGateOf({ interruptWindow }: DeviceDirectory, iova: bigint): Gate | undefined {
+/** What meets a request for its address alone, although its device's entry passes or translates requests. */
+export function addressGateOf(
+  directory: DeviceDirectory,
+  answer: DirectoryAnswer,
+  iova: bigint,
+): Gate | undefined {
+  if (answer.kind === 'pass-through') return passGateOf(directory, answer.outputBits, iova);
+  if (answer.kind === 'fault') return undefined;
+  const why = isUpper(iova) ? answer.blocked?.upper : answer.blocked?.lower;
+  return why === undefined
+    ? undefined
+    : { answer: { kind: 'fault', fault: 'translation-blocked', why }, why };
+}
+
+/** Requests that pass must not come out in the interrupt window, nor beyond physical memory. */
+function passGateOf(
+  { interruptWindow }: DeviceDirectory,
+  outputBits: number | undefined,
+  iova: bigint,
+): Gate | undefined {
+  if (outputBits !== undefined && iova >> BigInt(outputBits) !== 0n) {
+    const why = `The request passes untranslated, and its address has more than ${outputBits} bits.`;
+    return { answer: { kind: 'fault', fault: 'address-size', why }, why };
+  }
   if (!isIn(interruptWindow, iova)) return undefined;
   const why = 'The request passes untranslated, and its address is in the interrupt window.';
   return { answer: { kind: 'fault', fault: 'interrupt-output', why }, why };
@@ -43,5 +65,8 @@ export const PASSES: DirectoryAnswer = { kind: 'pass-through', permission: READ_
 
 /** The address space that takes this input address, or that refuses it. */
 export function spaceOf({ space, upper }: DirectoryAnswer & { kind: 'table' }, iova: bigint): AddressSpace {
-  return upper && Number(iova >> 12n) >= upper.highStart ? upper : space;
+  return upper && isUpper(iova) ? upper : space;
 }
+
+/** Bit 55 tells the upper addresses: bits above it may be a tag. */
+const isUpper = (iova: bigint): boolean => ((iova >> 55n) & 1n) === 1n;

@@ -17,6 +17,8 @@ export interface AddressSpace {
   /** Input pages [0, lowEnd) and [highStart, 2^52) pass; the rest fault. */
   readonly lowEnd: number;
   readonly highStart: number;
+  /** Bits 63:56 of an input address are a tag: bit 55 stands for them. Arm CD.TBI. */
+  readonly ignoresTopByte?: boolean;
   /** Where its tables are read: physical memory, or guest physical memory through `stage2`. */
   readonly memory: PhysicalMemory;
   /** What translates its table and output addresses. */

@@ -23,7 +23,8 @@ import { type TableStep, type TableWalk } from './tableWalk';
 
 /** True when the address space does not take this input address. */
 export function beyondWidth(space: AddressSpace, addressLo: number, addressHi: number): boolean {
-  const page = (addressHi >>> 0) * 0x100000 + (addressLo >>> 12);
+  const high = space.ignoresTopByte ? (addressHi << 8) >> 8 : addressHi;
+  const page = (high >>> 0) * 0x100000 + (addressLo >>> 12);
   return page >= space.lowEnd && page < space.highStart;
 }
 

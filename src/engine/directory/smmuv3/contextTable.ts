@@ -1,0 +1,82 @@
+import { type PhysicalMemory } from '../../memory/physicalMemory';
+import { type AddressSpace } from '../../pageTable/addressSpace';
+import { levelOf } from '../../formats/compile';
+import { type DirectoryAnswer, type StructureEntry } from '../deviceDirectory';
+import { readStructure } from '../structures';
+import { CD_WORDS, L1CD_LAYOUT, sayCd, sayL1Cd } from './contexts';
+import { addressOf, flagOf } from './fields';
+import { placeOf } from './streams';
+import { type Ste } from './streamTable';
+
+export type FaultAnswer = DirectoryAnswer & { readonly kind: 'fault' };
+
+const CD_BYTES = CD_WORDS * 8;
+const IMAGE_HINT = 'Check the stream table entry, and that the image holds the table.';
+
+/** log2 of the CDs of a table of the second level by S1Fmt; undefined: linear. */
+export function contextSplit({ contextFormat, contextsLog2 }: Ste): 6 | 10 | undefined {
+  if (contextsLog2 === 0) return undefined;
+  return contextFormat === 1 ? 6 : contextFormat === 2 ? 10 : undefined;
+}
+
+/** Reads the context descriptor of a substream, through stage 2 where there is one: its entries go into `entries`. */
+export function readContext(
+  memory: PhysicalMemory,
+  stage2: AddressSpace | undefined,
+  ste: Ste,
+  substream: number,
+  entries: StructureEntry[],
+): StructureEntry | FaultAnswer {
+  const split = contextSplit(ste);
+  if (split === undefined) {
+    const base = aligned(ste.contextPointer, CD_BYTES * 2 ** ste.contextsLog2);
+    return readOne(memory, stage2, { role: 'process', base, index: substream }, entries);
+  }
+  const size = Math.max(64, 8 * 2 ** Math.max(0, ste.contextsLog2 - split));
+  const index = Math.floor(substream / 2 ** split);
+  const base = aligned(ste.contextPointer, size);
+  const l1 = readOne(memory, stage2, { role: 'process-directory', base, index }, entries);
+  if ('kind' in l1) return l1;
+  if (!flagOf(l1.words, 0, 0)) {
+    const why = `The level 1 context descriptor of SubstreamID ${substream} is not valid (C_BAD_SUBSTREAMID).`;
+    return { kind: 'fault', fault: 'process-entry-not-present', why };
+  }
+  const table = aligned(addressOf(l1.words, 0, 55, 12), CD_BYTES * 2 ** split);
+  return readOne(memory, stage2, { role: 'process', base: table, index: substream % 2 ** split }, entries);
+}
+
+const aligned = (address: bigint, size: number): bigint => address - (address % BigInt(size));
+
+interface ContextPlace {
+  readonly role: 'process-directory' | 'process';
+  readonly base: bigint;
+  readonly index: number;
+}
+
+function readOne(
+  memory: PhysicalMemory,
+  stage2: AddressSpace | undefined,
+  { role, base, index }: ContextPlace,
+  entries: StructureEntry[],
+): StructureEntry | FaultAnswer {
+  const directory = role === 'process-directory';
+  const words = directory ? L1CD_LAYOUT.length : CD_WORDS;
+  const say = directory ? sayL1Cd : sayCd;
+  const read = readStructure(memory, stage2, { ...placeOf(base), role, index, words }, say);
+  if (read.ok) {
+    entries.push(read.entry);
+    return read.entry;
+  }
+  const what = `The ${directory ? 'level 1 context descriptor' : 'context descriptor'}`;
+  const at = `0x${(base + BigInt(index * words * 8)).toString(16)}`;
+  if (!read.refused) {
+    const why = `${what} at ${at} cannot be read: ${read.why}.`;
+    return { kind: 'fault', fault: 'process-entry-unreadable', why, hint: IMAGE_HINT };
+  }
+  const { outcome } = read.refused;
+  const fault = outcome.ok ? 'process-entry-unreadable' : outcome.fault;
+  const depth = outcome.ok ? 0 : outcome.depth;
+  const level = depth === 0 || !stage2 ? null : levelOf(stage2.format, depth).rule.level;
+  const why = `${what} is at the intermediate address ${at}, and stage 2 refuses the access (${fault}).`;
+  return { kind: 'fault', fault, why, stage: 2, level };
+}

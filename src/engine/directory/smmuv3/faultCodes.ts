@@ -1,0 +1,33 @@
+import { type Fault } from '../faults';
+
+/**
+ * Events that an SMMU records, by number (IHI 0070 7.3); undefined: none, or not always the same one. A bad L1CD is
+ * C_BAD_SUBSTREAMID, a bad CD is C_BAD_CD: both are told by the sentence of the refusal.
+ */
+const EVENTS: Partial<Readonly<Record<Fault, string>>> = {
+  'requester-out-of-range': 'C_BAD_STREAMID (0x2)',
+  'root-entry-not-present': 'C_BAD_STREAMID (0x2)',
+  'root-entry-reserved': 'C_BAD_STREAMID (0x2)',
+  'root-entry-unreadable': 'F_STE_FETCH (0x3)',
+  'context-entry-unreadable': 'F_STE_FETCH (0x3)',
+  'context-entry-not-present': 'C_BAD_STE (0x4)',
+  'context-entry-invalid': 'C_BAD_STE (0x4)',
+  'pasid-not-supported': 'C_BAD_SUBSTREAMID (0x8)',
+  'pasid-out-of-range': 'C_BAD_SUBSTREAMID (0x8)',
+  'process-entry-unreadable': 'F_CD_FETCH (0x9)',
+  'process-entry-not-present': 'C_BAD_CD (0xa)',
+  'process-entry-invalid': 'C_BAD_CD (0xa)',
+  'table-unreadable': 'F_WALK_EABT (0xb)',
+  'address-width': 'F_TRANSLATION (0x10)',
+  'not-present': 'F_TRANSLATION (0x10)',
+  'entry-reserved': 'F_TRANSLATION (0x10)',
+  'address-size': 'F_ADDR_SIZE (0x11)',
+  'access-flag': 'F_ACCESS (0x12)',
+  'read-denied': 'F_PERMISSION (0x13)',
+  'write-denied': 'F_PERMISSION (0x13)',
+};
+
+/** The event that an SMMU records for a fault: `F_TRANSLATION (0x10)`. */
+export function smmuFaultCode(fault: Fault): string | undefined {
+  return EVENTS[fault];
+}
