@@ -143,9 +143,10 @@ describe('kdump: pages by compression', () => {
     });
   }
 
-  it('LZO: 3 bytes from 2049 back after many literals (0000DDSS in state 4), and far copies with H set', () => {
+  it('LZO: 3 bytes from 2049 back after many literals (0000DDSS in state 4)', () => {
     const literals = Array.from({ length: 238 }, (_, i) => i);
-    const run = [0x20, ...new Array<number>(7).fill(0), 255 - 31 + 7, 0, 0]; // 33 + 7 * 255 + 224 - ... bytes of the last literal
+    // A copy from 1 back repeats the last literal.
+    const run = [0x20, ...new Array<number>(7).fill(0), 255 - 31 + 7, 0, 0];
     const copied = 2 + 31 + 7 * 255 + (255 - 31 + 7);
     // After a copy without literals 0001 is a run of 4 literals: state 4, in which 0000DDSS reaches 2049 and more back.
     const stream = [255, ...literals, ...run, 0x01, 1, 2, 3, 4, 0x00, 0, 17, 0, 0];
@@ -181,7 +182,6 @@ describe('kdump: pages by compression', () => {
       'more sequences than a page has room for',
       [0x28, 0xb5, 0x2f, 0xfd, 0x60, 0, 0x0f, 0x4d, 0, 0, 0, 255, 255, 255, 0x54, 52, 0, 0, 1],
     ],
-    ['zstd', 'a window of 2 GiB', [0x28, 0xb5, 0x2f, 0xfd, 0, 0xa8, 1, 0, 0]],
     ['zstd', 'a dictionary', [0x28, 0xb5, 0x2f, 0xfd, 0x21, 1, 0, 1, 0, 0]],
   ];
   for (const [name, what, bytes] of hostile) {

@@ -11,6 +11,13 @@ export class PageOutput {
     for (let i = 0; i < count; i++) this.page[this.at++] = input[start + i] ?? 0;
   }
 
+  /** Appends `count` times the same byte. */
+  fill(byte: number, count: number): void {
+    this.checkRoom(count);
+    this.page.fill(byte, this.at, this.at + count);
+    this.at += count;
+  }
+
   /** Appends `count` bytes that begin `distance` bytes back; they may be among those that the copy itself writes. */
   copy(distance: number, count: number): void {
     if (distance === 0 || distance > this.at) {

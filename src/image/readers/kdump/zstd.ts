@@ -1,105 +1,325 @@
-import { Decompress } from 'fzstd';
+import { PageOutput } from './pageOutput';
+import {
+  BackwardBits,
+  decodeHuffman,
+  FseState,
+  type FseTable,
+  fseTable,
+  type HuffmanTable,
+  readFseTable,
+  readHuffmanTable,
+  singleSymbol,
+} from './zstdEntropy';
 
-/** RFC 8878 §3.1.1: sizes and numbers of a frame. */
-const MAGIC = 0xfd2f_b528;
+const MAGIC = [0x28, 0xb5, 0x2f, 0xfd];
 const CHECKSUM_BYTES = 4;
 const BLOCK_HEADER_BYTES = 3;
-/** What RFC 8878 §3.1.1.1.2 asks every decoder to support. A page needs its own size. */
-const MOST_WINDOW_BYTES = 8 * 1024 * 1024;
-/** A match copies at least so many bytes. */
-const LEAST_MATCH = 3;
 const [RAW, RLE, COMPRESSED] = [0, 1, 2];
+const CUT = 'the data end in the middle';
 
-/** Decompresses one Zstandard frame into `output`, which it has to fill. Throws an `Error` when the data are damaged. */
-export function decompressZstd(bytes: Uint8Array, output: Uint8Array): void {
-  checkFrame(bytes, output.length);
-  let written = 0;
-  // In pieces, because only then the decoder tells how much it really wrote.
-  const decoder = new Decompress((piece) => {
-    if (written + piece.length > output.length) {
-      throw new Error(`they give more than the ${output.length} bytes of a page`);
-    }
-    output.set(piece, written);
-    written += piece.length;
-  });
-  decoder.push(bytes, true);
-  if (written !== output.length) throw new Error(`they give ${written} bytes of a page of ${output.length}`);
+/** §3.1.1.3.2.1.1: what a code stands for, and how many bits more there are. */
+interface Codes {
+  readonly bases: readonly number[];
+  readonly bits: readonly number[];
 }
 
+/** Codes whose values follow each other: each begins where the values of the one before end. */
+function codes(first: number, bits: readonly number[]): Codes {
+  let base = first;
+  return { bits, bases: bits.map((count) => (base += 2 ** count) - 2 ** count) };
+}
+const zeros = (count: number): number[] => new Array<number>(count).fill(0);
+const ones = (count: number): number[] => new Array<number>(count).fill(1);
+
+const LITERAL_LENGTHS = codes(0, [
+  ...zeros(16),
+  1,
+  1,
+  1,
+  1,
+  2,
+  2,
+  3,
+  3,
+  4,
+  6,
+  7,
+  8,
+  9,
+  10,
+  11,
+  12,
+  13,
+  14,
+  15,
+  16,
+]);
+const MATCH_LENGTHS = codes(3, [
+  ...zeros(32),
+  1,
+  1,
+  1,
+  1,
+  2,
+  2,
+  3,
+  3,
+  4,
+  4,
+  5,
+  7,
+  8,
+  9,
+  10,
+  11,
+  12,
+  13,
+  14,
+  15,
+  16,
+]);
+/** Larger offsets reach beyond any page. */
+const MOST_OFFSET_CODE = 17;
+
+/** The three tables of a block's sequences, in the order in which they are described. */
+interface Kind {
+  readonly mostLog: number;
+  readonly mostSymbol: number;
+  /** §3.1.1.3.2.2. */
+  readonly standard: FseTable;
+}
+const KINDS: readonly [Kind, Kind, Kind] = [
+  {
+    mostLog: 9,
+    mostSymbol: 35,
+    standard: fseTable(
+      [
+        4, 3, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 1, 1, 1, 2, 2, 2, 2, 2, 2, 2, 2, 2, 3, 2, 1, 1, 1, 1, 1, -1,
+        -1, -1, -1,
+      ],
+      6,
+    ),
+  },
+  {
+    mostLog: 8,
+    mostSymbol: 31,
+    standard: fseTable([...ones(6), 2, 2, 2, ...ones(15), -1, -1, -1, -1, -1], 5),
+  },
+  {
+    mostLog: 9,
+    mostSymbol: 52,
+    standard: fseTable([1, 4, 3, 2, 2, 2, 2, 2, 2, ...ones(37), -1, -1, -1, -1, -1, -1, -1], 6),
+  },
+];
+
 /**
- * Checks what the decoder takes on trust, so that its work is bounded by the page: one frame, no dictionary, and no block that
- * claims more literals or more sequences than a page has room for.
+ * Decompresses one Zstandard frame (RFC 8878) into `output`, which it has to fill. Throws an `Error` when the data are damaged.
+ * Work is bounded by the input and the output. Dictionaries are refused; a checksum is not verified.
  */
-function checkFrame(bytes: Uint8Array, pageBytes: number): void {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  if (bytes.length < 6 || view.getUint32(0, true) !== MAGIC) throw new Error('they are no Zstandard frame');
-  const descriptor = view.getUint8(4);
-  const [sizeFlag, single] = [descriptor >> 6, (descriptor & 0x20) !== 0];
+export function decompressZstd(bytes: Uint8Array, output: Uint8Array): void {
+  const start = readFrameHeader(bytes, output.length);
+  new Frame(bytes, output).decompress(start.blocks, start.checksum);
+}
+
+/** §3.1.1.1. */
+function readFrameHeader(
+  bytes: Uint8Array,
+  pageBytes: number,
+): { readonly blocks: number; readonly checksum: boolean } {
+  if (MAGIC.some((byte, i) => bytes[i] !== byte)) throw new Error('they are no Zstandard frame');
+  const descriptor = bytes[4] ?? 0xff;
   if ((descriptor & 0x0b) !== 0) throw new Error('the frame needs a dictionary or has reserved bits');
-  const window = view.getUint8(5);
-  if (!single && 2 ** (10 + (window >> 3)) * (1 + (window & 7) / 8) > MOST_WINDOW_BYTES) {
-    throw new Error('the frame asks for a window of more than 8 MiB');
-  }
-  const sizeBytes = sizeFlag === 0 ? (single ? 1 : 0) : 1 << sizeFlag;
-  let at = single ? 5 : 6;
-  if (at + sizeBytes > bytes.length) throw new Error('the data end in the middle');
+  const single = (descriptor & 0x20) !== 0;
+  const flag = descriptor >> 6;
+  const sizeBytes = flag > 0 ? 1 << flag : single ? 1 : 0;
+  // Without the single segment a byte tells the window, which a page does not need.
+  const at = single ? 5 : 6;
+  if (at + sizeBytes > bytes.length) throw new Error(CUT);
   if (sizeBytes > 0) {
-    let size = sizeFlag === 1 ? 256 : 0;
+    let size = flag === 1 ? 256 : 0;
     for (let i = 0; i < sizeBytes; i++) size += (bytes[at + i] ?? 0) * 256 ** i;
     if (size !== pageBytes)
       throw new Error(`they say that they give ${size} bytes of a page of ${pageBytes}`);
   }
-  at += sizeBytes;
-  let known = 0;
-  for (let last = false; !last;) {
-    if (at + BLOCK_HEADER_BYTES > bytes.length) throw new Error('the data end in the middle');
-    const header = view.getUint16(at, true) + view.getUint8(at + 2) * 65_536;
-    const [type, size] = [(header >> 1) & 3, header >> 3];
-    last = (header & 1) === 1;
-    at += BLOCK_HEADER_BYTES;
-    if (type === RAW || type === RLE) known += size;
-    else if (type === COMPRESSED) checkBlock(bytes.subarray(at, at + size), pageBytes);
-    else throw new Error('a block has the reserved type');
-    if (known > pageBytes) throw new Error(`they give more than the ${pageBytes} bytes of a page`);
-    at += type === RLE ? 1 : size;
-    if (at > bytes.length) throw new Error('the data end in the middle');
-  }
-  const end = at + ((descriptor & 4) === 0 ? 0 : CHECKSUM_BYTES);
-  if (end !== bytes.length) throw new Error(`the frame has ${end} bytes, the page's data ${bytes.length}`);
+  return { blocks: at + sizeBytes, checksum: (descriptor & 4) !== 0 };
 }
 
-/** §3.1.1.3: the literals section's sizes and the count of sequences. */
-function checkBlock(block: Uint8Array, pageBytes: number): void {
-  const byte = (at: number): number => {
-    const value = block[at];
-    if (value === undefined) throw new Error('a block ends in the middle');
+class Frame {
+  private readonly page: PageOutput;
+  private huffman: HuffmanTable | undefined;
+  private readonly tables: (FseTable | undefined)[] = [undefined, undefined, undefined];
+  private offsets: [number, number, number] = [1, 4, 8];
+
+  constructor(
+    private readonly bytes: Uint8Array,
+    private readonly output: Uint8Array,
+  ) {
+    this.page = new PageOutput(output);
+  }
+
+  /** §3.1.1.2. */
+  decompress(start: number, checksum: boolean): void {
+    const { bytes, page } = this;
+    let at = start;
+    for (let last = false; !last;) {
+      if (at + BLOCK_HEADER_BYTES > bytes.length) throw new Error(CUT);
+      const header = this.number(at, BLOCK_HEADER_BYTES);
+      last = (header & 1) === 1;
+      const [type, size] = [(header >> 1) & 3, header >> 3];
+      at += BLOCK_HEADER_BYTES;
+      const end = at + (type === RLE ? 1 : size);
+      if (end > bytes.length) throw new Error(CUT);
+      if (type === RAW) page.literals(bytes, at, size);
+      else if (type === RLE) page.fill(bytes[at] ?? 0, size);
+      else if (type === COMPRESSED) this.block(at, end);
+      else throw new Error('a block has the reserved type');
+      at = end;
+    }
+    const rest = bytes.length - at - (checksum ? CHECKSUM_BYTES : 0);
+    if (rest !== 0) throw new Error(rest < 0 ? CUT : `${rest} bytes follow the end of the data`);
+    page.end();
+  }
+
+  /** Little-endian; `at + count` is inside the bytes. */
+  private number(at: number, count: number): number {
+    let value = 0;
+    for (let i = count - 1; i >= 0; i--) value = value * 256 + (this.bytes[at + i] ?? 0);
     return value;
-  };
-  const header = byte(0);
-  const [kind, format] = [header & 3, (header >> 2) & 3];
-  let literals: number;
-  let at: number;
-  if (kind < 2) {
-    const headerBytes = (format & 1) === 0 ? 1 : format === 1 ? 2 : 3;
-    literals = header >> 3;
-    if (headerBytes > 1) literals = (header >> 4) + (byte(1) << 4) + (headerBytes === 3 ? byte(2) << 12 : 0);
-    at = headerBytes + (kind === RLE ? 1 : literals);
-  } else {
-    const headerBytes = format < 2 ? 3 : format + 2;
+  }
+
+  /** §3.1.1.3: literals, then sequences. */
+  private block(start: number, end: number): void {
+    const { literals, end: at } = this.literals(start, end);
+    const [first, second, third] = [this.bytes[at] ?? 0, this.bytes[at + 1] ?? 0, this.bytes[at + 2] ?? 0];
+    const countBytes = first < 128 ? 1 : first < 255 ? 2 : 3;
+    if (at + countBytes > end) throw new Error(CUT);
+    let count = first;
+    if (countBytes === 2) count = ((first - 128) << 8) + second;
+    if (countBytes === 3) count = second + (third << 8) + 0x7f00;
+    const used = count === 0 ? 0 : this.sequences(literals, count, at + countBytes, end);
+    this.page.literals(literals, used, literals.length - used);
+  }
+
+  /** §3.1.1.3.1. */
+  private literals(start: number, end: number): { readonly literals: Uint8Array; readonly end: number } {
+    const { bytes } = this;
+    const header = bytes[start] ?? 0;
+    const [type, format] = [header & 3, (header >> 2) & 3];
+    const plain = type === RAW || type === RLE;
+    let headerBytes = format < 2 ? 3 : format + 2;
+    if (plain) headerBytes = format === 3 ? 3 : format === 1 ? 2 : 1;
+    let at = start + headerBytes;
+    if (at > end) throw new Error(CUT);
+    const fields = this.number(start, headerBytes);
+    if (plain) {
+      const size = this.checkLiterals(fields >> (headerBytes === 1 ? 3 : 4));
+      const stored = type === RAW ? size : 1;
+      if (at + stored > end) throw new Error(CUT);
+      const literals =
+        type === RAW ? bytes.subarray(at, at + size) : new Uint8Array(size).fill(bytes[at] ?? 0);
+      return { literals, end: at + stored };
+    }
     const bits = format < 2 ? 10 : format === 2 ? 14 : 18;
-    let sizes = 0;
-    for (let i = headerBytes - 1; i >= 0; i--) sizes = sizes * 256 + byte(i);
-    sizes = Math.floor(sizes / 16);
-    literals = sizes % 2 ** bits;
-    at = headerBytes + (Math.floor(sizes / 2 ** bits) % 2 ** bits);
+    const size = this.checkLiterals(Math.floor(fields / 16) % 2 ** bits);
+    const after = at + Math.floor(fields / 2 ** (4 + bits));
+    if (after > end) throw new Error(CUT);
+    if (type === COMPRESSED) {
+      const described = readHuffmanTable(bytes, at, after);
+      this.huffman = described.table;
+      at = described.end;
+    }
+    if (!this.huffman) throw new Error('a block repeats prefix codes that were not given');
+    const literals = new Uint8Array(size);
+    if (format === 0) decodeHuffman(this.huffman, bytes, at, after, literals);
+    else this.fourStreams(this.huffman, at, after, literals);
+    return { literals, end: after };
   }
-  if (literals > pageBytes)
-    throw new Error(`a block claims ${literals} literals for a page of ${pageBytes} bytes`);
-  const first = byte(at);
-  let sequences = first;
-  if (first === 255) sequences = byte(at + 1) + (byte(at + 2) << 8) + 0x7f00;
-  else if (first > 127) sequences = ((first - 128) << 8) + byte(at + 1);
-  if (sequences * LEAST_MATCH > pageBytes) {
-    throw new Error(`a block claims ${sequences} copies for a page of ${pageBytes} bytes`);
+
+  private checkLiterals(size: number): number {
+    if (size > this.output.length) {
+      throw new Error(`a block has ${size} literals for a page of ${this.output.length} bytes`);
+    }
+    return size;
   }
+
+  /** §3.1.1.3.1.6: sizes of the first three streams, then four streams with a quarter of the literals each. */
+  private fourStreams(table: HuffmanTable, start: number, end: number, literals: Uint8Array): void {
+    const quarter = (literals.length + 3) >> 2;
+    let at = start + 6;
+    if (at > end || 3 * quarter > literals.length) throw new Error(CUT);
+    for (let i = 0; i < 4; i++) {
+      const after = i === 3 ? end : at + this.number(start + 2 * i, 2);
+      if (after > end) throw new Error(CUT);
+      const part = literals.subarray(i * quarter, i === 3 ? literals.length : (i + 1) * quarter);
+      decodeHuffman(table, this.bytes, at, after, part);
+      at = after;
+    }
+  }
+
+  /** §3.1.1.3.2. Returns how many literals were used. */
+  private sequences(literals: Uint8Array, count: number, start: number, end: number): number {
+    const { page } = this;
+    const { tables, end: at } = this.readTables(start, end);
+    const input = new BackwardBits(this.bytes, at, end);
+    const [literalState, offsetState, matchState] = tables.map((table) => new FseState(table, input));
+    if (!literalState || !offsetState || !matchState) throw new Error(CUT);
+    let used = 0;
+    for (let i = 0; i < count; i++) {
+      const code = offsetState.symbol;
+      if (code > MOST_OFFSET_CODE) throw new Error(`a copy reaches 2^${code} bytes back`);
+      const offset = 2 ** code + input.read(code);
+      const matchLength = valueOf(MATCH_LENGTHS, matchState.symbol, input);
+      const literalLength = valueOf(LITERAL_LENGTHS, literalState.symbol, input);
+      page.literals(literals, used, literalLength);
+      used += literalLength;
+      page.copy(this.distance(offset, literalLength === 0), matchLength);
+      if (i + 1 === count) break;
+      literalState.advance();
+      matchState.advance();
+      offsetState.advance();
+    }
+    if (input.left !== 0) throw new Error('the sequences have bits too many');
+    return used;
+  }
+
+  /** The tables of literal lengths, offsets and match lengths: standard, one symbol, described, or as before. */
+  private readTables(start: number, end: number): { readonly tables: FseTable[]; readonly end: number } {
+    const modes = this.bytes[start] ?? 0;
+    let at = start + 1;
+    if (at > end || (modes & 3) !== 0) throw new Error('the modes of the sequences are damaged');
+    const tables = KINDS.map(({ mostLog, mostSymbol, standard }, i) => {
+      const mode = (modes >> (6 - 2 * i)) & 3;
+      let table = mode === 0 ? standard : this.tables[i];
+      if (mode === 1) {
+        const symbol = this.bytes[at++] ?? 0;
+        if (at > end || symbol > mostSymbol) throw new Error('a code of the sequences is too high');
+        table = singleSymbol(symbol);
+      } else if (mode === 2) {
+        const described = readFseTable(this.bytes, at, end, mostLog, mostSymbol);
+        ({ table, end: at } = described);
+      }
+      if (!table) throw new Error('a block repeats tables that were not given');
+      this.tables[i] = table;
+      return table;
+    });
+    return { tables, end: at };
+  }
+
+  /** §3.1.1.5: the last three distances have short names, which shift by one where no literals came before. */
+  private distance(offset: number, noLiterals: boolean): number {
+    const [first, second, third] = this.offsets;
+    if (offset > 3) {
+      this.offsets = [offset - 3, first, second];
+      return offset - 3;
+    }
+    const name = offset + (noLiterals ? 1 : 0);
+    if (name === 1) return first;
+    if (name === 2) this.offsets = [second, first, third];
+    else this.offsets = [name === 3 ? third : first - 1, first, second];
+    return this.offsets[0];
+  }
+}
+
+function valueOf({ bases, bits }: Codes, code: number, input: BackwardBits): number {
+  return (bases[code] ?? 0) + input.read(bits[code] ?? 0);
 }
