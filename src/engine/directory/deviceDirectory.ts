@@ -35,14 +35,11 @@ export type DirectoryAnswer =
       readonly upper?: AddressSpace;
       /** Why addresses with bit 55 clear (set) are refused before any table. Arm CD.EPD0 and CD.EPD1. */
       readonly blocked?: { readonly lower?: string; readonly upper?: string };
+      /** Addresses with more bits are refused before any table: they are beyond what the IOMMU has. Arm without stage 1. */
+      readonly addressBits?: number;
       readonly permission: number;
     }
-  | {
-      readonly kind: 'pass-through';
-      readonly permission: number;
-      /** Addresses beyond these bits fault. */
-      readonly outputBits?: number;
-    }
+  | { readonly kind: 'pass-through'; readonly addressBits?: number; readonly permission: number }
   | {
       readonly kind: 'fault';
       readonly fault: Fault;

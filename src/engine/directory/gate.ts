@@ -2,6 +2,7 @@ import { type AddressSpace } from '../pageTable/addressSpace';
 import { READ_WRITE } from '../pageTable/entryClass';
 import { type Pasid } from '../values';
 import { type DeviceDirectory, type DirectoryAnswer, type PageWindow } from './deviceDirectory';
+import { type Fault } from './faults';
 
 /** What a request meets outside the tables, and why. */
 export interface Gate {
@@ -18,11 +19,10 @@ export function gateOf(
   iova: bigint,
   pasid: Pasid | null,
 ): Gate | undefined {
-  if (off) return off;
+  if (off) return widthGateOf(off.answer, iova) ?? off;
   if (!isIn(interruptWindow, iova)) return undefined;
   if (pasid !== null && interruptWindow?.translatesPasids === true) return undefined;
-  const why = 'The address is in the interrupt window.';
-  return { answer: { kind: 'fault', fault: 'interrupt-window', why }, why };
+  return refused('interrupt-window', 'The address is in the interrupt window.');
 }
 
 /** What meets a request for its address alone, although its device's entry passes or translates requests. */
@@ -31,27 +31,29 @@ export function addressGateOf(
   answer: DirectoryAnswer,
   iova: bigint,
 ): Gate | undefined {
-  if (answer.kind === 'pass-through') return passGateOf(directory, answer.outputBits, iova);
-  if (answer.kind === 'fault') return undefined;
+  const tooWide = widthGateOf(answer, iova);
+  if (tooWide || answer.kind === 'fault') return tooWide;
+  if (answer.kind === 'pass-through') return passGateOf(directory, iova);
   const why = isUpper(iova) ? answer.blocked?.upper : answer.blocked?.lower;
-  return why === undefined
-    ? undefined
-    : { answer: { kind: 'fault', fault: 'translation-blocked', why }, why };
+  return why === undefined ? undefined : refused('translation-blocked', why);
 }
 
-/** Requests that pass must not come out in the interrupt window, nor beyond physical memory. */
-function passGateOf(
-  { interruptWindow }: DeviceDirectory,
-  outputBits: number | undefined,
-  iova: bigint,
-): Gate | undefined {
-  if (outputBits !== undefined && iova >> BigInt(outputBits) !== 0n) {
-    const why = `The request passes untranslated, and its address has more than ${outputBits} bits.`;
-    return { answer: { kind: 'fault', fault: 'address-size', why }, why };
-  }
+const refused = (fault: Fault, why: string): Gate => ({ answer: { kind: 'fault', fault, why }, why });
+
+function widthGateOf(answer: DirectoryAnswer, iova: bigint): Gate | undefined {
+  const bits = answer.kind === 'fault' ? undefined : answer.addressBits;
+  return bits === undefined || iova >> BigInt(bits) === 0n
+    ? undefined
+    : refused('address-size', `The IOMMU has addresses of ${bits} bits, and this one has more.`);
+}
+
+/** Requests that pass must not come out in the interrupt window. */
+function passGateOf({ interruptWindow }: DeviceDirectory, iova: bigint): Gate | undefined {
   if (!isIn(interruptWindow, iova)) return undefined;
-  const why = 'The request passes untranslated, and its address is in the interrupt window.';
-  return { answer: { kind: 'fault', fault: 'interrupt-output', why }, why };
+  return refused(
+    'interrupt-output',
+    'The request passes untranslated, and its address is in the interrupt window.',
+  );
 }
 
 function isIn(window: PageWindow | undefined, iova: bigint): boolean {

@@ -19,8 +19,7 @@ import { type Fault } from '../faults';
 import { contextSplit, readContext } from './contextTable';
 import { CD_LAYOUT, L1CD_LAYOUT, readCd, type Cd } from './contexts';
 import { smmuFaultCode } from './faultCodes';
-import { flagOf } from './fields';
-import { smmuFeatures, type SmmuFeatures } from './features';
+import { intermediateBits, smmuFeatures, type SmmuFeatures } from './features';
 import { smmuRegisters } from './registers';
 import { SmmuSpaces } from './spaces';
 import { cdProblem, isPrivileged, regionsWalked, stage1Regime, streamWorld } from './stage1';
@@ -121,6 +120,7 @@ export class Smmuv3Directory implements DeviceDirectory {
     return found;
   }
 
+  /** Kernels fill stream tables with entries that abort every request: these tell of no device, and are left out. */
   *devices(): Generator<DirectoryDevice | undefined> {
     let left = MOST_PROCESSES;
     const end = 2 ** this.#streams.idBits;
@@ -128,10 +128,11 @@ export class Smmuv3Directory implements DeviceDirectory {
       const { from, to, next } = this.#streams.part(start);
       for (let stream = from; stream < to; stream++) {
         const lookup = this.lookup(requesterId(stream), null);
-        const ste = lookup.entries.find(({ role }) => role === 'context');
-        if (!ste || !flagOf(ste.words, 0, 0)) continue;
+        const entry = lookup.entries.find(({ role }) => role === 'context');
+        const ste = entry && this.#read(entry);
+        if (!ste?.valid || ste.config < CONFIG_BYPASS) continue;
         yield { requester: requesterId(stream), pasid: null, lookup };
-        for (const device of this.#processes(requesterId(stream), readSte(ste.words), left)) {
+        for (const device of this.#processes(requesterId(stream), ste, left)) {
           if (device) left--;
           yield device;
         }
@@ -143,7 +144,7 @@ export class Smmuv3Directory implements DeviceDirectory {
 
   /** Substreams of a device with a valid context descriptor, but for the one that requests without SubstreamID use. */
   *#processes(requester: RequesterId, ste: Ste, most: number): Generator<DirectoryDevice | undefined> {
-    if (ste.config < CONFIG_BYPASS || (ste.config & CONFIG_STAGE1) === 0 || ste.contextsLog2 === 0) return;
+    if ((ste.config & CONFIG_STAGE1) === 0 || ste.contextsLog2 === 0) return;
     const end = 2 ** Math.min(ste.contextsLog2, 20);
     const split = contextSplit(ste);
     const step = split === undefined ? 2 ** 8 : 2 ** split;
@@ -163,10 +164,16 @@ export class Smmuv3Directory implements DeviceDirectory {
     }
   }
 
+  /** An STE as the hardware takes it: without SubstreamIDs S1CDMax is ignored. */
+  #read({ words }: StructureEntry): Ste {
+    const ste = readSte(words);
+    return this.#features.substreamIdBits === 0 ? { ...ste, contextsLog2: 0 } : ste;
+  }
+
   #answer(stream: number, substream: number | null, entries: StructureEntry[]): DirectoryAnswer {
     const entry = this.#streams.read(stream, entries);
     if ('fault' in entry) return { kind: 'fault', ...entry };
-    const ste = readSte(entry.words);
+    const ste = this.#read(entry);
     const refuse = (fault: Fault, why: string): DirectoryAnswer => ({ kind: 'fault', fault, why });
     if (!ste.valid) return refuse('context-entry-not-present', 'The STE is not valid (V = 0).');
     if (ste.config < CONFIG_BYPASS) {
@@ -195,10 +202,9 @@ export class Smmuv3Directory implements DeviceDirectory {
   /** Which context descriptor a request uses (IHI 0070 5.2 S1CDMax, S1DSS). */
   #substream(ste: Ste, substream: number | null): number | 'bypass' | DirectoryAnswer {
     const refuse = (fault: Fault, why: string): DirectoryAnswer => ({ kind: 'fault', fault, why });
-    const supported = this.#features.substreamIdBits !== 0;
-    if (!supported || ste.contextsLog2 === 0) {
+    if (ste.contextsLog2 === 0) {
       if (substream === null) return 0;
-      const why = supported ? 'STE.S1CDMax is 0' : 'IDR1.SSIDSIZE is 0';
+      const why = this.#features.substreamIdBits === 0 ? 'IDR1.SSIDSIZE is 0' : 'STE.S1CDMax is 0';
       return refuse('pasid-not-supported', `Requests with a SubstreamID are aborted: ${why}.`);
     }
     if (substream === null) {
@@ -219,8 +225,14 @@ export class Smmuv3Directory implements DeviceDirectory {
   }
 
   #withoutStage1(stage2: AddressSpace | undefined): DirectoryAnswer {
-    if (stage2) return { kind: 'table', space: stage2, permission: READ_WRITE };
-    return passes(this.#features);
+    if (!stage2) return passes(this.#features);
+    const addressBits = intermediateBits(this.#features);
+    return {
+      kind: 'table',
+      space: stage2,
+      ...(addressBits === undefined ? {} : { addressBits }),
+      permission: READ_WRITE,
+    };
   }
 
   #stage2(ste: Ste): AddressSpace | string {
@@ -302,7 +314,8 @@ function blockedRanges(features: SmmuFeatures, cd: Cd, privileged: boolean): Blo
 }
 
 function passes({ outputBits }: SmmuFeatures): DirectoryAnswer {
-  return outputBits === undefined ? PASSES : { kind: 'pass-through', permission: READ_WRITE, outputBits };
+  if (outputBits === undefined) return PASSES;
+  return { kind: 'pass-through', addressBits: outputBits, permission: READ_WRITE };
 }
 
 /** With CR0.SMMUEN clear GBPA decides (IHI 0070 6.3.9, 6.3.14). */

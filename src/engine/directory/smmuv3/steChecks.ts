@@ -39,8 +39,8 @@ function stage1Problem(features: SmmuFeatures, ste: Ste): string | undefined {
   if (ste.neverStalls && stallModel !== undefined && stallModel !== 0) {
     return 'S1STALLD is 1, and IDR0.STALL_MODEL says that stalls cannot be chosen.';
   }
-  const substreams = substreamIdBits !== 0 && ste.contextsLog2 !== 0;
-  if (substreams && ste.contextsLog2 > (substreamIdBits ?? 20)) {
+  const substreams = ste.contextsLog2 !== 0;
+  if (ste.contextsLog2 > (substreamIdBits ?? 20)) {
     return `S1CDMax is ${ste.contextsLog2}, above the ${substreamIdBits ?? 20} bits of SubstreamIDs.`;
   }
   if (substreams && (ste.contextFormat === 1 || ste.contextFormat === 2) && twoLevelContexts === false) {
