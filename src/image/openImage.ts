@@ -103,7 +103,7 @@ function readHead(source: ByteSource): Uint8Array {
 
 /** What a file is, without reading it all. */
 export interface RecognisedImage {
-  /** `elf-core`, `raw`, `gzip of elf-core`, `gzip of raw`. */
+  /** `elf-core`, `kdump`, `flattened`, `raw`, and `gzip of` each of them. */
   readonly format: string;
   /** True when a description has to say where the bytes stood in physical memory. */
   readonly needsSegments: boolean;
