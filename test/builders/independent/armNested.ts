@@ -137,13 +137,13 @@ const permissions: Build = () => {
     const paddr = 0x7_0000_0000n + iova * 5n;
     tree.set(iova, 3, s1Leaf(3, ipa, { permissions: s1 }));
     stage2.set(ipa, 3, s2Leaf(3, paddr, { permissions: s2 }));
-    const why = `AP=${s1 >> 6n} and S2AP=${s2 >> 6n}: both stages must permit (DDI 0487 D8.4, D8.15)`;
+    const why = `AP=${s1 >> 6n} and S2AP=${s2 >> 6n}: both stages must permit (DDI 0487 D8.4.3)`;
     cases.page({ requester }, iova, { paddr, size: PAGE, perm, level: 3, deniedBy }, why);
   });
   const iova = 0x20_0000n;
   tree.set(iova, 3, s1Leaf(3, 0x51_0000_0000n));
   stage2.set(0x51_0000_0000n, 3, s2Leaf(3, 0x1000n, { permissions: S2AP.none }));
-  cases.denied({ requester }, iova, STAGE2, 'S2AP=0: stage 2 permits nothing (DDI 0487 D8.4.3)');
+  cases.denied({ requester }, iova, STAGE2, 'S2AP=0: stage 2 permits nothing (DDI 0487 D8.4.2)');
   tree.set(iova + PAGE, 3, s1Leaf(3, 0x51_0000_0000n, { permissions: AP.privRW }));
   const user = 'AP[1]=0 refuses an unprivileged request at stage 1 before stage 2 is asked (DDI 0487 D8.15)';
   cases.denied({ requester }, iova + PAGE, { level: 3, stage: 1 }, user);

@@ -1,7 +1,7 @@
 /** Stage 1 permissions, access flag, dirty state and output size. DDI 0487 D8.4, D8.5, D8.15; IHI 0070 5.4. */
 import { type Build, type Permission } from './armRiscvCases';
 import { AP, APTABLE, armTree, DBM, s1Leaf } from './armTables';
-import { type CdFields, IDR3_HAD, IDR5_52, SmmuImage } from './smmuImage';
+import { type CdFields, idr1, IDR3_HAD, IDR5_52, SmmuImage } from './smmuImage';
 import { type RadixTree } from './armRiscvRadix';
 
 const PRIVILEGED = 3n;
@@ -29,6 +29,8 @@ const accessPermissions: Build = () => {
   const incoming = stream();
   const unprivileged = stream({}, UNPRIVILEGED);
   const privileged = stream({}, PRIVILEGED);
+  const never = stream({ pan: true }, PRIVILEGED);
+  const userOfNever = stream({ pan: true }, UNPRIVILEGED);
   const table: readonly (readonly [bigint, Permission | null, Permission])[] = [
     [AP.privRW, null, 'RW'],
     [AP.RW, 'RW', 'RW'],
@@ -48,8 +50,33 @@ const accessPermissions: Build = () => {
         else cases.denied({ requester }, iova, { level }, `${why}; the request is unprivileged`);
       }
       cases.page({ requester: privileged }, iova, { ...mapped, perm: kernel }, `${why}; STE.PRIVCFG=3`);
+      const pan = `${why}; CD.PAN=1: no privileged access to what the unprivileged may access (IHI 0070 5.4 PAN)`;
+      if (user) cases.denied({ requester: never }, iova, { level }, pan);
+      else cases.page({ requester: never }, iova, { ...mapped, perm: kernel }, pan);
+      const unharmed = `${why}; CD.PAN=1 does not bear on unprivileged requests (IHI 0070 5.4 PAN)`;
+      if (user) cases.page({ requester: userOfNever }, iova, { ...mapped, perm: user }, unharmed);
     });
   }
+  return image.build();
+};
+
+/** IDR1.ATTR_PERMS_OVR=0: STE.PRIVCFG counts for nothing. IDR3.HAD=0: CD.HAD0 neither. */
+const notImplemented: Build = () => {
+  const { image, tree, stream } = setting('smmuv3 stage 1: PRIVCFG and HAD0 not implemented', {
+    IDR1: idr1(16) & ~(1n << 26n),
+    IDR3: 0n,
+  });
+  const { cases } = image;
+  tree.set(PAGE, 3, s1Leaf(3, 0x8000_0000n, { permissions: AP.privRW }));
+  const incoming =
+    'STE.PRIVCFG is RES0 when IDR1.ATTR_PERMS_OVR=0: the request is unprivileged (IHI 0070 5.2)';
+  cases.denied({ requester: stream({}, PRIVILEGED) }, PAGE, { level: 3 }, incoming);
+  const region = 1n << 30n;
+  tree.set(region, 3, s1Leaf(3, 0x9000_0000n));
+  tree.add(region, 1, APTABLE.noWrite);
+  const requester = stream({ ttb0: { tsz: 25, tg: 0n, ttb: tree.root, had: true } });
+  const still = 'CD.HAD0 is ignored when IDR3.HAD=0: APTable counts (IHI 0070 5.4 HAD0)';
+  cases.page({ requester }, region, { paddr: 0x9000_0000n, size: PAGE, perm: 'R', level: 3 }, still);
   return image.build();
 };
 
@@ -77,7 +104,7 @@ const hierarchical: Build = () => {
     tree.set(region + PAGE, 3, s1Leaf(3, paddr + PAGE, { permissions: AP.RO | DBM }));
     tree.add(region, 1, level1);
     tree.add(region, 2, level2);
-    const why = `${name} (DDI 0487 D8.4.1.1, table D8-64)`;
+    const why = `${name} (DDI 0487 D8.4.1.2, table D8-64)`;
     const both = level1 | level2;
     const readOnly = (both & APTABLE.noWrite) !== 0n;
     const hidden = (both & APTABLE.noUnprivileged) !== 0n;
@@ -97,7 +124,7 @@ const hierarchical: Build = () => {
   // Siblings below another descriptor are not limited.
   const free = region + (1n << 30n);
   tree.set(free, 3, s1Leaf(3, 0x30_0000_0000n));
-  const whyFree = 'APTable limits only what lies below its descriptor (DDI 0487 D8.4.1.1)';
+  const whyFree = 'APTable limits only what lies below its descriptor (DDI 0487 D8.4.1.2)';
   cases.page(
     { requester: user },
     free,
@@ -279,6 +306,7 @@ const smallOutput: Build = () => {
 
 export const ARM_STAGE1_ATTRIBUTE_IMAGES: readonly Build[] = [
   accessPermissions,
+  notImplemented,
   hierarchical,
   upperHierarchical,
   flags,

@@ -1,4 +1,4 @@
-/** Stage 2 alone: start levels, concatenated roots, S2AP, AF, DBM and output size. DDI 0487 D8.2, D8.4.3, D8.5; IHI 0070 5.2. */
+/** Stage 2 alone: start levels, concatenated roots, S2AP, AF, DBM and output size. DDI 0487 D8.2, D8.4.2, D8.5; IHI 0070 5.2. */
 import { type Build, type Permission } from './armRiscvCases';
 import { type RadixTree } from './armRiscvRadix';
 import { AP, armTree, DBM, type Granule, GRANULES, S2AP, s2Leaf, setRun } from './armTables';
@@ -173,7 +173,7 @@ const permissions: Build = () => {
       const iova = (BigInt(4 - level) << 36n) + BigInt(index) * size;
       const paddr = (1n << 41n) + iova;
       tree.set(iova, level, s2Leaf(level, paddr, { permissions: bits }));
-      const why = `S2AP=${bits >> 6n}, level ${level} (DDI 0487 D8.4.3)`;
+      const why = `S2AP=${bits >> 6n}, level ${level} (DDI 0487 D8.4.2)`;
       if (perm) cases.page({ requester }, iova, { paddr, size, perm, level, deniedBy: 2 }, why);
       else cases.denied({ requester }, iova, { stage: 2 }, why);
     });
@@ -181,7 +181,7 @@ const permissions: Build = () => {
   // What means read-only and unprivileged at stage 1 is something else here: one difference of AP and S2AP.
   const iova = 0xf0_0000_0000n;
   tree.set(iova, 3, s2Leaf(3, 0x1234_5000n, { permissions: AP.privRO }));
-  const why = 'Bits 7:6 = 10 are privileged read-only at stage 1, write-only at stage 2 (DDI 0487 D8.4.3)';
+  const why = 'Bits 7:6 = 10 are privileged read-only at stage 1, write-only at stage 2 (DDI 0487 D8.4.2)';
   cases.page({ requester }, iova, { paddr: 0x1234_5000n, size: PAGE, perm: 'W', level: 3, deniedBy: 2 }, why);
   return image.build();
 };

@@ -39,7 +39,7 @@ export const DBM = 1n << 51n;
 export const AP = { privRW: 0n, RW: 1n << 6n, privRO: 2n << 6n, RO: 3n << 6n } as const;
 /** Stage 2: S2AP at 7:6. */
 export const S2AP = { none: 0n, R: 1n << 6n, W: 2n << 6n, RW: 3n << 6n } as const;
-/** Table descriptors of stage 1 (D8.4.1.1): nothing below may be written; nothing below is for the unprivileged. */
+/** Table descriptors of stage 1 (D8.4.1.2): nothing below may be written; nothing below is for the unprivileged. */
 export const APTABLE = { noWrite: 1n << 62n, noUnprivileged: 1n << 61n } as const;
 
 export interface LeafOptions {

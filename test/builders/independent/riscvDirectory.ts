@@ -214,6 +214,36 @@ const misconfigured: Build = () => {
   return image.build();
 };
 
+/** The ATS fields of a device context, and msiptp.MODE. */
+const optionalFields: Build = () => {
+  const image = new RiscvImage('riscv: ATS and MSI fields of device contexts', {
+    extended: true,
+    capabilities: CAPABILITIES | CAP.ats,
+  });
+  const { cases } = image;
+  const good = simple(image, 0);
+  const [enAts, enPri, t2gpa, prpr] = [1n << 1n, 1n << 2n, 1n << 3n, 1n << 6n];
+  const second = pageTable(image.memory, SV39X4);
+  const iohgatp = atp(SV39X4.code, second.root);
+  for (const more of [enAts, enAts | enPri, enAts | enPri | prpr]) {
+    const requester = image.device({ ...good, tc: TC.V | more });
+    const why = 'EN_ATS, EN_PRI and PRPR do not bear on untranslated requests (IOMMU 1.0 2.1.3)';
+    cases.page({ requester }, IOVA, page(0), why);
+  }
+  const check = (context: DeviceContext, what: string): void => {
+    const why = `${what}: DDT entry misconfigured, cause 259 (IOMMU 1.0 2.1.4)`;
+    cases.refused({ requester: image.device(context) }, IOVA, { fault: 'context-entry-invalid' }, why);
+  };
+  check({ ...good, tc: TC.V | enPri }, 'EN_PRI=1 without EN_ATS');
+  check({ ...good, tc: TC.V | enAts | prpr }, 'PRPR=1 without EN_PRI');
+  check({ ...good, tc: TC.V | t2gpa }, 'T2GPA=1 without EN_ATS');
+  check({ ...good, iohgatp, tc: TC.V | enAts | t2gpa }, 'T2GPA=1 without capabilities.T2GPA');
+  for (const mode of [2n, 7n, 13n]) {
+    check({ ...good, iohgatp, msiptp: atp(mode, 0n) }, `msiptp.MODE=${mode} is neither Off nor Flat`);
+  }
+  return image.build();
+};
+
 /** Contexts that translate nothing. */
 const bareContexts: Build = () => {
   const image = new RiscvImage('riscv: bare device contexts');
@@ -247,5 +277,6 @@ export const RISCV_DIRECTORY_IMAGES: readonly Build[] = [
   reservedContexts(false),
   reservedContexts(true),
   misconfigured,
+  optionalFields,
   bareContexts,
 ];

@@ -1,10 +1,10 @@
-/** The RISC-V IOMMU's registers and contexts (RISC-V IOMMU 1.0, chapters 2 and 6) and page tables (Privileged specification). */
+/** The RISC-V IOMMU's registers and contexts (RISC-V IOMMU 1.0, chapters 2 and 5) and page tables (Privileged specification 1.12). */
 import { type BuiltImage } from '../built';
 import { Cases } from './armRiscvCases';
 import { Memory, type Space } from './armRiscvMemory';
 import { RadixTree } from './armRiscvRadix';
 
-/** capabilities (IOMMU 1.0 section 6.3). */
+/** capabilities (IOMMU 1.0 section 5.3). */
 export const CAP = {
   sv39: 1n << 9n,
   sv48: 1n << 10n,
@@ -16,6 +16,8 @@ export const CAP = {
   sv57x4: 1n << 19n,
   msiFlat: 1n << 22n,
   amoHwad: 1n << 24n,
+  ats: 1n << 25n,
+  t2gpa: 1n << 26n,
   pd8: 1n << 38n,
   pd17: 1n << 39n,
   pd20: 1n << 40n,

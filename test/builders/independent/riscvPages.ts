@@ -1,4 +1,4 @@
-/** First-stage and second-stage page tables. Privileged specification 4.3.2 (walk), 4.4 to 4.6, Svnapot, Svpbmt, 5.5 (x4). */
+/** First-stage and second-stage page tables. Privileged specification 1.12: 4.3.2 (walk), 4.4 to 4.6, Svnapot, Svpbmt, 8.5 (x4). */
 import {
   type Build,
   type Cases,
@@ -85,7 +85,7 @@ const geometry = (stage: Stage): Build => {
     const tree = pageTable(image.memory, mode);
     const who = device(image, stage, tree.root);
     const { inside, outside } = edges(stage);
-    const section = stage.number === 1 ? 'Privileged 4.4 to 4.6' : 'Privileged 5.5.1';
+    const section = stage.number === 1 ? 'Privileged 4.4 to 4.6' : 'Privileged 8.5.1';
     inside.forEach((iova, index) => {
       const paddr = 0x4321_0000_0000n + BigInt(index) * 0x11_1000n;
       tree.set(iova, 0, leafTo(paddr));
@@ -160,7 +160,7 @@ const permissions = (stage: Stage): Build => {
         'X=1 alone: neither data reads nor writes (Privileged 4.3.2 step 5)',
       );
       const supervisor = put(5n, LEAF & ~PTE.U);
-      const noUser = 'U=0: the request has no supervisor privilege (Privileged 4.3.2 step 5, 5.5.1)';
+      const noUser = 'U=0: the request has no supervisor privilege (Privileged 4.3.2 step 5, 8.5.1)';
       cases.denied(plain, supervisor.iova, denied, noUser);
       for (const [index, flags] of [user | PTE.W, user | PTE.W | PTE.X].entries()) {
         const at = put(6n + BigInt(index), flags);
@@ -344,7 +344,7 @@ const extensions = (stage: Stage): Build => {
       [1n << 59n, 1n << 60n, 3n << 59n, 1n << 61n, 2n << 61n].forEach((bits, index) => {
         tree.set(at(index), level, leafTo(1n << 55n) | bits);
         const why =
-          'capabilities.Svpbmt: PBMT 1 and 2; Svrsw60t59b: bits 60:59 are for software (IOMMU 1.0 6.3)';
+          'capabilities.Svpbmt: PBMT 1 and 2; Svrsw60t59b: bits 60:59 are for software (IOMMU 1.0 5.3)';
         cases.page(who, at(index), page, why);
       });
       tree.set(at(6), level, leafTo(1n << 55n) | (3n << 61n));

@@ -1,4 +1,4 @@
-/** Both stages: every address of the first stage is a guest physical address. Privileged 5.5; IOMMU 1.0 2.3. */
+/** Both stages: every address of the first stage is a guest physical address. Privileged 8.5; IOMMU 1.0 2.3. */
 import { type Build, type Permission } from './armRiscvCases';
 import { GuestSpace } from './armRiscvMemory';
 import { type RadixTree } from './armRiscvRadix';
@@ -68,7 +68,7 @@ const scattered = (first: Mode, second: Mode): Build => {
     cases.refused({ requester }, PAGE, empty, 'PTE.V=0 in the first stage: page fault, not guest-page fault');
     const end = 1n << BigInt(second.width);
     tree.set(2n * PAGE, 0, leafTo(end));
-    const beyond = `GPA bits above ${second.width - 1} must be zero: guest-page fault (Privileged 5.5.1)`;
+    const beyond = `GPA bits above ${second.width - 1} must be zero: guest-page fault (Privileged 8.5.1)`;
     if (second.width < 56)
       cases.refused({ requester }, 2n * PAGE, { fault: 'address-width', ...STAGE2 }, beyond);
     return setup.image.build();
@@ -84,7 +84,7 @@ const mixedSizes: Build = () => {
   const block = 0x1_0020_0000n;
   const gpa = 0x22_0040_0000n;
   tree.set(block, 1, leafTo(gpa));
-  const over = 'A 2M page of the first stage over 4K pages of the second (Privileged 5.5)';
+  const over = 'A 2M page of the first stage over 4K pages of the second (Privileged 8.5)';
   for (const [index, offset] of [0n, 0x3000n, 0x10_0000n, 0x1f_f000n].entries()) {
     const paddr = 0x99_0000_0000n - BigInt(index) * 0x7_7000n;
     second.set(gpa + offset, 0, leafTo(paddr));
@@ -110,7 +110,7 @@ const mixedSizes: Build = () => {
   ];
   for (const [iova, output, paddr] of small) {
     tree.set(iova, 0, leafTo(output));
-    const why = 'A 4K page of the first stage over a superpage of the second (Privileged 5.5)';
+    const why = 'A 4K page of the first stage over a superpage of the second (Privileged 8.5)';
     cases.page({ requester }, iova, { paddr, size: PAGE, perm: 'RW', level: 0 }, why);
   }
   tree.set(0x4000_0000n, 2, leafTo(large));
@@ -160,7 +160,7 @@ const permissions: Build = () => {
   };
   for (const [first, flags, perm, deniedBy] of table) {
     const { iova, paddr } = put(first, flags);
-    const why = 'Both stages must permit; the one that does not raises the fault (Privileged 5.5)';
+    const why = 'Both stages must permit; the one that does not raises the fault (Privileged 8.5)';
     cases.page({ requester }, iova, { paddr, size: PAGE, perm, level: 0, deniedBy }, why);
   }
   const noUser = put(LEAF & ~PTE.U, LEAF);
@@ -171,7 +171,7 @@ const permissions: Build = () => {
     'U=0 in the first stage (Privileged 4.3.2 step 5)',
   );
   const noGuest = put(LEAF, LEAF & ~PTE.U);
-  cases.denied({ requester }, noGuest.iova, STAGE2, 'U=0 in the second stage (Privileged 5.5.1)');
+  cases.denied({ requester }, noGuest.iova, STAGE2, 'U=0 in the second stage (Privileged 8.5.1)');
   const refuse = (
     at: { readonly iova: bigint },
     who: number,
@@ -219,7 +219,7 @@ const secondStageFaults: Build = () => {
   const { image, second, iohgatp } = setup;
   const { cases } = image;
   const iova = 0x12_3456_7000n;
-  const rule = 'a guest-page fault of an implicit access (Privileged 5.5, 5.6.3)';
+  const rule = 'a guest-page fault of an implicit access (Privileged 8.5)';
   const unmapped = { fault: 'not-present', ...STAGE2 };
   const noRoot = image.device({ iohgatp, fsc: atp(8n, 0x55_0000_0000n) });
   cases.refused({ requester: noRoot }, iova, unmapped, `The root is at a GPA that is not mapped: ${rule}`);
@@ -256,14 +256,14 @@ const secondStageFaults: Build = () => {
     { requester },
     iova,
     unmapped,
-    'The output GPA is not mapped: guest-page fault (Privileged 5.5)',
+    'The output GPA is not mapped: guest-page fault (Privileged 8.5)',
   );
   tree.set(iova + PAGE, 0, leafTo(0x58_0000_0000n));
   second.set(0x58_0000_0000n, 0, leafTo(0x1_0000_0000n) | (1n << 57n));
-  const final = 'A reserved bit in the second-stage entry of the output: guest-page fault (Privileged 5.5)';
+  const final = 'A reserved bit in the second-stage entry of the output: guest-page fault (Privileged 8.5)';
   cases.refused({ requester }, iova + PAGE, reserved, final);
   tree.set(iova + 2n * PAGE, 0, leafTo(1n << 41n));
-  cases.refused({ requester }, iova + 2n * PAGE, width, 'The output GPA is beyond Sv39x4 (Privileged 5.5.1)');
+  cases.refused({ requester }, iova + 2n * PAGE, width, 'The output GPA is beyond Sv39x4 (Privileged 8.5.1)');
   tree.set(iova + 3n * PAGE, 0, leafTo(0x1000n) | (1n << 58n));
   const first = { fault: 'entry-reserved', level: 0, stage: 1 } as const;
   cases.refused({ requester }, iova + 3n * PAGE, first, 'A reserved bit in the first stage: page fault');

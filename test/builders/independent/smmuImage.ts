@@ -110,6 +110,8 @@ export interface CdFields {
   readonly hd?: boolean;
   readonly ha?: boolean;
   readonly tbi0?: boolean;
+  /** Privileged Access Never. */
+  readonly pan?: boolean;
   readonly aa64?: boolean;
   readonly ds?: boolean;
   /** Walks disabled although the half is described. */
@@ -131,6 +133,7 @@ export function cd(fields: CdFields): readonly bigint[] {
     (ips << 32n) |
     flag(fields.affd, 35) |
     flag(fields.tbi0, 38) |
+    flag(fields.pan, 40) |
     flag(aa64, 41) |
     flag(fields.hd, 42) |
     flag(fields.ha, 43) |
