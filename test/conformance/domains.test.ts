@@ -1,9 +1,17 @@
 /** Devices, domains, statistics and runs against what the manifests say, from every form of the image. */
 import assert from 'node:assert/strict';
-import { domainKeyOf, type DomainRow, type Run } from '../../src/inspection/protocol';
+import { domainKeyOf, type DomainRow, type EntryDetails, type Run } from '../../src/inspection/protocol';
 import { listAll, openForm, type OpenForm } from './engine';
 import { PAGE, replayTrace } from './ftrace';
-import { NAMES, formsOf, readManifest, tablesOf, type ImageForm, type Manifest } from './manifest';
+import {
+  NAMES,
+  formsOf,
+  readManifest,
+  tablesOf,
+  type ImageForm,
+  type Manifest,
+  type ScalableDevice,
+} from './manifest';
 
 describe('domains of real guests', function () {
   this.timeout(120_000);
@@ -92,15 +100,48 @@ async function testDevices({ engine, inspection }: OpenForm, manifest: Manifest)
   for (const [index, device] of manifest.devices.entries()) {
     const row = devices[index];
     assert.ok(row);
+    // The entry that decides about requests without a PASID.
     const entry = await engine.request('entry', { inspection, entry: row.context });
-    assert.deepEqual(entry.words, device.raw.map(BigInt), `context words of ${device.sid}`);
-    const field = (name: string): bigint | undefined =>
-      entry.fields.flat().find((one) => one.name === name)?.value;
-    assert.equal(field('TT'), BigInt(device.tt));
-    assert.equal(field('DID'), BigInt(device.did));
-    assert.equal(field('AW'), BigInt(device.levels - 2));
+    assert.deepEqual(entry.words, device.raw.map(BigInt), `words of ${device.sid}`);
     assert.deepEqual(entry.problems, []);
+    const field = fieldOf(entry.fields);
+    assert.equal(field('DID'), BigInt(device.did));
+    if (!('ctx' in device)) {
+      assert.equal(field('TT'), BigInt(device.tt));
+      assert.equal(field('AW'), BigInt(device.levels - 2));
+      continue;
+    }
+    assert.equal(field('PGTT'), BigInt(device.pgtt));
+    assert.equal(field('AW'), BigInt(device.aw));
+    await testScalableContext(engine, inspection, device);
   }
+}
+
+const fieldOf =
+  (fields: EntryDetails['fields']) =>
+  (name: string): bigint | undefined =>
+    fields.flat().find((one) => one.name === name)?.value;
+
+/** The context entry of scalable mode, which a walk tells before that of the process. */
+async function testScalableContext(
+  engine: OpenForm['engine'],
+  inspection: string,
+  device: ScalableDevice,
+): Promise<void> {
+  const request = { requester: Number(device.sid), pasid: null, iova: 0n, access: 'read' } as const;
+  const { steps } = await engine.request('walk', { inspection, iommu: 'dmar0', request });
+  assert.deepEqual(
+    steps.slice(0, 4).map(({ title }) => title),
+    ['Scalable-mode root entry', 'Scalable-mode context entry', 'PASID-directory entry', 'PASID-table entry'],
+  );
+  const context = steps[1];
+  assert.ok(context);
+  assert.deepEqual(context.words, device.ctx.map(BigInt), `context words of ${device.sid}`);
+  const entry = await engine.request('entry', { inspection, entry: context.entry });
+  assert.deepEqual(entry.problems, []);
+  const field = fieldOf(entry.fields);
+  assert.equal(field('PDTS'), BigInt(device.pdts));
+  assert.equal(field('RID_PASID'), BigInt(device.rid_pasid));
 }
 
 async function testStatistics(

@@ -3,7 +3,14 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 
 export const CORPUS = path.join(__dirname, '..', 'fixtures', 'corpus');
-export const NAMES = ['vtd-small-share', 'vtd-legacy-share', 'vtd-pt-share'] as const;
+/** VT-d guests: three of legacy mode, two of scalable mode with first-stage and with second-stage tables. */
+export const NAMES = [
+  'vtd-small-share',
+  'vtd-legacy-share',
+  'vtd-pt-share',
+  'vtd-sm-fl-share',
+  'vtd-sm-sl-share',
+] as const;
 export type ImageName = (typeof NAMES)[number];
 
 /** All addresses and words are `0x` strings. */
@@ -15,7 +22,7 @@ export interface Manifest {
   readonly domains: readonly ManifestDomain[];
   readonly oracle: {
     readonly translations: readonly OracleTranslation[];
-    readonly translations_invalidated_but_still_mapped_same: readonly OracleTranslation[];
+    readonly translations_invalidated_but_still_mapped_same: readonly (OracleTranslation | BareTranslation)[];
     /** Requester, IOVA, fault reason, 1 for a write, how often: decimal. */
     readonly faults: readonly (readonly [string, string, string, string, number])[];
   };
@@ -29,17 +36,33 @@ export interface Manifest {
   readonly decoded_ranges: readonly { readonly root: string; readonly ranges: readonly ManifestRange[] }[];
 }
 
-export interface ManifestDevice {
+interface AnyDevice {
   readonly sid: string;
   readonly did: number;
-  /** Translation type of the context entry. */
-  readonly tt: number;
   readonly levels: number;
   readonly root: string;
+}
+
+export interface LegacyDevice extends AnyDevice {
+  /** Translation type of the context entry. */
+  readonly tt: number;
   /** Low and high word of the context entry. */
   readonly raw: readonly [string, string];
   readonly table: 'sl' | 'pt';
 }
+
+export interface ScalableDevice extends AnyDevice {
+  readonly rid_pasid: number;
+  readonly pdts: number;
+  readonly pgtt: number;
+  readonly aw: number;
+  /** Words of the context entry and of the PASID-table entry. */
+  readonly ctx: readonly string[];
+  readonly raw: readonly string[];
+  readonly table: 'fl' | 'sl' | 'pt';
+}
+
+export type ManifestDevice = LegacyDevice | ScalableDevice;
 
 export interface ManifestDomain {
   readonly root: string;
@@ -53,10 +76,14 @@ export interface ManifestDomain {
   readonly mapped_bytes: number;
 }
 
-export interface OracleTranslation {
+/** A translation of which the emulator told no permission and no entry. */
+export interface BareTranslation {
   readonly sid: string;
   readonly iova: string;
   readonly paddr: string;
+}
+
+export interface OracleTranslation extends BareTranslation {
   readonly size: string;
   readonly perm: 'RW' | 'R' | 'W';
   readonly domain: number;
@@ -120,7 +147,7 @@ export function descriptionOf(manifest: Manifest, form: ImageForm): string {
 /** Devices whose context entry names a page table, one for each table. */
 export function tablesOf(manifest: Manifest): readonly ManifestDevice[] {
   const byRoot = new Map(
-    manifest.devices.filter((device) => device.table === 'sl').map((device) => [device.root, device]),
+    manifest.devices.filter((device) => device.table !== 'pt').map((device) => [device.root, device]),
   );
   return [...byRoot.values()];
 }
