@@ -15,10 +15,19 @@ interface Crafted {
   readonly cut?: number;
   /** Where the headers say that the section names stand, from the declared end of the memory on. */
   readonly namesOff?: number;
+  /** Bytes that the last note claims too much. */
+  readonly noteLie?: number;
 }
 
 /** A core as QEMU 7.2 lays it out: headers, section headers, notes, memory, section names. */
-function craft({ shift, notes = [40, 336, 588], names = NAMES, cut = 0, namesOff = 0 }: Crafted): Uint8Array {
+function craft({
+  shift,
+  notes = [40, 336, 588],
+  names = NAMES,
+  cut = 0,
+  namesOff = 0,
+  noteLie = 0,
+}: Crafted): Uint8Array {
   const noteBytes = notes.reduce((sum, bytes) => sum + 12 + 8 + bytes, 0);
   const notesAt = 64 + 3 * PHDR + 2 * SHDR;
   const memoryAt = notesAt + noteBytes;
@@ -51,6 +60,8 @@ function craft({ shift, notes = [40, 336, 588], names = NAMES, cut = 0, namesOff
     file.set(new TextEncoder().encode('CORE'), at + 12);
     at += 20 + bytes;
   }
+  const lastNote = at - 20 - (notes.at(-1) ?? 0);
+  view.setUint32(lastNote + 4, (notes.at(-1) ?? 0) + noteLie, true);
   file.set(memory[0], memoryAt);
   file.set(memory[1], memoryAt + first);
   file.set(names, end);
@@ -89,10 +100,8 @@ describe('ELF core: memory that stands lower than its headers say', () => {
   const ambiguous: [string, Crafted][] = [
     ['the file is cut: it does not end with the section names', { shift: 0x660, cut: 1 }],
     ['the file is cut where the headers are right', { shift: 0, cut: 0x660 }],
-    [
-      'the notes do not end where the shift says',
-      { shift: 0x660, notes: [40, 336, 588, 4], cut: 11, names: Uint8Array.from([...NAMES, ...NAMES]) },
-    ],
+    ['the notes do not end where the shift says', { shift: 0x660, noteLie: 4 }],
+    ['the notes stop before', { shift: 0x660, noteLie: -8 }],
     ['the section names are declared elsewhere', { shift: 0x660, namesOff: 4 }],
     ['other bytes end the file', { shift: 0x660, names: new Uint8Array(11) }],
   ];

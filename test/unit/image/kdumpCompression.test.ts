@@ -143,17 +143,17 @@ describe('kdump: pages by compression', () => {
     });
   }
 
-  it('LZO: 3 bytes from 2049 back after many literals (0000DDSS in state 4)', () => {
+  it('LZO: 3 bytes from 2149 back after many literals (0000DDSS in state 4)', () => {
     const literals = Array.from({ length: 238 }, (_, i) => i);
     // A copy from 1 back repeats the last literal.
     const run = [0x20, ...new Array<number>(7).fill(0), 255 - 31 + 7, 0, 0];
     const copied = 2 + 31 + 7 * 255 + (255 - 31 + 7);
     // After a copy without literals 0001 is a run of 4 literals: state 4, in which 0000DDSS reaches 2049 and more back.
-    const stream = [255, ...literals, ...run, 0x01, 1, 2, 3, 4, 0x00, 0, 17, 0, 0];
+    const stream = [255, ...literals, ...run, 0x01, 1, 2, 3, 4, 0x00, 25, 17, 0, 0];
     const size = 238 + copied + 4 + 3;
     const given = decompress('lzo', Uint8Array.from(stream), size);
     const before = [...literals, ...new Array<number>(copied).fill(237), 1, 2, 3, 4];
-    assert.deepEqual([...given], [...before, ...before.slice(before.length - 2049, before.length - 2046)]);
+    assert.deepEqual([...given], [...before, ...before.slice(before.length - 2149, before.length - 2146)]);
   });
 
   // By the description of the format: tag, then what it says.
