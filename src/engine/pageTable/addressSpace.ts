@@ -25,6 +25,8 @@ export interface AddressSpace {
   readonly stage2: AddressSpace | undefined;
   /** Input pages that are interrupt messages: page & ~mask = pattern. RISC-V DC.msi_addr_*. */
   readonly interruptPattern?: { readonly mask: bigint; readonly pattern: bigint };
+  /** This space without its pattern: what hardware reads by itself (tables, directories) is never a message. */
+  readonly forTables?: AddressSpace;
 }
 
 /** Which input pages tables take: all of the tables' bits or fewer, zero-extended or with the upper half sign-extended. */

@@ -117,7 +117,7 @@ class Walker {
     const { stage2 } = this.#space;
     if (!stage2) return undefined;
     const { lo, hi } = frameHalves(table + Math.floor(slot / 512));
-    return walkTables(stage2, lo + (slot % 512) * 8, hi, false);
+    return walkTables(stage2.forTables ?? stage2, lo + (slot % 512) * 8, hi, false);
   }
 
   #leaf(level: CompiledLevel, lo: number, hi: number, permission: number): TableWalk {

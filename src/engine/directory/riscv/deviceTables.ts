@@ -9,9 +9,10 @@ import { contextProblem, type Refusal } from './contextChecks';
 import { DDTE_LAYOUT, contextLayout, sayContext, sayPointer } from './entries';
 import { DDTP_MODES, has, type RiscvRegisters } from './registers';
 
-/** Problems that are told at most, and entries that are looked at for them. */
+/** Problems that are told at most. */
 const MAX_PROBLEMS = 8;
-const MAX_LOOKED_AT = 2 ** 16;
+/** Tables of device contexts that are listed: 64 or 128 devices each. Rubbish may claim 262,144 of them. */
+const MAX_CONTEXT_TABLES = 4096;
 
 const POINTER_RESERVED = DDTE_LAYOUT.map(reservedMask);
 const HINT = 'Check ddtp, and that the image holds the directory.';
@@ -89,12 +90,12 @@ export class DeviceTables {
 
   /** Ids whose device context is valid, in order; undefined after each table. */
   devices(): Generator<RequesterId | undefined> {
-    return this.#devicesBelow(this.#root, this.#levels - 1, 0);
+    return this.#devicesBelow(this.#root, this.#levels - 1, 0, { left: MAX_CONTEXT_TABLES });
   }
 
   problems(): Failure[] {
     const found: Failure[] = [];
-    let left = MAX_LOOKED_AT;
+    let tables = 0;
     const tell = (fault: string, message: string) => {
       found.push({ code: `directory/${fault}`, message, hint: HINT });
     };
@@ -109,8 +110,15 @@ export class DeviceTables {
         );
         return;
       }
-      for (let index = 0; level > 0 && index < this.#entries(level); index++, left--) {
-        if (found.length >= MAX_PROBLEMS || left <= 0) return;
+      if (level === 0 && ++tables === MAX_CONTEXT_TABLES + 1) {
+        const from = `device_id 0x${first.toString(16)}`;
+        tell(
+          'too-many-devices',
+          `Devices are listed up to ${from} only: the directory has more tables than that.`,
+        );
+      }
+      for (let index = 0; level > 0 && index < this.#entries(level); index++) {
+        if (found.length >= MAX_PROBLEMS || tables > MAX_CONTEXT_TABLES) return;
         const word = readWord(frame, index);
         if (bits(word, 0) === 0n) continue;
         const start = first + index * 2 ** this.#shift(level);
@@ -126,15 +134,22 @@ export class DeviceTables {
     return found;
   }
 
-  *#devicesBelow(table: FrameNumber, level: number, first: number): Generator<RequesterId | undefined> {
+  *#devicesBelow(
+    table: FrameNumber,
+    level: number,
+    first: number,
+    budget: { left: number },
+  ): Generator<RequesterId | undefined> {
+    if (level === 0 && budget.left-- <= 0) return;
     const stride = level === 0 ? this.#contextWords : 1;
-    for (let index = 0; index < this.#entries(level); index++) {
+    for (let index = 0; index < this.#entries(level) && budget.left >= 0; index++) {
       const frame = this.#memory.readFrame(table);
       const word = frame ? readWord(frame, index * stride) : 0n;
       if (bits(word, 0) === 0n) continue;
       const start = first + index * 2 ** this.#shift(level);
       if (level === 0) yield requesterId(start);
-      else if (!anySet([word], POINTER_RESERVED)) yield* this.#devicesBelow(pointed(word), level - 1, start);
+      else if (!anySet([word], POINTER_RESERVED))
+        yield* this.#devicesBelow(pointed(word), level - 1, start, budget);
     }
     yield undefined;
   }

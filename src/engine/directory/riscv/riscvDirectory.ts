@@ -171,7 +171,8 @@ export class RiscvDirectory implements DeviceDirectory {
   }
 
   #processTables(context: DeviceContext): ProcessTables {
-    return new ProcessTables(this.#memory, this.#registers, context, this.#spaces.secondStage(context));
+    const stage2 = this.#spaces.secondStage(context);
+    return new ProcessTables(this.#memory, this.#registers, context, stage2?.forTables ?? stage2);
   }
 }
 

@@ -39,7 +39,7 @@ export class RiscvSpaces {
     const key = `2:${guest.id}:${guest.page}:${guest.mode}:${sets}:${narrow}:${pattern}`;
     return this.#once(key, () => {
       const format = this.#format(SECOND, guest.mode, sets, true);
-      return {
+      const forTables: AddressSpace = {
         stage: 2,
         domainId: domainId(guest.id),
         root: frameNumber(guest.page),
@@ -48,8 +48,8 @@ export class RiscvSpaces {
         ...zeroExtended(narrow ? NARROW_GUEST_BITS : format.addressBits),
         memory: this.#memory,
         stage2: undefined,
-        ...(pages ? { interruptPattern: pages } : {}),
       };
+      return pages ? { ...forTables, interruptPattern: pages, forTables } : forTables;
     });
   }
 
@@ -84,7 +84,10 @@ export class RiscvSpaces {
   #below(stage2: AddressSpace) {
     const known = this.#nested.get(stage2);
     if (known) return known;
-    const made = { memory: new NestedMemory(this.#memory, stage2), number: this.#nested.size };
+    const made = {
+      memory: new NestedMemory(this.#memory, stage2.forTables ?? stage2),
+      number: this.#nested.size,
+    };
     this.#nested.set(stage2, made);
     return made;
   }

@@ -241,6 +241,24 @@ describe('RISC-V address spaces', () => {
     assert.equal(reach(lookup(directory, 5), 0x78 << 12), 'not-present in stage 2');
   });
 
+  it('read tables and directories through the second stage even on pages of the MSI pattern', () => {
+    const machine = new Machine();
+    machine.guestTables(0x40, { 0x10: 0x110, 0x11: 0x111, 0x12: 0x112, 0x13: 0x113, 0x50: 0x150 });
+    machine.frame(0x110, { 0: pointer(0x11) });
+    machine.frame(0x111, { 0: pointer(0x12) });
+    machine.frame(0x112, { 1: (0x13n << 10n) | LEAF, 2: (0x20n << 10n) | LEAF });
+    machine.frame(0x150, { 0: V, 1: SV39 | 0x10n });
+    // All guest pages below 0x20, and 0x40 to 0x5f, are interrupt files.
+    const files = [1n << 60n, 0x5fn, 0n];
+    machine.context(0, [V, guest, 5n << 12n, first, ...files]);
+    machine.context(1, [V | PDTV, guest, 0n, (1n << 60n) | 0x50n, ...files]);
+    const messages = machine.open();
+    for (const answer of [lookup(messages, 0), lookup(messages, 1, 0)]) {
+      assert.equal(reach(answer, 0x1000), 'interrupt-window in stage 2');
+      assert.equal(reach(answer, 0x2000), 'not-present in stage 2');
+    }
+  });
+
   it('have no MSI pattern without a second stage (RISC-V IOMMU 1.0 §3.1.4)', () => {
     assert.equal(whyOf(lookup(directory, 6)), 'msiptp.MODE is not Off, and iohgatp.MODE is Bare.');
   });
@@ -383,6 +401,21 @@ describe('RISC-V device directories', () => {
     assert.deepEqual(
       [...lost.devices()].filter((row) => row),
       [],
+    );
+  });
+
+  it('stop at a bound where rubbish claims millions of devices, and say so', () => {
+    const machine = new Machine();
+    machine.frame(2, Object.fromEntries(Array.from({ length: 512 }, (_, index) => [index, pointer(3)])));
+    machine.frame(3, Object.fromEntries(Array.from({ length: 512 }, (_, index) => [index, pointer(1)])));
+    machine.context(63, [V, 0n, 0n, 0n]);
+    const directory = machine.open({ ddtp: (2n << 10n) | 4n });
+    const rows = [...directory.devices()].filter((row) => row);
+    assert.equal(rows.length, 4096);
+    assert.equal(rows.at(-1)?.requester, 4096 * 64 - 1);
+    assert.deepEqual(
+      directory.problems().map(({ code, message }) => [code, /0x[0-9a-f]+/.exec(message)?.[0]]),
+      [['directory/too-many-devices', '0x40000']],
     );
   });
 
