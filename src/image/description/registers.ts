@@ -23,7 +23,7 @@ const register = (
 
 /**
  * Registers by kind. Names and offsets: Intel VT-d 4.1 §11.4; AMD I/O Virtualization (48882) 3.10 §3.4; Arm SMMUv3
- * (IHI 0070) §6.3; RISC-V IOMMU 1.0 §6.
+ * (IHI 0070) §6.3; RISC-V IOMMU 1.0 §5.
  */
 export const REGISTERS: Readonly<Record<IommuKind, readonly RegisterSpec[]>> = {
   'vt-d': [

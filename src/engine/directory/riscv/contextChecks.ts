@@ -26,7 +26,7 @@ const NOT_READ_HINT = 'Tables of 32-bit modes and big-endian tables are not read
 /** One rule: the sentence when it is broken, undefined when it holds. */
 type Rule = (context: DeviceContext, registers: RiscvRegisters) => string | undefined;
 
-/** Rules of RISC-V IOMMU 1.0 §3.1.4 beside the reserved bits, in its order. */
+/** Rules of RISC-V IOMMU 1.0 §2.1.4 beside the reserved bits, in its order. */
 const RULES: readonly Rule[] = [
   (context, registers) => {
     const set = (['EN_ATS', 'EN_PRI', 'PRPR'] as const).find((name) => isOn(context, name));
@@ -96,7 +96,7 @@ function firstStageProblem(field: string, mode: number, narrow: boolean, registe
   return modeProblem(field, mode, modes, registers);
 }
 
-/** What a valid device context has wrong, so that no request of its device passes (RISC-V IOMMU 1.0 §3.1.4). */
+/** What a valid device context has wrong, so that no request of its device passes (RISC-V IOMMU 1.0 §2.1.4). */
 export function contextProblem(
   words: readonly bigint[],
   layout: readonly (readonly BitField[])[],
@@ -112,7 +112,7 @@ export function contextProblem(
   return undefined;
 }
 
-/** The same of a process context (§3.2.4). */
+/** The same of a process context (§2.2.4). */
 export function processProblem(
   words: readonly bigint[],
   layout: readonly (readonly BitField[])[],

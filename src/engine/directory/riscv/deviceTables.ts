@@ -25,7 +25,7 @@ export interface LocatedContext {
     | { readonly ok: false; readonly refusal: Refusal };
 }
 
-/** The device-directory table: one to three levels (RISC-V IOMMU 1.0 §3.1, §3.3.1). */
+/** The device-directory table: one to three levels (RISC-V IOMMU 1.0 §2.1, §2.3.1). */
 export class DeviceTables {
   readonly contextLayout: readonly (readonly BitField[])[];
   readonly #memory: PhysicalMemory;

@@ -4,7 +4,7 @@ import { guestPageBits, has, type RiscvRegisters } from './registers';
 const SECTION = 'RISC-V IOMMU 1.0';
 const pageAt = (what: string) => (value: bigint) => `${what} at 0x${(value << 12n).toString(16)}`;
 
-/** A directory entry that points to the next directory: the same in the DDT (§3.1.1) and the PDT (§3.2.1). */
+/** A directory entry that points to the next directory: the same in the DDT (§2.1.1) and the PDT (§2.2.1). */
 function pointerLayout(section: string): readonly (readonly BitField[])[] {
   const { flag, field, reserved } = fieldMakers(`${SECTION} ${section}`);
   return [
@@ -17,14 +17,14 @@ function pointerLayout(section: string): readonly (readonly BitField[])[] {
   ];
 }
 
-export const DDTE_LAYOUT = pointerLayout('§3.1.1');
-export const PDTE_LAYOUT = pointerLayout('§3.2.1');
+export const DDTE_LAYOUT = pointerLayout('§2.1.1');
+export const PDTE_LAYOUT = pointerLayout('§2.2.1');
 
-/** iosatp.MODE of 64-bit contexts, §3.1.3.4. */
+/** iosatp.MODE of 64-bit contexts, §2.1.3.4. */
 export const FIRST_STAGE_MODES = { 8: 'Sv39', 9: 'Sv48', 10: 'Sv57' } as const;
-/** iohgatp.MODE of 64-bit guests, §3.1.3.2. */
+/** iohgatp.MODE of 64-bit guests, §2.1.3.2. */
 export const SECOND_STAGE_MODES = { 8: 'Sv39x4', 9: 'Sv48x4', 10: 'Sv57x4' } as const;
-/** pdtp.MODE, §3.1.3.4. */
+/** pdtp.MODE, §2.1.3.4. */
 export const PROCESS_MODES = { 1: 'PD8', 2: 'PD17', 3: 'PD20' } as const;
 
 /** One name of a MODE field; undefined for an encoding that is reserved. */
@@ -44,7 +44,7 @@ function pointerWith(section: string, what: string, modes: Readonly<Record<numbe
 }
 
 function translationControl(): BitField[] {
-  const { flag, field, reserved } = fieldMakers(`${SECTION} §3.1.3.1`);
+  const { flag, field, reserved } = fieldMakers(`${SECTION} §2.1.3.1`);
   return [
     flag('V', 0, 'control', 'valid', 'not valid'),
     flag('EN_ATS', 1, 'control', 'ATS allowed', 'ATS not allowed'),
@@ -83,7 +83,7 @@ function translationControl(): BitField[] {
 }
 
 function attributes(qos: boolean): BitField[] {
-  const { field, reserved } = fieldMakers(`${SECTION} §3.1.3.3`);
+  const { field, reserved } = fieldMakers(`${SECTION} §2.1.3.3`);
   const number = (value: bigint) => value.toString();
   return [
     reserved(11, 0),
@@ -96,7 +96,7 @@ function attributes(qos: boolean): BitField[] {
 }
 
 function guestPointer(): BitField[] {
-  const { field } = fieldMakers(`${SECTION} §3.1.3.2`);
+  const { field } = fieldMakers(`${SECTION} §2.1.3.2`);
   return [
     field('PPN', 43, 0, 'address', pageAt('second-stage root')),
     field('GSCID', 59, 44, 'control', (value) => `guest soft-context ${value}`),
@@ -106,7 +106,7 @@ function guestPointer(): BitField[] {
 
 /** The mask and the pattern of interrupt-file pages: bits beyond a guest physical page number are reserved. */
 function interruptPages(name: string, pageBits: number): BitField[] {
-  const { field, reserved } = fieldMakers(`${SECTION} §3.1.3.6`);
+  const { field, reserved } = fieldMakers(`${SECTION} §2.1.3.6`);
   const high = Math.min(pageBits, 52) - 1;
   return [
     field(name, high, 0, 'attribute', (value) => `page numbers 0x${value.toString(16)}`),
@@ -120,21 +120,21 @@ export function contextLayout(registers: RiscvRegisters): readonly (readonly Bit
     translationControl(),
     guestPointer(),
     attributes(has(registers, 'QOSID')),
-    pointerWith('§3.1.3.4', 'root', { ...FIRST_STAGE_MODES, ...PROCESS_MODES }),
+    pointerWith('§2.1.3.4', 'root', { ...FIRST_STAGE_MODES, ...PROCESS_MODES }),
   ];
   if (!has(registers, 'MSI_FLAT')) return base;
   const pageBits = guestPageBits(registers);
-  const { reserved } = fieldMakers(`${SECTION} §3.1.2`);
+  const { reserved } = fieldMakers(`${SECTION} §2.1.2`);
   return [
     ...base,
-    pointerWith('§3.1.3.5', 'MSI page table', { 1: 'Flat' }),
+    pointerWith('§2.1.3.5', 'MSI page table', { 1: 'Flat' }),
     interruptPages('msi_addr_mask', pageBits),
     interruptPages('msi_addr_pattern', pageBits),
     [reserved(63, 0)],
   ];
 }
 
-const process = fieldMakers(`${SECTION} §3.2.3.1`);
+const process = fieldMakers(`${SECTION} §2.2.3.1`);
 
 /** A process context, two words. */
 export const PROCESS_LAYOUT: readonly (readonly BitField[])[] = [
@@ -152,7 +152,7 @@ export const PROCESS_LAYOUT: readonly (readonly BitField[])[] = [
     process.field('PSCID', 31, 12, 'control', (value) => `process soft-context ${value}`),
     process.reserved(63, 32),
   ],
-  pointerWith('§3.2.3.2', 'first-stage root', FIRST_STAGE_MODES),
+  pointerWith('§2.2.3.2', 'first-stage root', FIRST_STAGE_MODES),
 ];
 
 /** A pointer with a mode, as iosatp, pdtp and msiptp have it. */

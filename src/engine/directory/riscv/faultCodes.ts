@@ -1,6 +1,6 @@
 import { type Fault } from '../faults';
 
-// Causes of RISC-V IOMMU 1.0 §4.2, table "Fault record CAUSE field encodings". Requests that execute (1, 12, 20) are not asked for.
+// Causes of RISC-V IOMMU 1.0 §3.2, table "Fault record CAUSE field encodings". Requests that execute (1, 12, 20) are not asked for.
 
 const CAUSES: Readonly<Record<number, string>> = {
   5: 'Read access fault',

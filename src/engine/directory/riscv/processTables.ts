@@ -19,7 +19,7 @@ import {
 } from './entries';
 import { type RiscvRegisters } from './registers';
 
-/** Bits of PDI[0], PDI[1] and PDI[2] (RISC-V IOMMU 1.0 §3). */
+/** Bits of PDI[0], PDI[1] and PDI[2] (RISC-V IOMMU 1.0 §2). */
 const WIDTHS = [8, 9, 3];
 /** Lowest process_id bit that selects an entry at a level. */
 const SHIFTS = [0, 8, 17, 20];

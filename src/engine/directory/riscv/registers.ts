@@ -2,7 +2,7 @@ import { bits, fieldMakers, type BitField } from '../../bits/bitFields';
 import { type FormatHardware } from '../../formats/pageTableFormat';
 import { type Register } from '../deviceDirectory';
 
-/** Bits of the capabilities register that decide something here (RISC-V IOMMU 1.0 §6.3). */
+/** Bits of the capabilities register that decide something here (RISC-V IOMMU 1.0 §5.3). */
 export const CAPABILITY = {
   Sv32: 8,
   Sv39: 9,
@@ -40,7 +40,7 @@ export const has = ({ capabilities }: RiscvRegisters, name: Capability): boolean
 export const physicalBits = ({ capabilities }: RiscvRegisters): number =>
   Math.max(12, Number(bits(capabilities, 37, 32)));
 
-/** Bits of a guest physical page number (RISC-V IOMMU 1.0 §3.1.3.6, MGPAW - 12). */
+/** Bits of a guest physical page number (RISC-V IOMMU 1.0 §2.1.3.6, MGPAW - 12). */
 export function guestPageBits(registers: RiscvRegisters): number {
   const widths = { Sv57x4: 59, Sv48x4: 50, Sv39x4: 41, Sv32x4: 34 } as const;
   for (const mode of ['Sv57x4', 'Sv48x4', 'Sv39x4', 'Sv32x4'] as const)
@@ -48,7 +48,7 @@ export function guestPageBits(registers: RiscvRegisters): number {
   return physicalBits(registers) - 12;
 }
 
-/** What the capabilities say of page-table entries. Svnapot has no bit: every IOMMU must have it (§6.3). */
+/** What the capabilities say of page-table entries. Svnapot has no bit: every IOMMU must have it (§5.3). */
 export function formatFeatures(registers: RiscvRegisters): NonNullable<FormatHardware['features']> {
   return { svpbmt: has(registers, 'Svpbmt'), svrsw60t59b: has(registers, 'Svrsw60t59b') };
 }
@@ -56,7 +56,7 @@ export function formatFeatures(registers: RiscvRegisters): NonNullable<FormatHar
 const INTERRUPTS = ['by messages', 'by wires', 'by messages or wires', 'reserved'];
 
 function capabilities(): BitField[] {
-  const { flag, field, reserved } = fieldMakers('RISC-V IOMMU 1.0 §6.3');
+  const { flag, field, reserved } = fieldMakers('RISC-V IOMMU 1.0 §5.3');
   const supported = (name: string, bit: number, what: string) =>
     flag(name, bit, 'attribute', `${what} supported`, `${what} not supported`);
   return [
@@ -108,7 +108,7 @@ function capabilities(): BitField[] {
 }
 
 function featuresControl(): BitField[] {
-  const { flag, field, reserved } = fieldMakers('RISC-V IOMMU 1.0 §6.4');
+  const { flag, field, reserved } = fieldMakers('RISC-V IOMMU 1.0 §5.4');
   return [
     flag('BE', 0, 'control', 'structures are big-endian', 'structures are little-endian'),
     flag('WSI', 1, 'control', 'interrupts by wires', 'interrupts by messages'),
@@ -130,7 +130,7 @@ const DDTP_MEANINGS = [
 ];
 
 function directoryPointer(): BitField[] {
-  const { flag, field, reserved } = fieldMakers('RISC-V IOMMU 1.0 §6.5');
+  const { flag, field, reserved } = fieldMakers('RISC-V IOMMU 1.0 §5.5');
   return [
     field('iommu_mode', 3, 0, 'control', (value) => DDTP_MEANINGS[Number(value)] ?? 'reserved or custom'),
     flag('busy', 4, 'status', 'a write is being carried out', 'no write is being carried out'),

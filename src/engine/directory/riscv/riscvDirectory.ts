@@ -40,13 +40,13 @@ const OFF = 0;
 const BARE = 1;
 
 const TITLES: Readonly<Record<StructureRole, { readonly title: string; readonly section: string }>> = {
-  root: { title: 'Non-leaf DDT entry', section: 'RISC-V IOMMU 1.0 §3.1.1' },
-  context: { title: 'Device context (DC)', section: 'RISC-V IOMMU 1.0 §3.1.2' },
-  'process-directory': { title: 'Non-leaf PDT entry', section: 'RISC-V IOMMU 1.0 §3.2.1' },
-  process: { title: 'Process context (PC)', section: 'RISC-V IOMMU 1.0 §3.2.2' },
+  root: { title: 'Non-leaf DDT entry', section: 'RISC-V IOMMU 1.0 §2.1.1' },
+  context: { title: 'Device context (DC)', section: 'RISC-V IOMMU 1.0 §2.1.2' },
+  'process-directory': { title: 'Non-leaf PDT entry', section: 'RISC-V IOMMU 1.0 §2.2.1' },
+  process: { title: 'Process context (PC)', section: 'RISC-V IOMMU 1.0 §2.2.2' },
 };
 
-/** Device and process directories of the RISC-V IOMMU (1.0 §3.3). */
+/** Device and process directories of the RISC-V IOMMU (1.0 §2.3). */
 export class RiscvDirectory implements DeviceDirectory {
   readonly mode: string;
   readonly words: VendorWords = {
@@ -89,7 +89,7 @@ export class RiscvDirectory implements DeviceDirectory {
     return riscvFaultCode(fault, access, stage);
   }
 
-  /** In the order of the specification's process to translate an IOVA (§3.3). */
+  /** In the order of the specification's process to translate an IOVA (§2.3). */
   lookup(requester: RequesterId, pasid: Pasid | null): DirectoryLookup {
     if (this.off) return { answer: this.off.answer, entries: [] };
     const { entries, found } = this.#tables.locate(requester);

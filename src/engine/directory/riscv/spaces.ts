@@ -12,7 +12,7 @@ import { formatFeatures, physicalBits, type RiscvRegisters } from './registers';
 const FIRST: Readonly<Record<number, PageTableFormat>> = { 8: sv39, 9: sv48, 10: sv57 };
 const SECOND: Readonly<Record<number, PageTableFormat>> = { 8: sv39x4, 9: sv48x4, 10: sv57x4 };
 
-/** Guest addresses of contexts with 32-bit first-stage modes (RISC-V IOMMU 1.0 §3.1.3.1, SXL). */
+/** Guest addresses of contexts with 32-bit first-stage modes (RISC-V IOMMU 1.0 §2.1.3.1, SXL). */
 const NARROW_GUEST_BITS = 34;
 
 /** Address spaces of device and process contexts: one object for one (id, root, mode, what lies below). */

@@ -259,7 +259,7 @@ describe('RISC-V address spaces', () => {
     }
   });
 
-  it('have no MSI pattern without a second stage (RISC-V IOMMU 1.0 §3.1.4)', () => {
+  it('have no MSI pattern without a second stage (RISC-V IOMMU 1.0 §2.1.4)', () => {
     assert.equal(whyOf(lookup(directory, 6)), 'msiptp.MODE is not Off, and iohgatp.MODE is Bare.');
   });
 });
