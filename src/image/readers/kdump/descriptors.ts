@@ -1,7 +1,7 @@
 import { type ByteSource } from '../../byteSource';
 import { exact64 } from '../elfHeader';
 
-export const DESCRIPTOR_BYTES = 24;
+const DESCRIPTOR_BYTES = 24;
 /** Descriptors read in one piece: neighbours are mostly asked for one after the other. */
 const BLOCK = 170;
 const BLOCK_BYTES = BLOCK * DESCRIPTOR_BYTES;
