@@ -104,7 +104,8 @@ function reservedProblem(
   if (bits === 0n) return [];
   const where = high === low ? `bit ${high}` : `bits ${high}:${low}`;
   const base = { severity: 'error' as const, high, low };
-  if (shape === 'leaf' && low === 12 && high === shift - 1) {
+  // Bit 12 of a large x86 leaf is no address bit.
+  if (shape === 'leaf' && (low === 12 || low === 13) && high === shift - 1) {
     const message = `The address of this large leaf is not a multiple of its size: ${where} of the ${name} are ${hex(bits)}, and must be 0.`;
     return [
       {
