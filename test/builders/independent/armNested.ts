@@ -16,12 +16,20 @@ interface Nested {
   readonly s2: Stage2Fields;
 }
 
-function nested(name: string): Nested {
+/** Start level and S2SL0 of a 40-bit stage 2: two, sixteen and one table. */
+const SECOND: Readonly<Record<Granule, readonly [start: number, sl0: number]>> = {
+  '4K': [1, 1],
+  '16K': [2, 1],
+  '64K': [2, 1],
+};
+
+function nested(name: string, granule: Granule = '4K'): Nested {
   const image = new SmmuImage(name);
-  const stage2 = armTree(image.memory, { granule: '4K', start: 1, inputBits: 40 });
+  const [start, sl0] = SECOND[granule];
+  const stage2 = armTree(image.memory, { granule, start, inputBits: 40 });
   const enter = (ipa: bigint, paddr: bigint): void => stage2.set(ipa, 3, s2Leaf(3, paddr));
-  const guest = new GuestSpace(image.memory, enter, 0x9a_0000_0000n);
-  return { image, stage2, guest, s2: { t0sz: 24, sl0: 1, tg: 0n, ttb: stage2.root } };
+  const guest = new GuestSpace(image.memory, enter, 0x9a_0000_0000n, stage2.span(3));
+  return { image, stage2, guest, s2: { t0sz: 24, sl0, tg: GRANULES[granule].tg0, ttb: stage2.root } };
 }
 
 function stream({ image, guest, s2 }: Nested, fields: CdFields, contextPtr?: bigint): number {
@@ -70,6 +78,45 @@ const scattered = (granule: Granule): Build => {
       outside,
       'The VA is beyond T0SZ: a stage 1 fault (IHI 0070 3.4)',
     );
+    return image.build();
+  };
+};
+
+/** Stage 2 of larger pages, with both halves of stage 1 over it. */
+const largePages = (first: Granule, second: Granule): Build => {
+  return () => {
+    const setup = nested(`smmuv3 nested: both halves of ${first} over ${second} pages`, second);
+    const { image, guest, stage2 } = setup;
+    const low = armTree(guest, { granule: first, start: START[first], inputBits: 39 });
+    const high = armTree(guest, { granule: first, start: START[first], inputBits: 39 });
+    const requester = stream(setup, {
+      ttb0: { tsz: 25, tg: GRANULES[first].tg0, ttb: low.root },
+      ttb1: { tsz: 25, tg: GRANULES[first].tg1, ttb: high.root },
+    });
+    const size = low.span(3);
+    const over = stage2.span(3);
+    const upper = 0xffff_ff80_0000_0000n;
+    const halves = [
+      [low, 0n],
+      [high, upper],
+    ] as const;
+    for (const [tree, base] of halves) {
+      for (const [index, input] of [0n, 0x31_2340_0000n, (1n << 39n) - size].entries()) {
+        const ipa = 0x44_0000_0000n + BigInt(index) * 0x12_0000n + (base === 0n ? 0n : 0x1_0000_0000n);
+        const paddr = 0x21_0000_0000n - BigInt(index) * 0x30_0000n - (base === 0n ? 0n : 0x2_0000_0000n);
+        stage2.set(ipa, 3, s2Leaf(3, paddr));
+        // The upper part of the stage 2 page, as far as a page of stage 1 fits into it.
+        const inside = over > size ? over - size : 0n;
+        tree.set(input, 3, s1Leaf(3, ipa + inside));
+        const why = `Stage 1 ${first} in stage 2 ${second}: the smaller page decides what is contiguous (IHI 0070 3.3.2)`;
+        const mapped = { paddr: paddr + inside, size, perm: 'RW', level: 3 } as const;
+        const reach = over < size ? over : size;
+        for (const offset of [0n, reach / 2n, reach - 1n]) {
+          image.cases.hit({ requester }, base + input, 'read', mapped, offset, why);
+          image.cases.hit({ requester }, base + input, 'write', mapped, offset, why);
+        }
+      }
+    }
     return image.build();
   };
 };
@@ -285,6 +332,10 @@ export const ARM_NESTED_IMAGES: readonly Build[] = [
   scattered('4K'),
   scattered('16K'),
   scattered('64K'),
+  largePages('4K', '16K'),
+  largePages('4K', '64K'),
+  largePages('16K', '64K'),
+  largePages('64K', '16K'),
   mixedSizes,
   permissions,
   stage2Faults,

@@ -11,10 +11,6 @@ const WORD = (1n << 64n) - 1n;
 
 const alignUp = (value: bigint, alignment: bigint): bigint => (value + alignment - 1n) & ~(alignment - 1n);
 
-/** Bits `high`..`low` of a value, moved to bit 0. */
-export const bits = (value: bigint, high: number, low: number): bigint =>
-  (value >> BigInt(low)) & ((1n << BigInt(high - low + 1)) - 1n);
-
 /** Physical frames. Ranges are handed out with gaps, so that no table follows another by accident. */
 export class Memory implements Space {
   private next: bigint;
@@ -108,4 +104,27 @@ export class GuestSpace implements Space {
     if (page === undefined) throw new Error(`no guest page at 0x${address.toString(16)}`);
     return page + offset;
   }
+}
+
+/** The same words, byte by byte in the other order: big-endian tables. */
+export class Swapped implements Space {
+  constructor(private readonly space: Space) {}
+
+  allocate(bytes: bigint, alignment?: bigint): bigint {
+    return this.space.allocate(bytes, alignment);
+  }
+
+  write(address: bigint, word: bigint): void {
+    this.space.write(address, swapBytes(word));
+  }
+
+  read(address: bigint): bigint {
+    return swapBytes(this.space.read(address));
+  }
+}
+
+function swapBytes(word: bigint): bigint {
+  let swapped = 0n;
+  for (let byte = 0n; byte < 8n; byte++) swapped = (swapped << 8n) | ((word >> (byte * 8n)) & 0xffn);
+  return swapped;
 }

@@ -271,6 +271,17 @@ const topByte: Build = () => {
   cases.page({ requester: tbi }, 0x1_2345_6000n, mapped, why);
   const still = 'TBI0=1: VA[55:38] must still be equal (IHI 0070 3.4.1)';
   cases.refused({ requester: tbi }, tagged | (1n << 54n), { fault: 'address-width' }, still);
+  const ttb1 = { tsz: 25, tg: 2n, ttb: tree.root };
+  const upper = image.stage1({ ttb0, ttb1, tbi1: true });
+  const upperWhy = 'CD.TBI1=1: VA[63:56] are ignored when VA[55]=1 (IHI 0070 3.4.1, 5.4 TBI1)';
+  cases.page({ requester: upper }, 0x5aff_ff81_2345_6000n, mapped, upperWhy);
+  cases.page({ requester: upper }, 0xffff_ff81_2345_6000n, mapped, upperWhy);
+  cases.refused(
+    { requester: upper },
+    tagged,
+    { fault: 'address-width' },
+    'TBI1 is not for TTB0 (IHI 0070 5.4 TBI1)',
+  );
   const off = image.stage1({ ttb0 });
   const without = 'TBI0=0: VA[63:56] count (IHI 0070 3.4.1)';
   cases.refused({ requester: off }, tagged, { fault: 'address-width' }, without);

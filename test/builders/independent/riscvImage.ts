@@ -1,7 +1,7 @@
 /** The RISC-V IOMMU's registers and contexts (RISC-V IOMMU 1.0, chapters 2 and 5) and page tables (Privileged specification 1.12). */
 import { type BuiltImage } from '../built';
 import { Cases } from './armRiscvCases';
-import { Memory, type Space } from './armRiscvMemory';
+import { Memory, type Space, Swapped } from './armRiscvMemory';
 import { RadixTree } from './armRiscvRadix';
 
 /** capabilities (IOMMU 1.0 section 5.3). */
@@ -18,6 +18,7 @@ export const CAP = {
   amoHwad: 1n << 24n,
   ats: 1n << 25n,
   t2gpa: 1n << 26n,
+  end: 1n << 27n,
   pd8: 1n << 38n,
   pd17: 1n << 39n,
   pd20: 1n << 40n,
@@ -42,7 +43,14 @@ export const CAPABILITIES =
 export const DDT = { off: 0n, bare: 1n, oneLevel: 2n, twoLevel: 3n, threeLevel: 4n } as const;
 
 /** tc bits of a device context. */
-export const TC = { V: 1n, PDTV: 1n << 5n, GADE: 1n << 7n, SADE: 1n << 8n, DPE: 1n << 9n } as const;
+export const TC = {
+  V: 1n,
+  PDTV: 1n << 5n,
+  GADE: 1n << 7n,
+  SADE: 1n << 8n,
+  DPE: 1n << 9n,
+  SBE: 1n << 10n,
+} as const;
 
 /** fsc.MODE, with the levels and the width of each; iohgatp.MODE has the same codes for the x4 modes. */
 export interface Mode {
@@ -108,6 +116,8 @@ export interface Directory {
   /** 64-byte device contexts: capabilities.MSI_FLAT. */
   readonly extended?: boolean;
   readonly capabilities?: bigint;
+  /** Bit 0: the device directory and the second stage are big-endian. */
+  readonly fctl?: bigint;
 }
 
 /** An image whose device contexts are put where device_id leads; tables of the directory come into being. */
@@ -118,13 +128,15 @@ export class RiscvImage {
   private readonly extended: boolean;
   private readonly mode: bigint;
   private readonly capabilities: bigint;
+  private readonly fctl: bigint;
   private next = 0;
 
   constructor(
     private readonly name: string,
-    { mode = DDT.twoLevel, extended = false, capabilities = CAPABILITIES }: Directory = {},
+    { mode = DDT.twoLevel, extended = false, capabilities = CAPABILITIES, fctl = 0n }: Directory = {},
   ) {
     this.mode = mode;
+    this.fctl = fctl;
     this.extended = extended;
     this.capabilities = capabilities | (extended ? CAP.msiFlat : 0n);
     // The leaf tables count in 8-byte words here, so DDI[0] covers the words of a context as well.
@@ -136,7 +148,7 @@ export class RiscvImage {
       { level: 0, shift: 0, bits: words + first },
     ];
     const levels = Number(mode === DDT.threeLevel ? 3n : mode === DDT.twoLevel ? 2n : 1n);
-    this.directory = new RadixTree(this.memory, {
+    this.directory = new RadixTree(fctl === 0n ? this.memory : new Swapped(this.memory), {
       levels: all.slice(3 - levels),
       pointer: (table) => ppn(table) | 1n,
       tableAlignment: 4096n,
@@ -170,7 +182,7 @@ export class RiscvImage {
       registers: {
         ddtp: ddtp ?? ppn(this.directory.root) | this.mode,
         capabilities: this.capabilities,
-        fctl: 0n,
+        fctl: this.fctl,
       },
       frames: this.memory.frames,
       expectations: this.cases.expectations,

@@ -117,6 +117,23 @@ const mixedSizes: Build = () => {
   const both = { paddr: 0x40_0000_0000n, size: 1n << 30n, perm: 'RW', level: 2 } as const;
   cases.page({ requester }, 0x4000_0000n, both, 'A 1G page of the first stage over one of the second');
 
+  // A NAPOT range of the second stage below single pages of the first.
+  const wide = 0x25_0000_0000n;
+  for (let index = 0n; index < 16n; index++) {
+    second.set(wide + index * PAGE, 0, leafTo(0x6_0001_8000n) | PTE.N);
+    tree.set(0x5_0000_0000n + index * PAGE, 0, leafTo(wide + (15n - index) * PAGE));
+  }
+  for (let index = 0n; index < 16n; index++) {
+    const why = 'A 4K page of the first stage in a 64K NAPOT range of the second (Svnapot)';
+    const mapped = {
+      paddr: 0x6_0001_0000n + (15n - index) * PAGE,
+      size: PAGE,
+      perm: 'RW',
+      level: 0,
+    } as const;
+    cases.page({ requester }, 0x5_0000_0000n + index * PAGE, mapped, why);
+  }
+
   // A NAPOT range of the first stage over single pages of the second, in descending order.
   const napot = 0x3_0000_0000n;
   const target = 0x24_0000_0000n;

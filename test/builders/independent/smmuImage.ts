@@ -39,6 +39,8 @@ export interface Stage2Fields {
   readonly ds?: boolean;
   readonly sl0Bit2?: boolean;
   readonly aa64?: boolean;
+  /** Big-endian tables. */
+  readonly endi?: boolean;
 }
 
 export interface SteFields {
@@ -82,6 +84,7 @@ export function ste(fields: SteFields): readonly bigint[] {
     (s2.tg << 46n) |
     (ps << 48n) |
     flag(aa64, 51) |
+    flag(s2.endi, 52) |
     flag(s2.affd, 53) |
     flag(s2.hd, 55) |
     flag(s2.ha, 56) |
@@ -110,6 +113,9 @@ export interface CdFields {
   readonly hd?: boolean;
   readonly ha?: boolean;
   readonly tbi0?: boolean;
+  readonly tbi1?: boolean;
+  /** Big-endian tables. */
+  readonly endi?: boolean;
   /** Privileged Access Never. */
   readonly pan?: boolean;
   readonly aa64?: boolean;
@@ -133,6 +139,8 @@ export function cd(fields: CdFields): readonly bigint[] {
     (ips << 32n) |
     flag(fields.affd, 35) |
     flag(fields.tbi0, 38) |
+    flag(fields.tbi1, 39) |
+    flag(fields.endi, 15) |
     flag(fields.pan, 40) |
     flag(aa64, 41) |
     flag(fields.hd, 42) |

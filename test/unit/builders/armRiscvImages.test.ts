@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { riscvImages, smmuv3Images } from '../../builders/independent/armRiscvImages';
+import { bigEndianImages, riscvImages, smmuv3Images } from '../../builders/independent/armRiscvImages';
 
 describe('images built from the SMMUv3 and RISC-V specifications', () => {
-  for (const image of [...smmuv3Images(), ...riscvImages()]) {
+  for (const image of [...smmuv3Images(), ...riscvImages(), ...bigEndianImages()]) {
     it(`expects one answer of each request: ${image.name}`, () => {
       const answers = new Map<string, string>();
       for (const { requester, pasid, iova, access, answer, why } of image.expectations) {
