@@ -60,6 +60,7 @@ export const REGISTERS: Readonly<Record<IommuKind, readonly RegisterSpec[]>> = {
       true,
     ),
     register('CR0', 32, 0x20, 'Control 0: tells whether translation is on.'),
+    register('CR2', 32, 0x2c, 'Control 2: what an EL2 stream has.'),
     register('GBPA', 32, 0x44, 'Global Bypass Attribute: what happens to requests while translation is off.'),
     register('IDR0', 32, 0x00, 'Identification 0: stages, formats and access-flag support.'),
     register('IDR1', 32, 0x04, 'Identification 1: sizes of StreamIDs and SubstreamIDs.'),

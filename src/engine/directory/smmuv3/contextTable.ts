@@ -38,7 +38,7 @@ export function readContext(
   const l1 = readOne(memory, stage2, { role: 'process-directory', base, index }, entries);
   if ('kind' in l1) return l1;
   if (!flagOf(l1.words, 0, 0)) {
-    const why = `The level 1 context descriptor of SubstreamID ${substream} is not valid (C_BAD_SUBSTREAMID).`;
+    const why = `The level 1 context descriptor of SubstreamID ${substream} is not valid.`;
     return { kind: 'fault', fault: 'process-entry-not-present', why };
   }
   const table = aligned(addressOf(l1.words, 0, 55, 12), CD_BYTES * 2 ** split);

@@ -1,9 +1,6 @@
 import { type Fault } from '../faults';
 
-/**
- * Events that an SMMU records, by number (IHI 0070 7.3); undefined: none, or not always the same one. A bad L1CD is
- * C_BAD_SUBSTREAMID, a bad CD is C_BAD_CD: both are told by the sentence of the refusal.
- */
+/** Events that an SMMU records, by number (IHI 0070 7.3); undefined: none, or not always the same one. */
 const EVENTS: Partial<Readonly<Record<Fault, string>>> = {
   'requester-out-of-range': 'C_BAD_STREAMID (0x2)',
   'root-entry-not-present': 'C_BAD_STREAMID (0x2)',
@@ -15,7 +12,7 @@ const EVENTS: Partial<Readonly<Record<Fault, string>>> = {
   'pasid-not-supported': 'C_BAD_SUBSTREAMID (0x8)',
   'pasid-out-of-range': 'C_BAD_SUBSTREAMID (0x8)',
   'process-entry-unreadable': 'F_CD_FETCH (0x9)',
-  'process-entry-not-present': 'C_BAD_CD (0xa)',
+  'process-entry-not-present': 'C_BAD_CD (0xa), at level 1 C_BAD_SUBSTREAMID (0x8)',
   'process-entry-invalid': 'C_BAD_CD (0xa)',
   'table-unreadable': 'F_WALK_EABT (0xb)',
   'address-width': 'F_TRANSLATION (0x10)',

@@ -17,6 +17,7 @@ export interface Refusal {
 }
 
 const STE_BYTES = STE_WORDS * 8;
+const STES_IN_FRAME = 4096 / STE_BYTES;
 const LARGEST_SPAN = 11;
 const TABLE_HINT = 'Check STRTAB_BASE and STRTAB_BASE_CFG, and that the image holds the table.';
 
@@ -69,18 +70,25 @@ export class StreamTable {
     return this.#entry('context', level2(l1, span), slot, entries);
   }
 
-  /** StreamIDs that may have an entry, from `start` on, and the StreamID to go on from. Bounded: one table of the last level. */
+  /** StreamIDs that may have an entry, from `start` on, and the StreamID to go on from: at most 1,024 of one table. */
   part(start: number): { readonly from: number; readonly to: number; readonly next: number } {
     const end = 2 ** this.idBits;
-    if (!this.twoLevel) {
-      const next = Math.min(start + 2 ** 8, end);
-      return { from: start, to: next, next };
-    }
-    const next = Math.min(start - (start % 2 ** this.split) + 2 ** this.split, end);
-    const entry = this.#entry('root', this.#base, Math.floor(start / 2 ** this.split), []);
-    const span = 'role' in entry ? numberOf(entry.words, 0, 4, 0) : 0;
+    const size = this.twoLevel ? 2 ** this.split : STES_IN_FRAME;
+    const next = Math.min(start - (start % size) + size, end);
+    if (!this.twoLevel) return { from: start, to: this.#frame(start * STE_BYTES) ? next : start, next };
+    const index = Math.floor(start / size);
+    const frame = this.#frame(index * 8);
+    // A frame that is missing takes all its descriptors with it.
+    if (!frame) return { from: start, to: start, next: Math.min((index - (index % 512) + 512) * size, end) };
+    const word = (Number(this.#base & 0xfffn) / 8 + index) % 512;
+    const span = (frame[2 * word] ?? 0) & 0x1f;
     const good = span !== 0 && span <= LARGEST_SPAN && span <= this.split + 1;
     return { from: start, to: good ? Math.min(start + 2 ** (span - 1), next) : start, next };
+  }
+
+  /** The frame of the stream table that holds its byte `offset`. */
+  #frame(offset: number): Uint32Array | undefined {
+    return this.#memory.readFrame(frameNumber(Number((this.#base + BigInt(offset)) >> 12n)));
   }
 
   #entry(
