@@ -13,7 +13,7 @@ import {
 } from '../deviceDirectory';
 import {
   CONTEXT_LAYOUT,
-  CONTEXT_RESERVED,
+  contextReserved,
   LEVELS_OF_WIDTH,
   ROOT_LAYOUT,
   ROOT_RESERVED,
@@ -51,7 +51,7 @@ export class VtdLegacyDirectory implements DeviceDirectory {
     this.#values = values;
     this.registers = vtdRegisters(values);
     this.#spaces = new VtdSpaces(memory, values);
-    this.#rootTable = frameNumber(Number((values.get('RTADDR') ?? 0n) >> 12n));
+    this.#rootTable = frameNumber(Number(bits(values.get('RTADDR') ?? 0n, 51, 12)));
     this.off = translationOff(values);
   }
 
@@ -156,7 +156,7 @@ export class VtdLegacyDirectory implements DeviceDirectory {
     const [lo = 0n, hi = 0n] = words;
     const refuse = (fault: Fault, why: string): DirectoryAnswer => ({ kind: 'fault', fault, why });
     if (bits(lo, 0) === 0n) return refuse('context-entry-not-present', 'The context entry is not present.');
-    if (anySet(words, CONTEXT_RESERVED)) {
+    if (anySet(words, contextReserved(this.#values.get('CAP')))) {
       return refuse('context-entry-reserved', 'The context entry has reserved bits set.');
     }
     const type = bits(lo, 3, 2);

@@ -13,21 +13,34 @@ export function refusal(fault: Fault, why: string, hint?: string): Refusal {
   return { kind: 'fault', fault, why, ...(hint === undefined ? {} : { hint }) };
 }
 
-/** Bits of CAP and ECAP, undefined where the register was not given: then nothing is refused for it. */
+/** CAP and ECAP, undefined where the register was not given (then nothing is refused for it), and what they reserve by word. */
 export interface Capabilities {
   readonly cap: bigint | undefined;
   readonly ecap: bigint | undefined;
+  readonly contextReserved: readonly bigint[];
+  readonly processReserved: readonly bigint[];
+}
+
+export function capabilitiesOf(values: ReadonlyMap<string, bigint>): Capabilities {
+  const cap = values.get('CAP');
+  const ecap = values.get('ECAP');
+  return {
+    cap,
+    ecap,
+    contextReserved: contextReserved(ecap),
+    processReserved: processReserved(cap, ecap),
+  };
 }
 
 const lacks = (register: bigint | undefined, bit: number): boolean =>
   register !== undefined && bits(register, bit) === 0n;
 
 /** What is wrong with a scalable-mode context entry, in the order of VT-d 4.1 §7.1.3, SCT.2 to SCT.4. */
-export function contextProblem(words: readonly bigint[], { ecap }: Capabilities): Refusal | undefined {
+export function contextProblem(words: readonly bigint[], capabilities: Capabilities): Refusal | undefined {
   const [control = 0n, rid = 0n] = words;
   if (bits(control, 0) === 0n)
     return refusal('context-entry-not-present', 'The context entry is not present.');
-  if (anySet(words, contextReserved(ecap))) {
+  if (anySet(words, capabilities.contextReserved)) {
     const hint = 'Fields of what ECAP does not support are reserved too.';
     return refusal('context-entry-reserved', 'The context entry has reserved bits set.', hint);
   }
@@ -80,7 +93,7 @@ export function pasidProblem(
  */
 export function processProblem(
   words: readonly bigint[],
-  { cap, ecap }: Capabilities,
+  { cap, ecap, processReserved: reserved }: Capabilities,
   privileged: boolean,
   inputBits: (levels: number) => number,
 ): Refusal | undefined {
@@ -92,7 +105,7 @@ export function processProblem(
   // Before the reserved bits: a type that ECAP lacks makes its pointer reserved too, and SPT.4.2 could never be met.
   const unsupported = typeProblem(type, ecap);
   if (unsupported !== undefined) return refusal('process-entry-invalid', unsupported);
-  if (anySet(words, processReserved(cap, ecap))) {
+  if (anySet(words, reserved)) {
     const hint = 'Fields of what CAP and ECAP do not support are reserved too.';
     return refusal('process-entry-reserved', 'The PASID-table entry has reserved bits set.', hint);
   }

@@ -18,7 +18,15 @@ import { vtdFaultCode } from './faultCodes';
 import { LEVELS_OF_WIDTH } from './legacyEntries';
 import { presentPasids, WorkLeft } from './pasids';
 import { translationOff, VTD_INTERRUPT_WINDOW, VTD_WORDS, vtdRegisters } from './registers';
-import { contextProblem, pasidProblem, processProblem, refusal, type Refusal } from './scalableChecks';
+import {
+  capabilitiesOf,
+  contextProblem,
+  pasidProblem,
+  processProblem,
+  refusal,
+  type Capabilities,
+  type Refusal,
+} from './scalableChecks';
 import {
   PASID_DIRECTORY_LAYOUT,
   PASID_DIRECTORY_RESERVED,
@@ -56,13 +64,13 @@ export class VtdScalableDirectory implements DeviceDirectory {
   readonly registers: readonly Register[];
   readonly off: DeviceDirectory['off'];
   readonly #memory: PhysicalMemory;
-  readonly #capabilities: { readonly cap: bigint | undefined; readonly ecap: bigint | undefined };
+  readonly #capabilities: Capabilities;
   readonly #rootTable: FrameNumber;
   readonly #spaces: VtdSpaces;
 
   constructor(memory: PhysicalMemory, values: ReadonlyMap<string, bigint>) {
     this.#memory = memory;
-    this.#capabilities = { cap: values.get('CAP'), ecap: values.get('ECAP') };
+    this.#capabilities = capabilitiesOf(values);
     this.registers = vtdRegisters(values);
     this.#rootTable = frameAt(values.get('RTADDR') ?? 0n);
     this.off = translationOff(values);
@@ -136,12 +144,17 @@ export class VtdScalableDirectory implements DeviceDirectory {
     { entries }: DirectoryLookup,
     work: WorkLeft,
   ): Generator<DirectoryDevice | undefined> {
-    const [control = 0n, rid = 0n] = entries[1]?.words ?? [];
-    if (contextProblem(entries[1]?.words ?? [], this.#capabilities) || bits(control, 3) === 0n) return;
+    const [root, context] = entries;
+    if (!root || !context || contextProblem(context.words, this.#capabilities)) return;
+    const [control = 0n, rid = 0n] = context.words;
+    if (bits(control, 3) === 0n) return;
     for (const pasid of presentPasids(this.#memory, control, work)) {
       if (pasid === undefined) yield undefined;
-      else if (BigInt(pasid) !== bits(rid, 19, 0))
-        yield { requester, pasid, lookup: this.lookup(requester, pasid) };
+      else if (BigInt(pasid) !== bits(rid, 19, 0)) {
+        const read = [root, context];
+        const answer = this.#resolvePasid(context.words, pasid, read);
+        yield { requester, pasid, lookup: { answer, entries: read } };
+      }
     }
   }
 
@@ -165,10 +178,15 @@ export class VtdScalableDirectory implements DeviceDirectory {
     const context = this.#read({ role: 'context', table, index: requester & 0x7f, words: 4 });
     if (!context) return this.#unreadable('context-entry-unreadable', 'context table', table);
     entries.push(context);
-    const wrong =
-      contextProblem(context.words, this.#capabilities) ??
-      (pasid === null ? undefined : pasidProblem(context.words, pasid, this.#capabilities));
-    return wrong ?? this.#resolveProcess(context.words, pasid, entries);
+    return (
+      contextProblem(context.words, this.#capabilities) ?? this.#resolvePasid(context.words, pasid, entries)
+    );
+  }
+
+  /** The answer below a good context entry. */
+  #resolvePasid(context: readonly bigint[], pasid: Pasid | null, entries: StructureEntry[]): DirectoryAnswer {
+    const wrong = pasid === null ? undefined : pasidProblem(context, pasid, this.#capabilities);
+    return wrong ?? this.#resolveProcess(context, pasid, entries);
   }
 
   #resolveProcess(

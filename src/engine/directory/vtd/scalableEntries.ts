@@ -1,5 +1,5 @@
 import { bits, fieldMakers, mask, reservedMask, type BitField } from '../../bits/bitFields';
-import { LEVELS_OF_WIDTH } from './legacyEntries';
+import { LEVELS_OF_WIDTH, unusedDomainBits } from './legacyEntries';
 
 const root = fieldMakers('VT-d 4.1 §9.2');
 const context = fieldMakers('VT-d 4.1 §9.4');
@@ -188,9 +188,7 @@ export function contextReserved(ecap: bigint | undefined): bigint[] {
 /** Bits that must be 0 in a present PASID-table entry, by word, given CAP and ECAP. */
 export function processReserved(cap: bigint | undefined, ecap: bigint | undefined): bigint[] {
   const reserved = withConditional(PASID_TABLE_LAYOUT, PROCESS_CONDITIONAL, ecap);
-  if (cap === undefined) return reserved;
-  const domainBits = 4 + 2 * Number(bits(cap, 2, 0));
-  const domains = domainBits < 16 ? mask(15, domainBits) : 0n;
+  const domains = unusedDomainBits(cap);
   return reserved.map((word, index) => (index === 1 || index === 5 ? word | domains : word));
 }
 
