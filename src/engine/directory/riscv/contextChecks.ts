@@ -1,14 +1,13 @@
-import { type BitField, reservedMask } from '../../bits/bitFields';
-import { bits } from '../../bits/bitFields';
+import { bits, reservedMask } from '../../bits/bitFields';
 import { type Fault } from '../faults';
 import { anySet } from '../structures';
 import {
   FIRST_STAGE_MODES,
+  PROCESS_LAYOUT,
   PROCESS_MODES,
   SECOND_STAGE_MODES,
   isOn,
   modeName,
-  readContext,
   readPointer,
   type DeviceContext,
 } from './entries';
@@ -21,6 +20,7 @@ export interface Refusal {
   readonly hint?: string;
 }
 
+const PROCESS_RESERVED = PROCESS_LAYOUT.map(reservedMask);
 const NOT_READ_HINT = 'Tables of 32-bit modes and big-endian tables are not read by this version.';
 
 /** One rule: the sentence when it is broken, undefined when it holds. */
@@ -96,15 +96,15 @@ function firstStageProblem(field: string, mode: number, narrow: boolean, registe
   return modeProblem(field, mode, modes, registers);
 }
 
-/** What a valid device context has wrong, so that no request of its device passes (RISC-V IOMMU 1.0 §2.1.4). */
+/** What a valid device context has wrong, so that no request of its device passes; `reserved`: a mask by word (RISC-V IOMMU 1.0 §2.1.4). */
 export function contextProblem(
   words: readonly bigint[],
-  layout: readonly (readonly BitField[])[],
+  reserved: readonly bigint[],
+  context: DeviceContext,
   registers: RiscvRegisters,
 ): Refusal | undefined {
-  if (anySet(words, layout.map(reservedMask)))
+  if (anySet(words, reserved))
     return { fault: 'context-entry-reserved', why: 'The device context has reserved bits set.' };
-  const context = readContext(words);
   for (const rule of RULES) {
     const why = rule(context, registers);
     if (why !== undefined) return { fault: 'context-entry-invalid', why };
@@ -115,11 +115,10 @@ export function contextProblem(
 /** The same of a process context (§2.2.4). */
 export function processProblem(
   words: readonly bigint[],
-  layout: readonly (readonly BitField[])[],
   context: DeviceContext,
   registers: RiscvRegisters,
 ): Refusal | undefined {
-  if (anySet(words, layout.map(reservedMask)))
+  if (anySet(words, PROCESS_RESERVED))
     return { fault: 'process-entry-reserved', why: 'The process context has reserved bits set.' };
   const { mode } = readPointer(words[1] ?? 0n);
   const why = firstStageProblem('PC fsc.MODE', mode, isOn(context, 'SXL'), registers);

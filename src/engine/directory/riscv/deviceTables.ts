@@ -6,7 +6,14 @@ import { frameNumber, requesterId, type FrameNumber, type RequesterId } from '..
 import { type StructureEntry } from '../deviceDirectory';
 import { anySet, readStructure } from '../structures';
 import { contextProblem, type Refusal } from './contextChecks';
-import { DDTE_LAYOUT, contextLayout, sayContext, sayPointer } from './entries';
+import {
+  DDTE_LAYOUT,
+  contextLayout,
+  readContext,
+  sayContext,
+  sayPointer,
+  type DeviceContext,
+} from './entries';
 import { DDTP_MODES, has, type RiscvRegisters } from './registers';
 
 /** Problems that are told at most. */
@@ -17,11 +24,11 @@ const MAX_CONTEXT_TABLES = 4096;
 const POINTER_RESERVED = DDTE_LAYOUT.map(reservedMask);
 const HINT = 'Check ddtp, and that the image holds the directory.';
 
-/** The way to a device context; `words` are there when it is valid and well made. */
+/** The way to a device context, which is there when it is valid and well made. */
 export interface LocatedContext {
   readonly entries: StructureEntry[];
   readonly found:
-    | { readonly ok: true; readonly words: readonly bigint[] }
+    | { readonly ok: true; readonly context: DeviceContext }
     | { readonly ok: false; readonly refusal: Refusal };
 }
 
@@ -35,6 +42,8 @@ export class DeviceTables {
   /** Bits of DDI[0], DDI[1] and DDI[2]. */
   readonly #widths: readonly number[];
   readonly #contextWords: number;
+  /** By word of a context. */
+  readonly #reserved: readonly bigint[];
 
   constructor(memory: PhysicalMemory, registers: RiscvRegisters) {
     this.#memory = memory;
@@ -45,6 +54,7 @@ export class DeviceTables {
     this.#widths = extended ? [6, 9, 9] : [7, 9, 8];
     this.#contextWords = extended ? 8 : 4;
     this.contextLayout = contextLayout(registers);
+    this.#reserved = this.contextLayout.map(reservedMask);
   }
 
   locate(requester: RequesterId): LocatedContext {
@@ -84,8 +94,9 @@ export class DeviceTables {
     const { words } = read.entry;
     if (bits(words[0] ?? 0n, 0) === 0n)
       return refuse('context-entry-not-present', 'The device context is not valid.');
-    const refusal = contextProblem(words, this.contextLayout, this.#registers);
-    return { entries, found: refusal ? { ok: false, refusal } : { ok: true, words } };
+    const context = readContext(words);
+    const refusal = contextProblem(words, this.#reserved, context, this.#registers);
+    return { entries, found: refusal ? { ok: false, refusal } : { ok: true, context } };
   }
 
   /** Ids whose device context is valid, in order; undefined after each table. */

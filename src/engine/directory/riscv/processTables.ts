@@ -8,15 +8,7 @@ import { frameNumber, pasid, type FrameNumber, type Pasid } from '../../values';
 import { type DirectoryAnswer, type StructureEntry } from '../deviceDirectory';
 import { anySet, readStructure, type StructurePlace } from '../structures';
 import { processProblem } from './contextChecks';
-import {
-  PDTE_LAYOUT,
-  PROCESS_LAYOUT,
-  PROCESS_MODES,
-  modeName,
-  sayPointer,
-  sayProcess,
-  type DeviceContext,
-} from './entries';
+import { PDTE_LAYOUT, PROCESS_MODES, modeName, sayPointer, sayProcess, type DeviceContext } from './entries';
 import { type RiscvRegisters } from './registers';
 
 /** Bits of PDI[0], PDI[1] and PDI[2] (RISC-V IOMMU 1.0 §2). */
@@ -85,7 +77,7 @@ export class ProcessTables {
     if (!read.ok) return read;
     if (bits(read.words[0] ?? 0n, 0) === 0n)
       return refuse('process-entry-not-present', `The context of process_id ${process} is not valid.`);
-    const problem = processProblem(read.words, PROCESS_LAYOUT, this.#context, this.#registers);
+    const problem = processProblem(read.words, this.#context, this.#registers);
     return problem ? { ok: false, answer: { kind: 'fault', ...problem } } : read;
   }
 

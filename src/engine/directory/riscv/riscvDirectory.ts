@@ -16,13 +16,12 @@ import {
 } from '../deviceDirectory';
 import { type Fault } from '../faults';
 import { notRead } from './contextChecks';
-import { DeviceTables } from './deviceTables';
+import { DeviceTables, type LocatedContext } from './deviceTables';
 import {
   DDTE_LAYOUT,
   PDTE_LAYOUT,
   PROCESS_LAYOUT,
   isOn,
-  readContext,
   readPointer,
   type DeviceContext,
   type ModePointer,
@@ -92,10 +91,7 @@ export class RiscvDirectory implements DeviceDirectory {
   /** In the order of the specification's process to translate an IOVA (§2.3). */
   lookup(requester: RequesterId, pasid: Pasid | null): DirectoryLookup {
     if (this.off) return { answer: this.off.answer, entries: [] };
-    const { entries, found } = this.#tables.locate(requester);
-    if (!found.ok) return { answer: { kind: 'fault', ...found.refusal }, entries };
-    const context = readContext(found.words);
-    return { answer: this.#answer(context, pasid, entries), entries };
+    return this.#lookupIn(this.#tables.locate(requester), pasid);
   }
 
   problems(): Failure[] {
@@ -110,32 +106,38 @@ export class RiscvDirectory implements DeviceDirectory {
         yield undefined;
         continue;
       }
-      yield { requester, pasid: null, lookup: this.lookup(requester, null) };
+      const located = this.#tables.locate(requester);
+      yield { requester, pasid: null, lookup: this.#lookupIn(located, null) };
       const most = Math.min(left, MOST_PROCESSES_OF_DEVICE);
       let given = 0;
-      for (const pasid of this.#processesOf(requester)) {
+      for (const pasid of this.#processesOf(located)) {
         if (pasid === undefined) {
           yield undefined;
           continue;
         }
         if (given >= most) break;
         given++;
-        yield { requester, pasid, lookup: this.lookup(requester, pasid) };
+        yield { requester, pasid, lookup: this.#lookupIn(located, pasid) };
       }
       left -= given;
     }
   }
 
   /** Processes with a valid context, without the one that requests without process_id use. */
-  *#processesOf(requester: RequesterId): Generator<Pasid | undefined> {
-    const { found } = this.#tables.locate(requester);
+  *#processesOf({ found }: LocatedContext): Generator<Pasid | undefined> {
     if (!found.ok) return;
-    const context = readContext(found.words);
+    const { context } = found;
     const readable = isOn(context, 'PDTV') && context.first.mode !== 0;
     if (!readable || notRead(context, 0, this.#registers)) return;
     const known = isOn(context, 'DPE') ? 0 : undefined;
     for (const pasid of this.#processTables(context).processes(this.#spaces.memoryOf(context)))
       if (pasid === undefined || pasid !== known) yield pasid;
+  }
+
+  #lookupIn({ entries: above, found }: LocatedContext, pasid: Pasid | null): DirectoryLookup {
+    const entries = [...above];
+    if (!found.ok) return { answer: { kind: 'fault', ...found.refusal }, entries };
+    return { answer: this.#answer(found.context, pasid, entries), entries };
   }
 
   #answer(context: DeviceContext, pasid: Pasid | null, entries: StructureEntry[]): DirectoryAnswer {

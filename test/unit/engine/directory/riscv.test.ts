@@ -346,6 +346,20 @@ describe('RISC-V process directories', () => {
     assert.deepEqual(rows, [[0, null], [0, 0x305], [0, 0x306], [1, null], [1, 0], [1, 0x305], [1, 0x306], [2, null]]); // prettier-ignore
   });
 
+  it('list at most 65,536 processes of a device', () => {
+    const made = new Machine();
+    const all = (word: bigint) =>
+      Object.fromEntries(Array.from({ length: 512 }, (_, index) => [index, word]));
+    made.frame(0x50, all(pointer(0x51)));
+    made.frame(0x51, all(pointer(0x52)));
+    made.frame(0x52, Object.fromEntries(Array.from({ length: 256 }, (_, index) => [2 * index, V])));
+    made.context(0, [V | PDTV, 0n, 0n, PD20]);
+    made.context(1, [V, 0n, 0n, 0n]);
+    const rows = [...made.open().devices()].flatMap((row) => row ?? []);
+    assert.equal(rows.length, 1 + 65_536 + 1);
+    assert.deepEqual([rows.at(-2)?.pasid, rows.at(-1)?.requester], [65_535, 1]);
+  });
+
   it('are read through the second stage when there is one', () => {
     const made = new Machine();
     // Guest pages: 0x50 directory, 0x55 contexts, 0x20 to 0x22 tables, 0x91 data; 0x56 is not mapped.
