@@ -189,7 +189,7 @@ export function readContext(words: readonly bigint[]): DeviceContext {
 }
 
 /** A bit of tc. */
-export const CONTROL = {
+const CONTROL = {
   V: 0,
   EN_ATS: 1,
   EN_PRI: 2,

@@ -21,7 +21,7 @@ const PROCESS_WORDS = 2;
 type Refused = Extract<DirectoryAnswer, { readonly kind: 'fault' }>;
 
 /** A process context that was found, or why there is none. */
-export type LocatedProcess =
+type LocatedProcess =
   { readonly ok: true; readonly words: readonly bigint[] } | { readonly ok: false; readonly answer: Refused };
 
 /** The process directory of a device context whose pdtp.MODE is not Bare: one to three levels. */

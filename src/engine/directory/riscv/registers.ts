@@ -3,7 +3,7 @@ import { type FormatHardware } from '../../formats/pageTableFormat';
 import { type Register } from '../deviceDirectory';
 
 /** Bits of the capabilities register that decide something here (RISC-V IOMMU 1.0 §5.3). */
-export const CAPABILITY = {
+const CAPABILITY = {
   Sv32: 8,
   Sv39: 9,
   Sv48: 10,
