@@ -137,6 +137,7 @@ function compileLevel(
   const encodings = (shape: EntryShape) => encodingColumns(format.encodings?.(shape, rule, hardware) ?? []);
   const leaf = rule.leaf === 'always' ? ALL_LEAVES : rule.leaf === 'never' ? NO_LEAF : rule.leaf;
   const [first = 0, other = first] = leaf.values;
+  const runLog2 = format.largeRun?.log2Entries(rule) ?? 0;
   return {
     rule,
     depth,
@@ -154,7 +155,8 @@ function compileLevel(
     reservedLeafHi: hi(reserved('leaf')),
     encodingsTable: encodings('table'),
     encodingsLeaf: encodings('leaf'),
-    runLog2: format.largeRun?.log2Entries(rule) ?? 0,
+    // A run that a short root cannot hold is none: its neighbours are not the table's.
+    runLog2: runLog2 > indexBits ? 0 : runLog2,
   };
 }
 
