@@ -89,3 +89,33 @@ export const vtdSecondStage: PageTableFormat = {
     return misaligned | unsupported | snoop | transient;
   },
 };
+
+const io = fieldMakers('VT-d 5.10 §9.8');
+const READ_BIT = mask(61);
+const WRITE_BIT = mask(62);
+
+/**
+ * The same with I/O permissions (RTADDR.SSIRWE, scalable mode): IR and IW in bits 61 and 62 take the place of R and W, which
+ * are left to the CPU that shares the tables.
+ */
+export const vtdSecondStageIo: PageTableFormat = {
+  ...vtdSecondStage,
+  id: 'vtd-second-stage-io',
+  title: 'VT-d second stage, I/O permissions',
+  specification: 'VT-d 5.10 §9.8',
+  present: READ_BIT | WRITE_BIT,
+  permissionRule: 'IR (IW) of every entry of the walk: a read (write) needs it at all levels.',
+  permission: () => ({
+    read: [{ mask: READ_BIT, value: READ_BIT }],
+    write: [{ mask: WRITE_BIT, value: WRITE_BIT }],
+  }),
+  layout: (shape, level) => [
+    ...layout(shape, level).filter(({ high, low }) => low !== 52 && low !== 62 && high > 1),
+    io.flag('R', 0, 'ignored', 'reads of the CPU allowed', 'reads of the CPU not allowed'),
+    io.flag('W', 1, 'ignored', 'writes of the CPU allowed', 'writes of the CPU not allowed'),
+    io.ignored(60, 52),
+    io.flag('IR', 61, 'permission', 'reads allowed', 'reads not allowed'),
+    io.flag('IW', 62, 'permission', 'writes allowed', 'writes not allowed'),
+  ],
+  reserved: (shape, level, hardware) => vtdSecondStage.reserved(shape, level, hardware) & ~WRITE_BIT,
+};

@@ -30,13 +30,6 @@ export const vtd: DirectoryKind = {
         'Check RTADDR: bits 11:10 are 0 in legacy mode and 1 in scalable mode.',
       );
     }
-    if (mode === 1n && bits(rtaddr, 7) === 1n) {
-      return failure(
-        'directory/mode-not-read',
-        `${selects} second-stage I/O permissions (SSIRWE = 1), which this version does not read.`,
-        'Check RTADDR: bits 9:0 are 0 unless software uses IR and IW of second-stage entries.',
-      );
-    }
     if (mode === ABORT_MODE) return success(new VtdAbortDirectory(registers));
     return success(
       mode === 0n ? new VtdLegacyDirectory(memory, registers) : new VtdScalableDirectory(memory, registers),

@@ -203,6 +203,12 @@ export function secondStageHardware(values: ReadonlyMap<string, bigint>): Format
   };
 }
 
+/** Whether second-stage entries say in IR and IW what they allow (VT-d 5.10 §11.4.5, SSIRWE): in scalable mode only. */
+export function usesIoPermissions(values: ReadonlyMap<string, bigint>): boolean {
+  const rtaddr = values.get('RTADDR') ?? 0n;
+  return bits(rtaddr, 11, 10) === 1n && bits(rtaddr, 7) === 1n;
+}
+
 /**
  * What CAP says of first-stage entries. Hardware always sets their A and D. With a stage 2 below (`nested`) only what comes
  * out of that must not lie in the interrupt window.

@@ -1,13 +1,13 @@
 import { bits } from '../../bits/bitFields';
 import { compileFormat, type CompiledFormat } from '../../formats/compile';
 import { type FormatHardware, type PageTableFormat } from '../../formats/pageTableFormat';
-import { vtdSecondStage } from '../../formats/vtdSecondStage';
+import { vtdSecondStage, vtdSecondStageIo } from '../../formats/vtdSecondStage';
 import { vtdFirstStage } from '../../formats/x8664';
 import { type PhysicalMemory } from '../../memory/physicalMemory';
 import { signExtended, zeroExtended, type AddressSpace } from '../../pageTable/addressSpace';
 import { NestedMemory } from '../../pageTable/nestedMemory';
 import { domainId, frameNumber } from '../../values';
-import { firstStageHardware, secondStageHardware } from './registers';
+import { firstStageHardware, secondStageHardware, usesIoPermissions } from './registers';
 
 /** Second-stage tables as a context or PASID-table entry names them. */
 export interface SecondStageRoot {
@@ -56,12 +56,13 @@ export class VtdSpaces {
   second({ domain, root, levels, marks }: SecondStageRoot): AddressSpace {
     return this.#space(`second ${domain} ${root} ${levels} ${marks}`, () => {
       const hardware = secondStageHardware(this.#values);
+      const format = usesIoPermissions(this.#values) ? vtdSecondStageIo : vtdSecondStage;
       return {
         stage: 2,
         domainId: domainId(domain),
         root: frameNumber(root),
         rootEntry: 0,
-        format: this.#format(vtdSecondStage, levels, {
+        format: this.#format(format, levels, {
           ...hardware,
           setsAccessed: marks,
           setsDirty: marks,

@@ -318,11 +318,26 @@ describe('VT-d scalable mode', () => {
     assert.equal(new Unit().open({ GSTS: bit(31) }).off, undefined);
   });
 
-  it('does not open reserved modes', () => {
-    for (const mode of [2n << 10n, (1n << 10n) | bit(7)]) {
-      const opened = openDirectory('vt-d', new FrameMemory(), new Map([['RTADDR', at(ROOT) | mode]]));
-      assert.ok(!opened.ok && opened.failure.code === 'directory/mode-not-read');
-    }
+  it('does not open the reserved mode', () => {
+    const rtaddr = at(ROOT) | (2n << 10n);
+    const opened = openDirectory('vt-d', new FrameMemory(), new Map([['RTADDR', rtaddr]]));
+    assert.ok(!opened.ok && opened.failure.code === 'directory/mode-not-read');
+  });
+
+  it('takes IR and IW for R and W of a second stage with RTADDR.SSIRWE', () => {
+    const unit = new Unit().process(0, SECOND);
+    for (let table = 0x20; table < 0x24; table++) unit.memory.frame(table);
+    for (let table = 0x20; table < 0x23; table++) unit.memory.set(table, 0, at(table + 1) | (3n << 61n));
+    unit.memory.set(0x23, 0, at(0x55) | bit(61) | 2n);
+    unit.memory.set(0x23, 1, at(0x56) | 3n);
+    const space = spaceOf(ask(unit.open({ RTADDR: at(ROOT) | (1n << 10n) | bit(7) })));
+    const walk = (page: number, write: boolean) => {
+      const { outcome } = walkTables(space, page * 4096, 0, write);
+      return outcome.ok ? outcome.paddrLo : outcome.fault;
+    };
+    assert.deepEqual([walk(0, false), walk(0, true)], [0x55000, 'write-denied']);
+    assert.equal(walk(1, false), 'not-present');
+    assert.equal(spaceOf(ask(unit.open())).format.format.id, 'vtd-second-stage');
   });
 
   it('answers for words without a meaning', () => {

@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict';
-import { vtdSecondStage } from '../../../../src/engine/formats/vtdSecondStage';
+import { vtdSecondStage, vtdSecondStageIo } from '../../../../src/engine/formats/vtdSecondStage';
 import { entryPermission, isAccessed, isDirty } from '../../../../src/engine/pageTable/entry';
-import { LEAF, MALFORMED, READ, READ_WRITE, WRITE } from '../../../../src/engine/pageTable/entryClass';
+import {
+  ABSENT,
+  LEAF,
+  MALFORMED,
+  READ,
+  READ_WRITE,
+  WRITE,
+} from '../../../../src/engine/pageTable/entryClass';
 import {
   assertLayouts,
   assertReserved,
@@ -19,6 +26,7 @@ const TARGET = 0x12_4000_0000n;
 describe('VT-d second-stage tables', () => {
   it('have a field for every bit of a second-stage entry, once', () => {
     assertLayouts(vtdSecondStage);
+    assertLayouts(vtdSecondStageIo);
   });
 
   it('give back the addresses that second-stage entries hold', () => {
@@ -41,6 +49,21 @@ describe('VT-d second-stage tables', () => {
     const snooping = new Tables(vtdSecondStage, { features: { snoopControl: true, deviceTlb: true } });
     assert.equal(snooping.classOf(1, TARGET | RW | bit(11) | bit(62)), LEAF);
     assert.equal(snooping.classOf(2, TARGET | RW | bit(11)), MALFORMED);
+  });
+
+  it('reserve no bit for I/O permissions, and read and write by them where they are on', () => {
+    const ioRead = bit(61);
+    const ioWrite = bit(62);
+    const tables = new Tables(vtdSecondStageIo, { features: { snoopControl: false, deviceTlb: false } });
+    const table = { depth: 4, shape: 'table' as const, word: TARGET | ioRead | ioWrite };
+    const leaf = { depth: 1, shape: 'leaf' as const, word: TARGET | ioRead | ioWrite };
+    assertReserved(tables, [
+      { ...table, reserved: [7, 11], own: [] },
+      { ...leaf, reserved: [11], own: [] },
+    ]);
+    const permission = (word: bigint) => entryPermission(tables.format, LEAF, ...halves(word));
+    assert.deepEqual([ioRead, ioWrite, ioRead | ioWrite | RW].map(permission), [READ, WRITE, READ_WRITE]);
+    assert.equal(tables.classOf(1, TARGET | RW), ABSENT);
   });
 
   it('read by R and write by W, and tell A and D', () => {
