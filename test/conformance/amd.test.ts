@@ -91,10 +91,10 @@ async function openGuest({ file, segments }: (typeof FORMS)[number]): Promise<De
     { kind: 'path', path: path.join(CORPUS, file) },
     { platform: nodeImagePlatform(), ...(segments ? { segments } : {}) },
   );
-  assert.ok(image.ok);
+  assert.ok(image.ok, 'the image opens');
   const registers = new Map(REGISTERS.map((name) => [name, BigInt(manifest.roots[name])]));
   const directory = openDirectory('amd-vi', image.value.memory, registers);
-  assert.ok(directory.ok);
+  assert.ok(directory.ok, 'the directory opens');
   return directory.value;
 }
 
@@ -118,7 +118,7 @@ function testDevices(directory: () => DeviceDirectory): void {
     const found = [...directory().devices()].flatMap((device) => device ?? []);
     assert.deepEqual(
       found.map(({ requester, pasid, lookup: { answer, entries } }) => {
-        assert.ok(answer.kind === 'table');
+        assert.ok(answer.kind === 'table', 'the answer has tables');
         const { space, permission } = answer;
         return {
           requester,
@@ -146,9 +146,10 @@ function testDevices(directory: () => DeviceDirectory): void {
   it('gives devices of one AMD domain one address space', () => {
     const spaces = [0xf8, 0xfa, 0xfb].map((sid) => directory().lookup(requesterId(sid), null).answer);
     const [first] = spaces;
-    assert.ok(first?.kind === 'table');
+    assert.ok(first?.kind === 'table', 'the first has tables');
     const { space } = first;
-    for (const answer of spaces) assert.ok(answer.kind === 'table' && answer.space === space);
+    for (const answer of spaces)
+      assert.ok(answer.kind === 'table' && answer.space === space, 'the same object');
   });
 
   it('refuses what the entries of absent devices refuse, and passes what invalid ones do', () => {
@@ -183,7 +184,7 @@ function testDevices(directory: () => DeviceDirectory): void {
     }
     assert.equal(refused, defaults);
     const beyond = answerOf(directory(), { requester: 0x100, pasid: null, iova: 0n, access: 'read' });
-    assert.ok(!beyond.ok && beyond.fault === 'requester-out-of-range');
+    assert.ok(!beyond.ok && beyond.fault === 'requester-out-of-range', 'beyond the table');
   });
 }
 
@@ -244,7 +245,7 @@ function testDomains(directory: () => DeviceDirectory): void {
     assert.equal(spaces.size, manifest.domains.length);
     for (const { root, tables, leaves, leaf_by_level_size, perms, mapped_bytes } of manifest.domains) {
       const space = spaces.get(BigInt(root));
-      assert.ok(space);
+      assert.ok(space, 'the domain is there');
       const named = Object.fromEntries(
         Object.entries(perms).map(([perm, count]) => [perm.replace('-', ''), count]),
       );
@@ -261,7 +262,7 @@ function testDomains(directory: () => DeviceDirectory): void {
     const sizes = new Set<string>();
     for (const { root, ranges } of manifest.decoded_ranges) {
       const space = spaces.get(BigInt(root));
-      assert.ok(space);
+      assert.ok(space, 'the domain is there');
       const expected = ranges.map(({ iova, length, paddr, perm, page, n }) => {
         sizes.add(page);
         return {

@@ -5,9 +5,9 @@ export type IommuKind = (typeof IOMMU_KINDS)[number];
 /** A register that a description may give, named as in its specification. */
 export interface RegisterSpec {
   readonly name: string;
-  readonly bits: 32 | 64;
-  /** Offset in the IOMMU's MMIO registers. */
-  readonly offset: number;
+  readonly bits: 6 | 32 | 64;
+  /** Offset in the IOMMU's MMIO registers; null: something of the processor that its tables depend on. */
+  readonly offset: number | null;
   /** Without it nothing can be read. */
   readonly required: boolean;
   readonly what: string;
@@ -15,8 +15,8 @@ export interface RegisterSpec {
 
 const register = (
   name: string,
-  bits: 32 | 64,
-  offset: number,
+  bits: RegisterSpec['bits'],
+  offset: number | null,
   what: string,
   required = false,
 ): RegisterSpec => ({ name, bits, offset, required, what });
@@ -49,6 +49,12 @@ export const REGISTERS: Readonly<Record<IommuKind, readonly RegisterSpec[]>> = {
     register('Control', 64, 0x0018, 'IOMMU Control: tells whether translation is on.'),
     register('ExtFeat', 64, 0x0030, 'Extended Feature: levels, guest translation, A and D bits.'),
     register('ExtFeat2', 64, 0x01a0, 'Extended Feature 2.'),
+    register(
+      'CBit',
+      6,
+      null,
+      'Number of the address bit that marks encrypted memory (C-bit): CPUID Fn8000_001F EBX bits 5:0, where SME is on.',
+    ),
   ],
   smmuv3: [
     register('STRTAB_BASE', 64, 0x80, 'Stream Table Base Address.', true),

@@ -56,11 +56,17 @@ const image = z
     ],
   });
 
+/** The registers of a kind for a snippet, whose fields are numbered from `first` on. */
+function registersBody(kind: IommuKind, first: number): Readonly<Record<string, string>> {
+  const own = REGISTERS[kind].filter(({ offset }) => offset !== null);
+  return Object.fromEntries(own.map(({ name }, i) => [name, `\${${i + first}:0x0}`]));
+}
+
 function registers(kind: IommuKind): z.ZodType<Readonly<Record<string, number | string | undefined>>> {
   const shape = REGISTERS[kind].map(
     ({ name, bits, offset, what, required }): [string, z.ZodType<number | string | undefined>] => {
-      const at = `0x${offset.toString(16)}`;
-      const value = integer(`${what} ${bits} bits, MMIO offset ${at}${required ? '' : '; optional'}.`);
+      const at = offset === null ? '' : `, MMIO offset 0x${offset.toString(16)}`;
+      const value = integer(`${what} ${bits} bits${at}${required ? '' : '; optional'}.`);
       return [name, required ? value : value.optional()];
     },
   );
@@ -69,7 +75,7 @@ function registers(kind: IommuKind): z.ZodType<Readonly<Record<string, number | 
     defaultSnippets: [
       {
         label: `registers of ${KIND_TITLES[kind]}`,
-        body: Object.fromEntries(REGISTERS[kind].map(({ name }, i) => [name, `\${${i + 1}:0x0}`])),
+        body: registersBody(kind, 1),
       },
     ],
   });
@@ -121,7 +127,7 @@ export const descriptionSchema = z
               name: '${1:iommu0}',
               kind,
               segment: '^${2:0}',
-              registers: Object.fromEntries(REGISTERS[kind].map(({ name }, i) => [name, `\${${i + 3}:0x0}`])),
+              registers: registersBody(kind, 3),
             },
           ],
         })),

@@ -49,7 +49,7 @@ describe('JSON schema of descriptions', () => {
     );
     assert.deepEqual(Object.fromEntries(offered), {
       'vt-d': ['RTADDR', 'GSTS', 'CAP', 'ECAP'],
-      'amd-vi': ['DevTabBase', 'Control', 'ExtFeat', 'ExtFeat2'],
+      'amd-vi': ['DevTabBase', 'Control', 'ExtFeat', 'ExtFeat2', 'CBit'],
       smmuv3: ['STRTAB_BASE', 'STRTAB_BASE_CFG', 'CR0', 'CR2', 'GBPA', 'IDR0', 'IDR1', 'IDR3', 'IDR5'],
       riscv: ['ddtp', 'capabilities', 'fctl'],
     });

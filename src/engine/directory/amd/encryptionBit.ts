@@ -4,7 +4,7 @@ import { FRAME_SHIFT, frameNumber, hex } from '../../values';
 
 /** Address bits that are looked at: processors put the encryption bit (C-bit) among the uppermost ones of 48 to 52. */
 const HIGHEST = 51n;
-const LOWEST = 40n;
+export const LOWEST_ENCRYPTION_BIT = 40n;
 
 const isHeld = (memory: PhysicalMemory, address: bigint): boolean =>
   memory.readFrame(frameNumber(Number(address >> BigInt(FRAME_SHIFT)))) !== undefined;
@@ -14,9 +14,9 @@ const isHeld = (memory: PhysicalMemory, address: bigint): boolean =>
  * as it is, or when several bits or none would have to go.
  */
 export function guessEncryptionBit(memory: PhysicalMemory, address: bigint): number | undefined {
-  const high = address >> LOWEST;
+  const high = address >> LOWEST_ENCRYPTION_BIT;
   if (high === 0n || isHeld(memory, address)) return undefined;
-  for (let bit = HIGHEST; bit >= LOWEST; bit--) {
+  for (let bit = HIGHEST; bit >= LOWEST_ENCRYPTION_BIT; bit--) {
     if (address >> bit === 1n) return isHeld(memory, address & ~(1n << bit)) ? Number(bit) : undefined;
   }
   return undefined;

@@ -219,6 +219,6 @@ export function amdHardware(values: ReadonlyMap<string, bigint>): AmdHardware {
     hostDirty: has(52),
     gcr3AtGuestAddress: is(58, feature2 !== undefined && bits(feature2, 3) === 1n),
     segments: controls === undefined ? 0 : Number(bits(controls, 36, 34)),
-    notAddress: encryption === undefined || encryption > 51n ? 0n : 1n << encryption,
+    notAddress: encryption === undefined ? 0n : 1n << encryption,
   };
 }

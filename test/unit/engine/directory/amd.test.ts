@@ -61,7 +61,7 @@ class Machine {
 
   open(): DeviceDirectory {
     const opened = openDirectory('amd-vi', this.memory, this.registers);
-    assert.ok(opened.ok);
+    assert.ok(opened.ok, 'the directory opens');
     return opened.value;
   }
 
@@ -85,7 +85,7 @@ const gcr3High = (root: bigint): bigint =>
   (((root >> 15n) & 0xffffn) << 16n) | (((root >> 31n) & 0x1f_ffffn) << 43n);
 
 const spaceOf = (answer: DirectoryAnswer): AddressSpace => {
-  assert.ok(answer.kind === 'table');
+  assert.ok(answer.kind === 'table', 'the answer has tables');
   return answer.space;
 };
 
@@ -177,7 +177,7 @@ describe('AMD-Vi layouts', () => {
 describe('AMD-Vi device table', () => {
   it('is needed to open an AMD IOMMU', () => {
     const opened = openDirectory('amd-vi', new FrameMemory(), new Map());
-    assert.ok(!opened.ok && opened.failure.code === 'directory/register-missing');
+    assert.ok(!opened.ok && opened.failure.code === 'directory/register-missing', 'refused for the register');
   });
 
   it('refuses an entry for each reserved bit of its four words, and for no other', () => {
@@ -371,11 +371,11 @@ describe('AMD-Vi guest translation', () => {
       .register('ExtFeat', FEATURES)
       .register('Control', ON | bit(58));
     const lookup = machine.open().lookup(requesterId(5), pasidOf(7));
-    assert.ok(lookup.answer.kind === 'table');
+    assert.ok(lookup.answer.kind === 'table', 'the answer has tables');
     assert.equal(lookup.entries[1]?.address, 0x10_2038);
-    assert.ok(lookup.entries[1].under?.outcome.ok);
+    assert.ok(lookup.entries[1].under?.outcome.ok, 'stage 2 led to the entry');
     const walk = walkTables(lookup.answer.space, 0x5678, 0, true);
-    assert.ok(walk.outcome.ok);
+    assert.ok(walk.outcome.ok, 'the walk ends at a page');
     assert.equal(walk.outcome.paddrLo, 0x45_6678);
     assert.deepEqual(
       walk.steps.map(({ under }) => under?.outcome.ok),
@@ -385,7 +385,7 @@ describe('AMD-Vi guest translation', () => {
     const plain = spaceOf(machine.answer(5));
     assert.equal(plain.stage, 2);
     const mapped = walkTables(plain, 0x12_3000, 0, false);
-    assert.ok(mapped.outcome.ok && mapped.outcome.paddrLo === 0x45_6000);
+    assert.ok(mapped.outcome.ok && mapped.outcome.paddrLo === 0x45_6000, 'the host tables map the page');
     // The table root is a system address without GCR3TRPMode.
     machine.register('Control', ON).frame(2, { 7: guestAt(0x110) | 1n });
     assert.equal(machine.open().lookup(requesterId(5), pasidOf(7)).entries[1]?.address, 0x2038);
@@ -423,7 +423,7 @@ describe('AMD-Vi guest translation', () => {
       .frame(9)
       .register('ExtFeat2', bit(3));
     const answer = machine.answer(5, 7);
-    assert.ok(answer.kind === 'fault');
+    assert.ok(answer.kind === 'fault', 'the answer is a fault');
     assert.deepEqual([answer.fault, answer.stage, answer.level], ['not-present', 2, 1]);
   });
 });
@@ -439,9 +439,22 @@ describe('AMD-Vi encryption bit', () => {
       .frame(2, { 5: at(0x456) | ENCRYPTED | HOST_LEAF });
     const space = spaceOf(machine.answer(5));
     const { outcome } = walkTables(space, 0x5000, 0, false);
-    assert.ok(outcome.ok);
+    assert.ok(outcome.ok, 'the walk ends at a page');
     assert.deepEqual([outcome.paddrLo, outcome.paddrHi], [0x45_6000, 0]);
     assert.deepEqual(machine.open().problems(), []);
+  });
+
+  it('must be one of the upper address bits of AMD processors', () => {
+    for (const [value, opens] of [
+      [40n, true],
+      [51n, true],
+      [52n, false],
+      [39n, false],
+      [0n, false],
+    ] as const) {
+      const { memory, registers } = new Machine().register('CBit', value);
+      assert.equal(openDirectory('amd-vi', memory, registers).ok, opens, `CBit ${value}`);
+    }
   });
 
   it('is proposed where one high bit keeps the AMD device table or a host root out of the image', () => {
