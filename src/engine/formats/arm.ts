@@ -52,14 +52,18 @@ export const ARM_GRANULES: Readonly<Record<ArmGranule, GranuleRule>> = {
   },
 };
 
-function levelsOf({ pageShift, stride, topLevel }: GranuleRule, form: ArmAddressForm): readonly LevelRule[] {
+function levelsOf(
+  { pageShift, stride, topLevel }: GranuleRule,
+  stage: ArmStage,
+  form: ArmAddressForm,
+): readonly LevelRule[] {
   const mostBits = form === '48' ? 48 : 52;
   return Array.from({ length: 4 - Math.max(topLevel, form === '48' ? 0 : -1) }, (_, index): LevelRule => {
     const level = 3 - index;
     const shift = pageShift + stride * index;
     return {
       level,
-      entryName: `L${level} descriptor`,
+      entryName: `S${stage} descriptor`,
       shift,
       indexBits: Math.min(stride, mostBits - shift),
       // Bit 1 tells a table from a block; at level 3 it must be set.
@@ -174,7 +178,7 @@ function makeFormat(stage: ArmStage, granule: ArmGranule, form: ArmAddressForm):
     id: `arm-stage${stage}-${granule.toLowerCase()}${form === '48' ? '' : `-${form}`}`,
     title: `Armv8 stage ${stage}, ${granule} granule${FORM_TITLES[form]}`,
     specification: 'Arm DDI 0487 D8.2, D8.3.1',
-    levels: levelsOf(rule, form),
+    levels: levelsOf(rule, stage, form),
     present: mask(0),
     permissionRule: RULES[stage],
     permission: stage === 1 ? stage1Permission : stage2Permission,
