@@ -25,7 +25,10 @@ export interface AddressSpace {
   readonly stage2: AddressSpace | undefined;
   /** Input pages that are interrupt messages: page & ~mask = pattern. RISC-V DC.msi_addr_*. */
   readonly interruptPattern?: { readonly mask: bigint; readonly pattern: bigint };
-  /** This space without its pattern: what hardware reads by itself (tables, directories) is never a message. */
+  /**
+   * This space as hardware uses it for what it reads by itself, tables and directories: without its pattern, as that is never
+   * a message; VT-d with SSADE, where such a read needs write permission, too.
+   */
   readonly forTables?: AddressSpace;
 }
 

@@ -55,22 +55,22 @@ export class VtdSpaces {
 
   second({ domain, root, levels, marks }: SecondStageRoot): AddressSpace {
     return this.#space(`second ${domain} ${root} ${levels} ${marks}`, () => {
-      const hardware = secondStageHardware(this.#values);
       const format = usesIoPermissions(this.#values) ? vtdSecondStageIo : vtdSecondStage;
-      return {
+      const hardware = { ...secondStageHardware(this.#values), setsAccessed: marks, setsDirty: marks };
+      const space: AddressSpace = {
         stage: 2,
         domainId: domainId(domain),
         root: frameNumber(root),
         rootEntry: 0,
-        format: this.#format(format, levels, {
-          ...hardware,
-          setsAccessed: marks,
-          setsDirty: marks,
-        }),
+        format: this.#format(format, levels, hardware),
         ...zeroExtended(this.inputBits(levels)),
         memory: this.#memory,
         stage2: undefined,
       };
+      if (!marks) return space;
+      // With SSADE even a read of a first-stage entry needs R and W (VT-d 4.1 §3.8.1).
+      const forTables = this.#format(readsNeedWrite(format), levels, hardware);
+      return { ...space, forTables: { ...space, format: forTables } };
     });
   }
 
@@ -97,7 +97,10 @@ export class VtdSpaces {
   #guest(stage2: AddressSpace) {
     const known = this.#nested.get(stage2);
     if (known) return known;
-    const made = { memory: new NestedMemory(this.#memory, stage2), number: this.#nested.size };
+    const made = {
+      memory: new NestedMemory(this.#memory, stage2.forTables ?? stage2),
+      number: this.#nested.size,
+    };
     this.#nested.set(stage2, made);
     return made;
   }
@@ -122,4 +125,15 @@ export class VtdSpaces {
     this.#formats.set(key, compiled);
     return compiled;
   }
+}
+
+/** The same format where a read needs what a write needs, too. */
+function readsNeedWrite(format: PageTableFormat): PageTableFormat {
+  const permission: PageTableFormat['permission'] = (shape, hardware) => {
+    const { read, write } = format.permission(shape, hardware);
+    const both = [read, write].flatMap((tests) => (tests === true ? [] : tests));
+    const mask = both.reduce((all, test) => all | test.mask, 0n);
+    return { read: [{ mask, value: mask }], write };
+  };
+  return { ...format, id: `${format.id}-for-tables`, permission };
 }

@@ -261,6 +261,29 @@ describe('VT-d scalable mode', () => {
     assert.equal(faultOf(ask(unit.open({ CAP: narrow }))), 'process-entry-invalid');
   });
 
+  it('reads first-stage tables through R alone without SSADE, and through R and W with it', () => {
+    // Guest pages 0x10 to 0x13 hold the first stage, page 0x55 the target.
+    const unit = new Unit();
+    for (let table = 0x20; table < 0x24; table++) unit.memory.frame(table);
+    for (let table = 0x20; table < 0x23; table++) unit.memory.set(table, 0, at(table + 1) | 3n);
+    for (let table = 0x10; table < 0x14; table++) {
+      unit.memory.frame(table);
+      unit.memory.set(table, 0, at(table < 0x13 ? table + 1 : 0x55) | 0x67n);
+      unit.memory.set(0x23, table, at(table) | 1n);
+    }
+    unit.memory.set(0x23, 0x55, at(0x66) | 1n);
+    const nested = (ssade: bigint) => {
+      unit.process(0, [(NESTED[0] ?? 0n) | ssade, 9n, at(0x10)]);
+      return walkTables(spaceOf(ask(unit.open())), 0, 0, false);
+    };
+    const { outcome } = nested(0n);
+    assert.ok(outcome.ok && outcome.paddrLo === 0x66000 && outcome.permission === 1);
+    const marking = nested(bit(9)).outcome;
+    assert.deepEqual(marking, { ok: false, fault: 'read-denied', depth: 1, stage: 2 });
+    for (let table = 0x10; table < 0x14; table++) unit.memory.set(0x23, table, at(table) | 3n);
+    assert.ok(nested(bit(9)).outcome.ok);
+  });
+
   it('lists devices with their processes, without the one of requests that have no PASID', () => {
     const unit = new Unit([P | PASIDE | at(DIRECTORY) | (2n << 9n), 5n]);
     const directory = unit.process(5, FIRST).process(6, SECOND).process(63, PASS).open();
