@@ -67,7 +67,7 @@ function layout(shape: EntryShape, level: LevelRule): readonly BitField[] {
     nextLevelField(level),
     address('Page Address', 51, 12, 'page (and, with NextLevel 7, its size) at'),
     reserved(56, 52),
-    field('PMC', 58, 57, 'attribute', (value) => `page mode control ${value}`),
+    field('PMC', 58, 57, 'attribute', (value) => `page migration control ${value}`),
     flag('U', 59, 'attribute', 'untranslated requests only', 'translated requests too'),
     flag('FC', 60, 'attribute', 'always coherent', 'coherent as the request says'),
   ];

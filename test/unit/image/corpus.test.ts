@@ -54,7 +54,13 @@ function contents(memory: MemoryImage, frames: readonly FrameNumber[]): string[]
 }
 
 describe('images of real guests', () => {
-  for (const name of ['vtd-small-share', 'vtd-legacy-share', 'vtd-pt-share', 'smmuv3-pt-share']) {
+  for (const name of [
+    'vtd-small-share',
+    'vtd-legacy-share',
+    'vtd-pt-share',
+    'smmuv3-pt-share',
+    'amd-share',
+  ]) {
     it(`${name}: the ELF core and the raw frames hold the same, and all that the manifest says`, async () => {
       const elf = await open(`${name}.elf.gz`);
       const raw = await open(`${name}.raw.gz`, segmentsOf(name));

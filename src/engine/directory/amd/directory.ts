@@ -47,6 +47,8 @@ const DTES_IN_FRAME = FRAME_BYTES / (8 * DTE_WORDS);
 const MAX_PROBLEMS = 8;
 const MAX_PROCESSES_OF_DEVICE = 65_536;
 const MAX_PROCESSES = 200_000;
+/** GCR3 tables that are read for them. */
+const MAX_GCR3_TABLES = 2 ** 18;
 const HIGH_ROOT_BITS = 0xfff00;
 
 const TITLES: Readonly<Record<StructureRole, { title: string; section: string }>> = {
@@ -153,9 +155,10 @@ export class AmdDirectory implements DeviceDirectory {
   }
 
   *devices(): Generator<DirectoryDevice | undefined> {
-    let processes = 0;
+    const left = { rows: MAX_PROCESSES, tables: MAX_GCR3_TABLES };
     for (let at = 0; at < this.#frames; at++) {
-      const frame = this.#memory.readFrame(frameNumber(this.#table + at));
+      // Copied: lookups read other frames, and this one may be overwritten then.
+      const frame = this.#memory.readFrame(frameNumber(this.#table + at))?.slice();
       for (let index = 0; frame && index < DTES_IN_FRAME; index++) {
         const words = Array.from({ length: DTE_WORDS }, (_, word) =>
           readWord(frame, DTE_WORDS * index + word),
@@ -164,20 +167,17 @@ export class AmdDirectory implements DeviceDirectory {
         const requester = requesterId(at * DTES_IN_FRAME + index);
         if (this.#outside(requester)) return;
         yield { requester, pasid: null, lookup: this.lookup(requester, null) };
-        for (const device of this.#processes(requester, words, MAX_PROCESSES - processes)) {
-          if (device) processes++;
-          yield device;
-        }
+        yield* this.#processes(requester, words, left);
       }
       yield undefined;
     }
   }
 
-  /** Rows for the PASIDs of a device that have guest tables. */
+  /** Rows for the PASIDs of a device that have guest tables. Takes what it uses from `left`. */
   *#processes(
     requester: RequesterId,
     words: readonly bigint[],
-    most: number,
+    left: { rows: number; tables: number },
   ): Generator<DirectoryDevice | undefined> {
     const entry = decodeDte(words);
     if (!this.#hasGuest(entry) || this.#illegal(entry, words)) return;
@@ -185,11 +185,14 @@ export class AmdDirectory implements DeviceDirectory {
     const memory = this.#spaces.memoryAbove(this.#hardware.gcr3AtGuestAddress ? host : undefined);
     let rows = 0;
     for (const pasid of this.#gcr3.present(memory, entry)) {
-      if (pasid !== undefined && !(entry.giov && pasid === 0)) {
-        if (rows++ >= Math.min(most, MAX_PROCESSES_OF_DEVICE)) return;
-        yield { requester, pasid, lookup: this.lookup(requester, pasid) };
-      } else {
+      if (pasid === undefined) {
+        if (left.tables-- <= 0) return;
         yield undefined;
+      } else if (!entry.giov || pasid !== 0) {
+        if (left.rows <= 0 || rows >= MAX_PROCESSES_OF_DEVICE) return;
+        left.rows--;
+        rows++;
+        yield { requester, pasid, lookup: this.lookup(requester, pasid) };
       }
     }
   }

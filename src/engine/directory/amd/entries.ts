@@ -4,7 +4,7 @@ import { bits, fieldMakers, reservedMask, type BitField } from '../../bits/bitFi
 export const DTE_WORDS = 4;
 
 export const DTE_SECTION = 'AMD 48882 3.10 §2.2.2.1';
-export const GCR3_SECTION = 'AMD 48882 3.10 §2.2.6.3';
+export const GCR3_SECTION = 'AMD 48882 3.10 §2.2.6';
 
 const dte = fieldMakers(DTE_SECTION);
 const gcr3 = fieldMakers(GCR3_SECTION);

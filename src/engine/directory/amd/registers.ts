@@ -1,14 +1,14 @@
 import { bits, fieldMakers, type BitField } from '../../bits/bitFields';
 import { type PageWindow, type Register } from '../deviceDirectory';
 
-/** Requests to 0xFEE0_0000-0xFEEF_FFFF are interrupt messages and never reach the tables (AMD 48882 3.10 §2.1.2). */
+/** Requests to 0xFEE0_0000-0xFEEF_FFFF are interrupt messages and never reach the tables (AMD 48882 3.10 §2.1). */
 export const AMD_INTERRUPT_WINDOW: PageWindow = { startPage: 0xfee00, endPage: 0xfef00 };
 
 const yesNo = (what: string): [set: string, clear: string] => [`${what} supported`, `${what} not supported`];
 const onOff = (what: string): [set: string, clear: string] => [`${what} on`, `${what} off`];
 
 function deviceTableBase(): BitField[] {
-  const { field, address, reserved } = fieldMakers('AMD 48882 3.10 §3.4.1');
+  const { field, address, reserved } = fieldMakers('AMD 48882 3.10 §3.4');
   return [
     field('Size', 8, 0, 'control', (value) => `${(value + 1n) * 4n}K, ${(value + 1n) * 128n} entries`),
     reserved(11, 9),
@@ -18,7 +18,7 @@ function deviceTableBase(): BitField[] {
 }
 
 function control(): BitField[] {
-  const { flag, field, reserved } = fieldMakers('AMD 48882 3.10 §3.4.1');
+  const { flag, field, reserved } = fieldMakers('AMD 48882 3.10 §3.4');
   const number = (what: string) => (value: bigint) => `${what} ${value}`;
   return [
     flag('IommuEn', 0, 'control', 'translation on', 'translation off: every request passes'),
@@ -91,7 +91,7 @@ function control(): BitField[] {
 const levelsOf = (value: bigint): string => (value === 3n ? 'not supported' : `${value + 4n} levels`);
 
 function extendedFeature(): BitField[] {
-  const { flag, field, reserved } = fieldMakers('AMD 48882 3.10 §3.4.4');
+  const { flag, field, reserved } = fieldMakers('AMD 48882 3.10 §3.4');
   const number = (what: string) => (value: bigint) => `${what} ${value}`;
   return [
     flag('PreFSup', 0, 'attribute', ...yesNo('prefetch')),
@@ -141,7 +141,7 @@ function extendedFeature(): BitField[] {
 }
 
 function extendedFeature2(): BitField[] {
-  const { flag, field, reserved } = fieldMakers('AMD 48882 3.10 §3.4.13');
+  const { flag, field, reserved } = fieldMakers('AMD 48882 3.10 §3.4');
   return [
     reserved(0),
     flag('SEVSNPIOSup', 1, 'attribute', ...yesNo('secure I/O')),

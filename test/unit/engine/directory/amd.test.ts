@@ -114,7 +114,7 @@ describe('AMD-Vi layouts', () => {
   });
 
   it('have the AMD fields where the specification has them', () => {
-    // AMD 48882 3.10, sections 3.4.3 (Control), 3.4.4 (ExtFeat) and 3.4.13 (ExtFeat2).
+    // AMD 48882 3.10 §3.4.
     const places: readonly (readonly [string, number, string])[] = [
       ['DevTabBase', 8, 'Size'],
       ['Control', 0, 'IommuEn'],
@@ -478,6 +478,56 @@ describe('AMD-Vi encryption bit', () => {
         .problems()
         .map(({ code }) => code),
       ['directory/root-unreadable'],
+    );
+  });
+});
+
+describe('AMD-Vi directory of hostile memory', () => {
+  /** Words that often lead to one of the four frames. */
+  const word = fc.oneof(
+    { weight: 1, arbitrary: fc.bigInt({ min: 0n, max: mask(63, 0) }) },
+    {
+      weight: 4,
+      arbitrary: fc
+        .tuple(
+          fc.nat(5),
+          fc.nat(7),
+          fc.constantFrom(0n, GV, GV | GIOV, IR | IW, GV | IR | IW | (1n << 56n)),
+          fc.nat(3),
+        )
+        .map(([frame, next, flags, low]) => at(frame) | (BigInt(next) << 9n) | flags | BigInt(low)),
+    },
+  );
+  const frame = fc.array(word, { minLength: 512, maxLength: 512 });
+
+  it('answers every AMD request and lists its devices to an end, whatever the memory says', () => {
+    fc.assert(
+      fc.property(
+        fc.array(frame, { minLength: 4, maxLength: 4 }),
+        fc.array(fc.tuple(fc.nat(0xff), fc.option(fc.nat(0xf_ffff)), word), { minLength: 1, maxLength: 20 }),
+        fc.bigInt({ min: 0n, max: mask(63, 0) }),
+        fc.bigInt({ min: 0n, max: mask(63, 0) }),
+        (frames, requests, control, features) => {
+          const machine = new Machine().register('Control', control).register('ExtFeat', features);
+          frames.forEach((words, index) => machine.frame(index + 1, Object.fromEntries(words.entries())));
+          const directory = machine.register('DevTabBase', at(1) | 1n).open();
+          assert.ok(directory.problems().length <= 8, 'at most eight problems');
+          for (const [device, pasid, iova] of requests) {
+            const { answer } = directory.lookup(requesterId(device), pasid === null ? null : pasidOf(pasid));
+            if (answer.kind === 'fault')
+              assert.ok(FAULTS.includes(answer.fault) && answer.why !== '', 'says why');
+            if (answer.kind !== 'table') continue;
+            walkTables(answer.space, Number(iova & 0xffff_ffffn), Number(iova >> 32n), false);
+          }
+          // A table that is its own GCR3 table may have very many PASIDs: the beginning will do.
+          let left = 2000;
+          for (const device of directory.devices()) {
+            if (device) assert.equal(device.lookup.entries[0]?.role, 'context');
+            if (--left === 0) break;
+          }
+        },
+      ),
+      { numRuns: 60 },
     );
   });
 });
