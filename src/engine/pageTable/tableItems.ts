@@ -64,6 +64,8 @@ export function tableItems(space: AddressSpace, place: TablePlace): readonly Tab
   const level = levelOf(format, place.depth);
   const items: TableItem[] = [];
   const above = [...place.above, place.frame];
+  // Entries of the root from here on stand for the upper part of the address space: no neighbours of those before.
+  const upper = place.above.length === 0 ? Math.ceil(space.lowEnd / level.pagesPerEntry) : undefined;
   let words: Uint32Array | undefined;
   let readable = false;
   for (let index = 0; index <= level.indexMask; index++) {
@@ -77,7 +79,7 @@ export function tableItems(space: AddressSpace, place: TablePlace): readonly Tab
     const found = classify(format, level, lo, hi);
     if (found === LEAF) {
       const last = items.at(-1);
-      if (last?.kind === 'leaves' && last.end === index) {
+      if (last?.kind === 'leaves' && last.end === index && index !== upper) {
         items[items.length - 1] = { ...last, end: index + 1 };
       } else items.push({ kind: 'leaves', first: index, end: index + 1 });
     } else if (found === ABSENT) {

@@ -470,3 +470,19 @@ describe('pages that take several entries', () => {
     );
   });
 });
+
+describe('the tree of a root with an upper part', () => {
+  it('keeps leaves of the lower and of the upper part apart', () => {
+    const memory = new FrameMemory();
+    const [kind] = RISCV;
+    assert.ok(kind);
+    const space = kind.over(memory);
+    memory.frame(tableFrame(0));
+    for (let index = 254; index < 258; index++)
+      memory.set(tableFrame(0), index, (BigInt(index) << 28n) | 0xdfn);
+    assert.deepEqual(tableItems(space, rootPlace(space)), [
+      { kind: 'leaves', first: 254, end: 256 },
+      { kind: 'leaves', first: 256, end: 258 },
+    ]);
+  });
+});
