@@ -23,6 +23,7 @@ import { type Fault } from '../faults';
 import { anySet, readStructure } from '../structures';
 import { vtdFaultCode } from './faultCodes';
 import { translationOff, VTD_INTERRUPT_WINDOW, VTD_WORDS, vtdRegisters } from './registers';
+import { reservedFields } from './reservedFields';
 import { VtdSpaces } from './spaces';
 
 const PASS_THROUGH = 2n;
@@ -98,7 +99,8 @@ export class VtdLegacyDirectory implements DeviceDirectory {
       return refuse('root-entry-not-present', `The root entry of bus ${requester >> 8} is not present.`);
     }
     if (anySet(root.words, ROOT_RESERVED)) {
-      return refuse('root-entry-reserved', 'The root entry has reserved bits set.');
+      const fields = reservedFields(root.words, ROOT_RESERVED, ROOT_LAYOUT);
+      return refuse('root-entry-reserved', `The root entry has set what must be 0: ${fields}.`);
     }
     const table = frameNumber(Number(rootLo >> 12n));
     const context = this.#read('context', table, requester & 0xff, (words) => sayContext(words));
@@ -156,8 +158,10 @@ export class VtdLegacyDirectory implements DeviceDirectory {
     const [lo = 0n, hi = 0n] = words;
     const refuse = (fault: Fault, why: string): DirectoryAnswer => ({ kind: 'fault', fault, why });
     if (bits(lo, 0) === 0n) return refuse('context-entry-not-present', 'The context entry is not present.');
-    if (anySet(words, contextReserved(this.#values.get('CAP')))) {
-      return refuse('context-entry-reserved', 'The context entry has reserved bits set.');
+    const reserved = contextReserved(this.#values.get('CAP'));
+    if (anySet(words, reserved)) {
+      const fields = reservedFields(words, reserved, CONTEXT_LAYOUT);
+      return refuse('context-entry-reserved', `The context entry has set what must be 0: ${fields}.`);
     }
     const type = bits(lo, 3, 2);
     const ecap = this.#values.get('ECAP');

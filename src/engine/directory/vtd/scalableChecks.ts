@@ -4,7 +4,15 @@ import { type DirectoryAnswer } from '../deviceDirectory';
 import { type Fault } from '../faults';
 import { anySet } from '../structures';
 import { LEVELS_OF_WIDTH } from './legacyEntries';
-import { contextReserved, directoryEntries, PGTT, processReserved } from './scalableEntries';
+import { reservedFields } from './reservedFields';
+import {
+  contextReserved,
+  directoryEntries,
+  PASID_TABLE_LAYOUT,
+  PGTT,
+  processReserved,
+  SCALABLE_CONTEXT_LAYOUT,
+} from './scalableEntries';
 
 /** A refusal. */
 export type Refusal = Extract<DirectoryAnswer, { kind: 'fault' }>;
@@ -41,8 +49,9 @@ export function contextProblem(words: readonly bigint[], capabilities: Capabilit
   if (bits(control, 0) === 0n)
     return refusal('context-entry-not-present', 'The context entry is not present.');
   if (anySet(words, capabilities.contextReserved)) {
-    const hint = 'Fields of what ECAP does not support are reserved too.';
-    return refusal('context-entry-reserved', 'The context entry has reserved bits set.', hint);
+    const fields = reservedFields(words, capabilities.contextReserved, SCALABLE_CONTEXT_LAYOUT);
+    const why = `The context entry has set what must be 0: ${fields}.`;
+    return refusal('context-entry-reserved', why, 'Fields of what ECAP does not support are reserved, too.');
   }
   const invalid = (why: string) => refusal('context-entry-invalid', why);
   if (bits(control, 4) === 1n && bits(control, 2) === 0n) {
@@ -106,8 +115,10 @@ export function processProblem(
   const unsupported = typeProblem(type, ecap);
   if (unsupported !== undefined) return refusal('process-entry-invalid', unsupported);
   if (anySet(words, reserved)) {
-    const hint = 'Fields of what CAP and ECAP do not support are reserved too.';
-    return refusal('process-entry-reserved', 'The PASID-table entry has reserved bits set.', hint);
+    const fields = reservedFields(words, reserved, PASID_TABLE_LAYOUT);
+    const why = `The PASID-table entry has set what must be 0: ${fields}.`;
+    const hint = 'Fields of what CAP and ECAP do not support are reserved, too.';
+    return refusal('process-entry-reserved', why, hint);
   }
   const why =
     (type === PGTT.second || type === PGTT.nested ? widthProblem(control, cap) : undefined) ??

@@ -17,6 +17,7 @@ import { anySet, readStructure, type StructurePlace } from '../structures';
 import { vtdFaultCode } from './faultCodes';
 import { LEVELS_OF_WIDTH } from './legacyEntries';
 import { presentPasids, WorkLeft } from './pasids';
+import { reservedFields } from './reservedFields';
 import { translationOff, VTD_INTERRUPT_WINDOW, VTD_WORDS, vtdRegisters } from './registers';
 import {
   capabilitiesOf,
@@ -171,8 +172,10 @@ export class VtdScalableDirectory implements DeviceDirectory {
     const pointer = root.words[half] ?? 0n;
     const name = `The ${HALVES[half] ?? ''} half of the root entry of bus ${bus}`;
     if (bits(pointer, 0) === 0n) return refusal('root-entry-not-present', `${name} is not present.`);
-    if (anySet([pointer], [SCALABLE_ROOT_RESERVED[half] ?? 0n])) {
-      return refusal('root-entry-reserved', `${name} has reserved bits set.`);
+    const reserved = SCALABLE_ROOT_RESERVED.map((bitsOf, word) => (word === half ? bitsOf : 0n));
+    if (anySet(root.words, reserved)) {
+      const fields = reservedFields(root.words, reserved, SCALABLE_ROOT_LAYOUT);
+      return refusal('root-entry-reserved', `${name} has set what must be 0: ${fields}.`);
     }
     const table = frameAt(pointer);
     const context = this.#read({ role: 'context', table, index: requester & 0x7f, words: 4 });
@@ -207,7 +210,8 @@ export class VtdScalableDirectory implements DeviceDirectory {
     const name = `The PASID-directory entry of PASIDs ${index * 64} to ${index * 64 + 63}`;
     if (bits(pointer, 0) === 0n) return refusal('process-entry-not-present', `${name} is not present.`);
     if (anySet(found.words, PASID_DIRECTORY_RESERVED)) {
-      return refusal('process-entry-reserved', `${name} has reserved bits set.`);
+      const fields = reservedFields(found.words, PASID_DIRECTORY_RESERVED, PASID_DIRECTORY_LAYOUT);
+      return refusal('process-entry-reserved', `${name} has set what must be 0: ${fields}.`);
     }
     const table = frameAt(pointer);
     const process = this.#read({ role: 'process', table, index: used & 63, words: 8 });

@@ -201,6 +201,21 @@ describe('VT-d scalable mode', () => {
     }
   });
 
+  it('names the fields that are set and must be 0', () => {
+    const why = (answer: DirectoryAnswer) => (answer.kind === 'fault' ? answer.why : '');
+    const context = new Unit([P | at(DIRECTORY) | PASIDE | bit(8), 1n, bit(5)]);
+    const ecap = mask(63, 0) ^ bit(40);
+    assert.equal(
+      why(ask(context.open({ ECAP: ecap }))),
+      'The context entry has set what must be 0: PASIDE (bit 3), bits 8:7, bits 191:128.',
+    );
+    const process = new Unit().process(0, [...FIRST, 1n, 0n, bit(20), 1n, 1n]).open();
+    assert.equal(
+      why(ask(process)),
+      'The PASID-table entry has set what must be 0: bits 255:192, bits 383:336, bits 447:384, bits 511:448.',
+    );
+  });
+
   it('refuses fields of a context entry that contradict each other', () => {
     const invalid: readonly (readonly [string, readonly bigint[]])[] = [
       ['PRE without DTE', [bit(4), 0n]],
