@@ -185,6 +185,8 @@ function makeFormat(stage: ArmStage, granule: ArmGranule, form: ArmAddressForm):
     deniesAtLeaf: true,
     accessed: mask(10),
     dirty: { mask: DBM | BIT_7, value: stage === 1 ? DBM : DBM | BIT_7 },
+    // DBM is software's: where it is clear, bit 7 is permission.
+    dirtyMark: BIT_7,
     faultsUnaccessed: true,
     address: addressBitsOf(arm),
     largeRun: {

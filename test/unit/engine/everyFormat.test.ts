@@ -468,6 +468,16 @@ describe('pages that take several entries', () => {
       [{ page: 0, shift: 12, count: 8, frame: 0x400, marks: 1 }],
       'a run does not reach beyond a root of 8 entries',
     );
+    const writableWithoutDbm = (index: number): bigint => word(index) & ~0x80n;
+    const cleanWithDbm = (index: number): bigint => word(index) | 0x80n | (1n << 51n);
+    assert.deepEqual(
+      listed(
+        oneLevel(format),
+        repeat(16, (index) => (index === 5 ? cleanWithDbm(index) : writableWithoutDbm(index))),
+      ).length,
+      16,
+      'entries of which only some have DBM are not one page',
+    );
   });
 });
 
