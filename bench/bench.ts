@@ -3,6 +3,7 @@ import * as path from 'node:path';
 import { makeDomainImage, makeRequests } from './domainImage';
 import { figures, type Figure } from './figures';
 import { buildLimit, Limit, type Round } from './limit';
+import { SHAPES } from './shapes';
 import { listRound, makeTranslateRound, openSubject } from './ours';
 
 export interface BenchOptions {
@@ -11,6 +12,8 @@ export interface BenchOptions {
   readonly figures: boolean;
   readonly strict: boolean;
   readonly seed: number;
+  /** The name of one format. */
+  readonly only?: string;
 }
 
 interface Result {
@@ -33,7 +36,6 @@ export async function bench(options: BenchOptions, home: string, out: string): P
   const leafTables = options.quick ? 2048 : 32768;
   const requestCount = options.quick ? 200_000 : 1_000_000;
   const rounds = options.quick ? 9 : 11;
-  const image = makeDomainImage(out, leafTables, options.seed);
   const program = buildLimit(path.join(home, 'limit', 'limit.c'), out);
   if (program === undefined) {
     process.stderr.write(
@@ -42,30 +44,36 @@ export async function bench(options: BenchOptions, home: string, out: string): P
     );
     return 1;
   }
-  const subject = await openSubject(image);
+  const leaves = leafTables * 512;
   const requestFile = path.join(out, 'requests.bin');
-  const requests = makeRequests(requestFile, requestCount, image.leaves, options.seed);
+  const requests = makeRequests(requestFile, requestCount, leaves, options.seed);
 
   const results: Result[] = [];
-  const measure = async (name: string, ours: () => Round, limit: Limit): Promise<boolean> => {
-    const result = await compare(name, ours, limit, rounds);
-    limit.end();
-    if (!result) return false;
-    results.push(result);
-    process.stdout.write(options.json ? `${JSON.stringify(result)}\n` : '');
-    return true;
-  };
-  const agreed =
-    (await measure('list', () => listRound(subject), new Limit(program, image, ['list']))) &&
-    (await measure(
-      'translate',
-      makeTranslateRound(subject, requests),
-      new Limit(program, image, ['translate', requestFile]),
-    ));
-  subject.memory.close();
-  if (!options.json && results.length > 0) print(results, image.leaves, requestCount, rounds);
-  if (options.figures)
+  let agreed = true;
+  for (const shape of SHAPES.filter(({ name }) => options.only === undefined || name === options.only)) {
+    const image = makeDomainImage(out, shape, leafTables, options.seed);
+    const subject = await openSubject(image);
+    const measure = async (what: string, ours: () => Round, limit: Limit): Promise<void> => {
+      const result = await compare(`${shape.name} ${what}`, ours, limit, rounds);
+      limit.end();
+      if (!result) {
+        agreed = false;
+        return;
+      }
+      results.push(result);
+      process.stdout.write(options.json ? `${JSON.stringify(result)}\n` : '');
+    };
+    await measure('list', () => listRound(subject), new Limit(program, image, ['list']));
+    const limit = new Limit(program, image, ['translate', requestFile]);
+    await measure('translate', makeTranslateRound(subject, requests), limit);
+    subject.memory.close();
+  }
+  if (!options.json && results.length > 0) print(results, leaves, requestCount, rounds);
+  const [first] = SHAPES;
+  if (options.figures && first) {
+    const image = makeDomainImage(out, first, leafTables, options.seed);
     showFigures(await figures(image, path.join(__dirname, 'engineWorker.js')), options.json);
+  }
   const missed = results.filter(({ ratio, goal }) => ratio > goal);
   for (const { bench: name, ratio, goal } of missed) {
     process.stderr.write(`${name}: goal missed, ${ratio} times the limit instead of at most ${goal}.\n`);
@@ -120,9 +128,9 @@ function print(results: readonly Result[], leaves: number, requests: number, rou
     `${leaves.toLocaleString('en')} leaves of 4K, ${requests.toLocaleString('en')} requests; ${processor}, Node ${process.versions.node}`,
     `CPU time, medians of ${rounds} rounds; list: ns per leaf, translate: ns per request`,
     '',
-    ['bench', 'ours', 'C limit', 'ratio', 'goal'].map((title) => title.padStart(10)).join(''),
+    ['bench', 'ours', 'C limit', 'ratio', 'goal'].map((title) => title.padStart(18)).join(''),
     ...results.map(({ bench: name, ours, limit, ratio, goal }) =>
-      [name, ours, limit, ratio, `<= ${goal}`].map((cell) => String(cell).padStart(10)).join(''),
+      [name, ours, limit, ratio, `<= ${goal}`].map((cell) => String(cell).padStart(18)).join(''),
     ),
   ];
   process.stdout.write(`${lines.join('\n')}\n`);

@@ -35,8 +35,9 @@ export class Limit {
   readonly #lines: AsyncIterator<string, undefined>;
 
   constructor(program: string, image: DomainImage, work: readonly ['list'] | readonly ['translate', string]) {
-    const { imagePath, base, root, levels } = image;
-    this.#child = spawn(program, [imagePath, base.toString(), root.toString(), levels.toString(), ...work]);
+    const { imagePath, base, root, below, levels, shape } = image;
+    const numbers = [root, below, levels].map(String);
+    this.#child = spawn(program, [imagePath, base.toString(), shape.name, ...numbers, ...work]);
     this.#child.stderr.pipe(process.stderr);
     const lines: AsyncIterable<string, undefined> = readline.createInterface({ input: this.#child.stdout });
     this.#lines = lines[Symbol.asyncIterator]();

@@ -1,10 +1,14 @@
-import { FAULTS, type Fault, type AddressSpace } from '../src/engine/directory/deviceDirectory';
+import { FAULTS, type Fault } from '../src/engine/directory/faults';
 import { openDirectory } from '../src/engine/directory/index';
-import { type PhysicalMemory } from '../src/engine/memory/physicalMemory';
-import { LeafTables } from '../src/engine/pageTable/leafTables';
+import { ALL_PAGES, type AddressSpace } from '../src/engine/pageTable/addressSpace';
 import { listRuns, type ListOptions, type RunList } from '../src/engine/pageTable/list';
 import { RunColumns } from '../src/engine/pageTable/runColumns';
-import { makeBatch, translateBatch, type TranslationBatch } from '../src/engine/pageTable/translate';
+import {
+  BatchTables,
+  makeBatch,
+  translateBatch,
+  type TranslationBatch,
+} from '../src/engine/pageTable/translate';
 import { requesterId } from '../src/engine/values';
 import { openImage } from '../src/image/openImage';
 import { type MemoryImage } from '../src/image/memoryImage';
@@ -23,7 +27,7 @@ export interface Subject {
   readonly space: AddressSpace;
 }
 
-/** Opens the image by its path, as the command line does, and finds the domain through root and context table. */
+/** Opens the image by its path, as the command line does; with VT-d finds the domain through root and context table. */
 export async function openSubject(image: DomainImage): Promise<Subject> {
   const length = fs.statSync(image.imagePath).size;
   const opened = await openImage(
@@ -32,6 +36,9 @@ export async function openSubject(image: DomainImage): Promise<Subject> {
   );
   if (!opened.ok) throw new Error(opened.failure.message);
   const { memory } = opened.value;
+  const { shape, root, below } = image;
+  if (shape.name !== 'vtd')
+    return { memory, space: shape.space(memory, Number(root / 4096n), Number(below / 4096n)) };
   const directory = openDirectory('vt-d', memory, new Map([['RTADDR', image.rootTable]]));
   if (!directory.ok) throw new Error(directory.failure.message);
   const { answer } = directory.value.lookup(requesterId(image.requester), null);
@@ -48,15 +55,14 @@ function timed(work: () => Omit<Round, 'cpuNanoseconds'>): Round {
 }
 
 /** Lists the whole domain in pages, with a checksum over every run. */
-export const listRound = ({ memory, space }: Subject): Round =>
+export const listRound = ({ space }: Subject): Round =>
   timed(() => {
-    const endPage = 2 ** (space.inputBits - 12);
     const columns = new RunColumns(PAGE_RUNS);
     let checksum = 0;
     let count = 0;
     let runs = 0;
     for (let startPage: number | undefined = 0; startPage !== undefined;) {
-      const list = finish(memory, space, { startPage, endPage, limit: PAGE_RUNS, columns });
+      const list = finish(space, { startPage, endPage: ALL_PAGES, limit: PAGE_RUNS, columns });
       if (list.unreadableTables + list.cycles > 0) throw new Error('The list left something out.');
       for (let row = 0; row < list.runs.length; row++) {
         checksum = (checksum + Math.imul(foldRun(list.runs, row), 2 * runs++ + 1)) | 0;
@@ -67,8 +73,8 @@ export const listRound = ({ memory, space }: Subject): Round =>
     return { checksum: checksum >>> 0, count };
   });
 
-function finish(memory: PhysicalMemory, space: AddressSpace, options: ListOptions): RunList {
-  const work = listRuns(memory, space, options);
+function finish(space: AddressSpace, options: ListOptions): RunList {
+  const work = listRuns(space, options);
   for (;;) {
     const step = work.next();
     if (step.done === true) return step.value;
@@ -81,7 +87,11 @@ function foldRun(runs: RunColumns, row: number): number {
   const page = runs.page[row] ?? 0;
   const frame = runs.frame[row] ?? 0;
   const address = runs.entryAddress[row] ?? 0;
-  const bits = ((runs.level[row] ?? 0) << 8) | (runs.permission[row] ?? 0);
+  const bits =
+    ((runs.depth[row] ?? 0) << 16) |
+    ((runs.pageShift[row] ?? 0) << 8) |
+    ((runs.marks[row] ?? 0) << 4) |
+    (runs.permission[row] ?? 0);
   return (
     Math.imul(page, 0x9e3779b1) ^
     Math.imul(page * HIGH, 0x85ebca6b) ^
@@ -105,10 +115,13 @@ const OUTCOMES = [
   'write-denied',
   'table-unreadable',
   'interrupt-output',
+  'level-skip',
+  'access-flag',
+  'dirty-flag',
 ] as const satisfies readonly Fault[];
 
 /** Translates all requests in steps, with a checksum over every answer. */
-export function makeTranslateRound({ memory, space }: Subject, requests: Requests): () => Round {
+export function makeTranslateRound({ space }: Subject, requests: Requests): () => Round {
   const batch = makeBatch(requests.count);
   batch.addressLo.set(requests.addressLo);
   batch.addressHi.set(requests.addressHi);
@@ -117,10 +130,10 @@ export function makeTranslateRound({ memory, space }: Subject, requests: Request
   OUTCOMES.forEach((fault, index) => (outcomes[1 + FAULTS.indexOf(fault)] = 1 + index));
   return () =>
     timed(() => {
-      const tables = new LeafTables(memory, space.format, batch.count);
+      const tables = new BatchTables(space, batch.count);
       for (let row = 0; row < batch.count; row += STEP_REQUESTS) {
         const end = Math.min(batch.count, row + STEP_REQUESTS);
-        translateBatch(memory, space, batch, row, end, tables);
+        translateBatch(space, batch, row, end, tables);
       }
       return { checksum: foldBatch(batch, outcomes), count: batch.count };
     });
@@ -130,14 +143,14 @@ function foldBatch(batch: TranslationBatch, outcomes: Uint8Array): number {
   let checksum = 0;
   for (let row = 0; row < batch.count; row++) {
     const status = batch.status[row] ?? 0;
-    let folded = Math.imul(((outcomes[status] ?? 0) << 8) | (batch.level[row] ?? 0), 0xd8163841);
+    let folded = Math.imul(((outcomes[status] ?? 0) << 8) | (batch.depth[row] ?? 0), 0xd8163841);
     if (status === 0) {
       folded ^=
         Math.imul(batch.paddrLo[row] ?? 0, 0x9e3779b1) ^
         Math.imul(batch.paddrHi[row] ?? 0, 0x85ebca6b) ^
         Math.imul(batch.entryLo[row] ?? 0, 0xc2b2ae35) ^
         Math.imul(batch.entryHi[row] ?? 0, 0x27d4eb2f) ^
-        Math.imul(batch.permission[row] ?? 0, 0x165667b1);
+        Math.imul(((batch.pageShift[row] ?? 0) << 8) | (batch.permission[row] ?? 0), 0x165667b1);
     }
     checksum = (checksum + Math.imul(folded, 2 * row + 1)) | 0;
   }

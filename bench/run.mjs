@@ -1,4 +1,4 @@
-// npm run bench -- [--quick] [--json] [--figures] [--strict] [--seed N]: our figures against our own C limit, in one run.
+// npm run bench -- [--quick] [--json] [--figures] [--strict] [--only FORMAT] [--seed N]: our figures against our own C limit, in one run.
 // Nothing here is a test: a test never asserts a time.
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -8,15 +8,17 @@ import { promisify } from 'node:util';
 const HOME = import.meta.dirname;
 const OUT = path.join(HOME, '..', 'out', 'bench');
 
-const USAGE = `npm run bench -- [--quick] [--json] [--figures] [--strict] [--seed N]
+const USAGE = `npm run bench -- [--quick] [--json] [--figures] [--strict] [--only FORMAT] [--seed N]
 
   --quick    1 M leaves and fewer rounds instead of 16 M leaves
   --json     one JSON object a line: {"bench", "ratio", "goal", "ours", "limit", "unit"}
   --figures  also times that are compared with nothing: opening, first answers of the tree and the list
   --strict   exit code 1 when a goal is missed, not only when results differ
+  --only F   one format: vtd, x86, amd, arm, riscv or nested
   --seed N   another domain and other requests
 `;
 
+const FORMATS = ['vtd', 'x86', 'amd', 'arm', 'riscv', 'nested'];
 const SWITCHES = ['--quick', '--json', '--figures', '--strict'];
 
 function parse(words) {
@@ -24,6 +26,7 @@ function parse(words) {
   for (let at = 0; at < words.length; at++) {
     const word = words[at];
     if (SWITCHES.includes(word)) options[word.slice(2)] = true;
+    else if (word === '--only' && FORMATS.includes(words[at + 1])) options.only = words[++at];
     else if (word === '--seed' && /^[0-9]{1,9}$/.test(words[at + 1] ?? ''))
       options.seed = Number(words[++at]);
     else return undefined;
