@@ -142,10 +142,10 @@ describe('SMMUv3 guests', function () {
 function registersOf({ registers }: SmmuManifest): Map<string, bigint> {
   const half = (offset: number) => BigInt(registers[`0x${offset.toString(16)}`] ?? 0);
   return new Map(
-    REGISTERS.smmuv3.map(({ name, offset, bits }) => [
-      name,
-      half(offset) | (bits === 64 ? half(offset + 4) << 32n : 0n),
-    ]),
+    REGISTERS.smmuv3.map(({ name, offset, bits }) => {
+      assert.ok(offset !== null);
+      return [name, half(offset) | (bits === 64 ? half(offset + 4) << 32n : 0n)];
+    }),
   );
 }
 
