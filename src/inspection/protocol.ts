@@ -12,10 +12,19 @@ import { type ImageFile } from '../image/openImage';
 import { type ImageProblem } from '../image/problems';
 import { type CancelSignal, type Progress } from '../image/task';
 import { type DomainKey, type EntryRef, type Permission, type Run } from './mapping';
+import {
+  type AliasesParams,
+  type AliasPage,
+  type CompareParams,
+  type DifferencePage,
+  type FindParams,
+  type FoundPage,
+} from './questions';
 
 export type { Failure, Result } from '../engine/result';
 export { failure, success } from '../engine/result';
 export type { DomainKey, EntryRef, EntryRole, Permission, Run } from './mapping';
+export type * from './questions';
 export { MAPPING_COLUMNS, domainKeyOf, domainTag, mappingRow, sameDomain } from './mapping';
 export { RequestError } from './requestError';
 /** `fault` of a refused request; docs/faults.md says each in full with its code in the specification. */
@@ -177,6 +186,8 @@ export interface DomainRow extends DomainKey {
   readonly addressBits: number;
   /** What its id is called: `DID`, `ASID`, `VMID`. */
   readonly tag: string;
+  /** Takes the addresses of the upper half, beside another domain that takes the lower ones. Arm TTBR1. */
+  readonly upper?: true;
   readonly requesters: readonly number[];
 }
 
@@ -249,8 +260,9 @@ export interface WalkStep {
   readonly problems: readonly EntryProblem[];
   /** Effective permission after this step. */
   readonly perm: Permission;
-  /** Of a page-table entry: whose tables it is in. */
+  /** Of a page-table entry: whose tables it is in, and the address that these translate: guest physical in a stage 2 below. */
   readonly stage?: 1 | 2;
+  readonly input?: bigint;
   /** The stage-2 walk that found this entry, when its address is a guest physical one. */
   readonly under?: readonly WalkStep[];
 }
@@ -278,6 +290,9 @@ export interface DomainStatistics {
     readonly level: number;
     readonly pageSize: bigint;
     readonly leaves: bigint;
+    /** Bytes of those that are marked: an upper bound of what a device read or wrote, as a page is marked whole. */
+    readonly accessedBytes: bigint;
+    readonly dirtyBytes: bigint;
   }[];
   readonly leavesByPermission: readonly { readonly perm: Permission; readonly leaves: bigint }[];
   readonly accessed: bigint;
@@ -348,6 +363,12 @@ export interface Requests {
   };
   list: { params: ListParams; result: RunPage };
   statistics: { params: { inspection: InspectionId; domain: DomainKey }; result: DomainStatistics };
+  /** Every way to a range of physical memory, over all domains of all IOMMUs. */
+  find: { params: FindParams; result: FoundPage };
+  /** Physical memory that is mapped more than once, by kind, then by address. */
+  aliases: { params: AliasesParams; result: AliasPage };
+  /** What differs between two open sources: IOMMUs, devices, domains, then the runs of each domain. */
+  compare: { params: CompareParams; result: DifferencePage };
   checkFilter: { params: { where: string }; result: readonly TextProblem[] };
   completeFilter: { params: { where: string; offset: number }; result: readonly Completion[] };
   /** Problems of a description text, with exact ranges; does not open the image. */

@@ -1,8 +1,11 @@
 import { checkDescription } from '../image/description/index';
 import { type ImagePlatform } from '../image/platform';
 import { checkLimit, parseCursor } from './answers/addresses';
+import { aliasPage } from './answers/aliases';
+import { comparePage } from './answers/compare';
 import { entryDetails } from './answers/entry';
 import { checkFilter, completions } from './answers/filters';
+import { findPage } from './answers/find';
 import { listPage } from './answers/list';
 import { statisticsOf } from './answers/statistics';
 import { translateAll } from './answers/translate';
@@ -63,6 +66,9 @@ export class InspectionServer {
       translate: ({ inspection, iommu, requests }) => translateAll(at(inspection), requests, iommu),
       list: (params) => listPage(at(params.inspection), params),
       statistics: ({ inspection, domain }) => statisticsOf(at(inspection), domain),
+      find: (params) => findPage(at(params.inspection), params),
+      aliases: (params, context) => aliasPage(at(params.inspection), params, context, this.#platform),
+      compare: (params) => comparePage(at(params.inspection), at(params.other), params),
       checkFilter: ({ where }) => checkFilter(where),
       completeFilter: ({ where, offset }) => completions(where, offset),
       checkDescription: ({ text }) => checkDescription(text),
@@ -86,7 +92,7 @@ export class InspectionServer {
   async #answer(id: number, method: Method, params: unknown): Promise<void> {
     const { post } = this.#platform;
     const cancellation = new Cancellation();
-    this.#running.set(id, { cancellation, inspection: inspectionOf(method, params) });
+    this.#running.set(id, { cancellation, inspections: inspectionsOf(method, params) });
     try {
       const context: CallContext = {
         signal: cancellation,
@@ -143,24 +149,27 @@ export class InspectionServer {
 
   /** Closes a source, and first cancels what is still being read from it: half an answer must not pass for a whole one. */
   #end(id: string, except?: CancelSignal): void {
-    for (const { cancellation, inspection } of this.#running.values()) {
-      if (inspection === id && cancellation !== except) cancellation.cancel();
+    for (const { cancellation, inspections } of this.#running.values()) {
+      if (inspections.includes(id) && cancellation !== except) cancellation.cancel();
     }
     this.#inspections.get(id)?.close();
     this.#inspections.delete(id);
   }
 }
 
-/** A request that is being answered, and the source it is about. */
+/** A request that is being answered, and the sources it is about. */
 interface Running {
   readonly cancellation: Cancellation;
-  readonly inspection: string | undefined;
+  readonly inspections: readonly string[];
 }
 
-function inspectionOf(method: Method, params: unknown): string | undefined {
-  if (method === 'close' || typeof params !== 'object' || params === null || !('inspection' in params))
-    return undefined;
-  return typeof params.inspection === 'string' ? params.inspection : undefined;
+function inspectionsOf(method: Method, params: unknown): readonly string[] {
+  if (method === 'close' || typeof params !== 'object' || params === null) return [];
+  const ids = [
+    'inspection' in params ? params.inspection : undefined,
+    'other' in params ? params.other : undefined,
+  ];
+  return ids.filter((id) => typeof id === 'string');
 }
 
 type DeviceTable = Parameters<typeof deviceRow>[2];

@@ -12,11 +12,12 @@ const LEAST_SHIFT = 12;
 const SHIFTS = 52;
 const MAX_DEPTH = 6;
 const PERMISSIONS = 4;
-/** Counts of pages by depth, page size and permission, kept sparsely; then the four below. */
-const ACCESSED = MAX_DEPTH * SHIFTS * PERMISSIONS;
-const DIRTY = ACCESSED + 1;
-const PROBLEMS = ACCESSED + 2;
-const UNREADABLE = ACCESSED + 3;
+const SIZES = MAX_DEPTH * SHIFTS;
+/** Counts of pages by depth, page size and permission, kept sparsely; then of marked pages by depth and page size; then two. */
+const ACCESSED = SIZES * PERMISSIONS;
+const DIRTY = ACCESSED + SIZES;
+const PROBLEMS = DIRTY + SIZES;
+const UNREADABLE = PROBLEMS + 1;
 
 /** Tables whose counts are kept, so that tables that share tables cost no more than their frames. */
 const MAX_KEPT = 200_000;
@@ -38,9 +39,19 @@ export interface LeafCount {
   readonly leaves: number;
 }
 
+/** Marked pages of one size. */
+export interface MarkCount {
+  readonly depth: number;
+  readonly pageShift: number;
+  readonly accessed: number;
+  readonly dirty: number;
+}
+
 export interface SpaceStatistics {
   /** A page of several entries counts once. */
   readonly leaves: readonly LeafCount[];
+  /** Of the page sizes that have marked pages. */
+  readonly marks: readonly MarkCount[];
   /** Distinct tables by depth; a table reached twice counts once. */
   readonly tables: ReadonlyMap<number, number>;
   /** 4 KiB pages mapped; pages of shared tables count as often as they are mapped. */
@@ -185,13 +196,15 @@ class Counter {
   #flush(counts: Counts): void {
     if (this.#like === 0) return;
     add(counts, this.#row, this.#like);
-    if ((this.#marks & ACCESSED_MARK) !== 0) add(counts, ACCESSED, this.#like);
-    if ((this.#marks & DIRTY_MARK) !== 0) add(counts, DIRTY, this.#like);
+    const size = Math.floor(this.#row / PERMISSIONS);
+    if ((this.#marks & ACCESSED_MARK) !== 0) add(counts, ACCESSED + size, this.#like);
+    if ((this.#marks & DIRTY_MARK) !== 0) add(counts, DIRTY + size, this.#like);
     this.#like = 0;
   }
 
   summary(counts: Counts): SpaceStatistics {
     const leaves: LeafCount[] = [];
+    const marks = marksIn(counts);
     let mappedPages = 0;
     for (const [row, count] of [...counts].sort(([a], [b]) => a - b)) {
       if (row >= ACCESSED) continue;
@@ -207,15 +220,32 @@ class Counter {
     }
     return {
       leaves,
+      marks,
       tables: this.#tables,
       mappedPages,
-      accessed: counts.get(ACCESSED) ?? 0,
-      dirty: counts.get(DIRTY) ?? 0,
+      accessed: marks.reduce((sum, { accessed }) => sum + accessed, 0),
+      dirty: marks.reduce((sum, { dirty }) => sum + dirty, 0),
       problems: counts.get(PROBLEMS) ?? 0,
       unreadableTables: counts.get(UNREADABLE) ?? 0,
       complete: this.#left > 0,
     };
   }
+}
+
+function marksIn(counts: Counts): MarkCount[] {
+  const marks: MarkCount[] = [];
+  for (let size = 0; size < SIZES; size++) {
+    const accessed = counts.get(ACCESSED + size) ?? 0;
+    const dirty = counts.get(DIRTY + size) ?? 0;
+    if (accessed + dirty === 0) continue;
+    marks.push({
+      depth: Math.floor(size / SHIFTS) + 1,
+      pageShift: LEAST_SHIFT + (size % SHIFTS),
+      accessed,
+      dirty,
+    });
+  }
+  return marks;
 }
 
 function add(counts: Counts, row: number, value: number): void {

@@ -22,6 +22,16 @@ export function* statisticsOf(inspection: Inspection, domain: DomainKey): Work<D
     permissions.set(text, (permissions.get(text) ?? 0) + leaves);
     total += leaves;
   }
+  const markedBytes = (level: number, pageSize: bigint) => {
+    const found = counted.marks.find(
+      ({ depth, pageShift }) =>
+        levelOf(format, depth).rule.level === level && 1n << BigInt(pageShift) === pageSize,
+    );
+    return {
+      accessedBytes: BigInt(found?.accessed ?? 0) * pageSize,
+      dirtyBytes: BigInt(found?.dirty ?? 0) * pageSize,
+    };
+  };
   return {
     domain,
     mappedBytes: bytesOf(counted.mappedPages),
@@ -33,6 +43,7 @@ export function* statisticsOf(inspection: Inspection, domain: DomainKey): Work<D
       level,
       pageSize,
       leaves: BigInt(leaves),
+      ...markedBytes(level, pageSize),
     })),
     leavesByPermission: [...permissions].map(([perm, leaves]) => ({ perm, leaves: BigInt(leaves) })),
     accessed: BigInt(counted.accessed),
