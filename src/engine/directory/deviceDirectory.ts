@@ -108,6 +108,8 @@ export interface DeviceDirectory {
   devices(): Generator<DirectoryDevice | undefined>;
   /** Layouts of the words of a structure entry, lowest word first. */
   layouts(role: StructureRole): readonly (readonly BitField[])[];
+  /** Bits that must be 0 in each word of a present entry, where registers reserve more than the layout does. */
+  reserved?(role: StructureRole): readonly bigint[];
   /** Name and section of a structure entry. */
   titleOf(role: StructureRole): { readonly title: string; readonly section: string };
   /** What an index of such an entry within a 4 KiB frame means: `bus 0x3`; undefined where a frame does not tell. */

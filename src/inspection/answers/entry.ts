@@ -1,4 +1,4 @@
-import { bits, decodeFields, type BitField } from '../../engine/bits/bitFields';
+import { bits, decodeFields, reservedMask, type BitField } from '../../engine/bits/bitFields';
 import { depthOf, levelOf } from '../../engine/formats/compile';
 import { type PhysicalMemory } from '../../engine/memory/physicalMemory';
 import { readWord } from '../../engine/memory/words';
@@ -97,21 +97,24 @@ export function structureProblems(
   words: readonly bigint[],
 ): EntryProblem[] {
   if (bits(words[0] ?? 0n, 0) === 0n) return [];
-  return directory
-    .layouts(role)
-    .flatMap((layout, word) =>
-      layout
-        .filter((field) => field.kind === 'reserved' && bits(words[word] ?? 0n, field.high, field.low) !== 0n)
-        .map((field) => reservedField(field, word, words[word] ?? 0n)),
-    );
+  const layouts = directory.layouts(role);
+  const masks = directory.reserved?.(role) ?? layouts.map(reservedMask);
+  return layouts.flatMap((layout, word) => {
+    const wrong = (words[word] ?? 0n) & (masks[word] ?? 0n);
+    return layout
+      .filter(({ high, low }) => bits(wrong, high, low) !== 0n)
+      .map((field) => reservedField(field, word, wrong));
+  });
 }
 
-function reservedField(field: BitField, word: number, value: bigint): EntryProblem {
-  const { high, low } = field;
+function reservedField({ name, kind, high, low }: BitField, word: number, value: bigint): EntryProblem {
   const where = high === low ? `bit ${high}` : `bits ${high}:${low}`;
+  const held = hex(bits(value, high, low));
+  const reserved = `Reserved ${where} of word ${word} hold ${held}, and must be 0.`;
+  const unsupported = `${name} (${where} of word ${word}) holds ${held}, and the capability registers say that it is not supported.`;
   return {
-    code: 'entry/reserved-bits',
-    message: `Reserved ${where} of word ${word} hold ${hex(bits(value, high, low))}, and must be 0.`,
+    code: kind === 'reserved' ? 'entry/reserved-bits' : 'entry/not-supported',
+    message: kind === 'reserved' ? reserved : unsupported,
     hint: 'Hardware blocks the requests of this device.',
     severity: 'error',
     word,

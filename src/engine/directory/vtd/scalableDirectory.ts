@@ -82,6 +82,16 @@ export class VtdScalableDirectory implements DeviceDirectory {
     return LAYOUTS[role];
   }
 
+  reserved(role: StructureRole): readonly bigint[] {
+    const { contextReserved, processReserved } = this.#capabilities;
+    return {
+      root: SCALABLE_ROOT_RESERVED,
+      context: contextReserved,
+      'process-directory': PASID_DIRECTORY_RESERVED,
+      process: processReserved,
+    }[role];
+  }
+
   titleOf(role: StructureRole) {
     return TITLES[role];
   }
