@@ -258,8 +258,13 @@ function takeEntry(
   if (found === MALFORMED) return statusOf(malformedFault(level, space, lo));
   const permission = above & entryPermission(format, found, lo, hi);
   if (found === LEAF) {
-    if (format.outputEnd !== Infinity && leafFrame(format, level, lo, hi) >= format.outputEnd)
+    // Bits of a large leaf's address below its size do not count; most addresses are small with them, too.
+    if (
+      entryFrame(format, lo, hi) >= format.outputEnd &&
+      leafFrame(format, level, lo, hi) >= format.outputEnd
+    ) {
       return ADDRESS_SIZE;
+    }
     if (format.needsAccessed || format.needsDirty) {
       const fault = leafFault(space, lo, hi, permission, needed === WRITE);
       if (fault) return statusOf(fault);
@@ -272,13 +277,13 @@ function takeEntry(
   let { shift } = level;
   let baseLo = lo & 0xfffff000;
   let baseHi = hi & format.addressHi;
-  if (!format.plainAddress || format.runKind !== 'none') {
+  if (format.plainAddress && (format.runKind === 'none' || format.runKind === 'own-address')) {
+    batch.pageShift[row] = pageShift(format, level, lo, hi);
+  } else {
     const frame = leafFrame(format, level, lo, hi);
     ({ lo: baseLo, hi: baseHi } = frameHalves(frame));
     batch.pageShift[row] = pageShift(format, level, lo, hi);
     shift = offsetShift(format, level, lo, hi);
-  } else {
-    batch.pageShift[row] = shift;
   }
   // Shifts, not powers: a power in this loop costs as much as all the rest.
   const belowLo = shift >= 32 ? -1 : (1 << shift) - 1;
