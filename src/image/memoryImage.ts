@@ -23,6 +23,8 @@ export interface MemoryImageParts {
   readonly bytesHeld?: number;
   /** Why the format does not give the bytes at an address inside the memory it describes; undefined when it does not know. */
   readonly explain?: (address: number) => string | undefined;
+  /** For a source that says only some words: whether it says word `index` of the table at `frame`. */
+  readonly knows?: (frame: FrameNumber, index: number) => boolean;
 }
 
 /**
@@ -44,6 +46,8 @@ export class MemoryImage implements PhysicalMemory {
   private readonly explain: (address: number) => string | undefined;
   /** Bytes of physical memory held, zeros that the file only describes included. */
   readonly bytesHeld: number;
+  /** Absent for a source that says every word it holds: then nobody need ask. */
+  readonly knows?: (frame: FrameNumber, index: number) => boolean;
   private readonly cache: FrameCache;
   /** Frame number of each view, -1 for none. */
   private readonly viewed = new Float64Array(VIEWS).fill(-1);
@@ -60,6 +64,7 @@ export class MemoryImage implements PhysicalMemory {
     this.missing = parts.missing ?? [];
     this.bytesHeld = parts.bytesHeld ?? parts.map.bytesHeld;
     this.explain = parts.explain ?? (() => undefined);
+    if (parts.knows) this.knows = parts.knows;
     this.cache = new FrameCache(parts.cacheBytes ?? CACHE_BYTES, (start, target) => this.read(start, target));
   }
 

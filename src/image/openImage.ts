@@ -5,7 +5,8 @@ import { type MemoryImage } from './memoryImage';
 import { type ImagePlatform } from './platform';
 import { type ImageProblem } from './problems';
 import { chooseReader, HEAD_BYTES } from './readers/index';
-import { type DescribedSegment, type ReadImage } from './readers/reader';
+import { type DescribedSegment, type DumpedIommu, type ReadImage } from './readers/reader';
+export { type DumpedIommu } from './readers/reader';
 import { type CancelSignal, type Progress, type Task } from './task';
 
 /** Bytes of a file: a path to read by ranges, or the bytes themselves. */
@@ -29,6 +30,8 @@ export interface OpenedImage {
   /** For people: `ELF64 core, gzip`. */
   readonly format: string;
   readonly problems: readonly ImageProblem[];
+  /** Present when the file says itself which IOMMUs there are. */
+  readonly iommus?: readonly DumpedIommu[];
 }
 
 /**
@@ -52,11 +55,12 @@ export async function openImage(file: ImageFile, options: OpenImageOptions): Pro
     source.close();
     return result;
   }
-  const { memory, problems } = result.value;
+  const { memory, problems, iommus } = result.value;
   return success({
     memory,
     format: packed ? `${memory.format}, gzip` : memory.format,
     problems: problem ? [problem, ...problems] : problems,
+    ...(iommus && { iommus }),
   });
 }
 
@@ -103,10 +107,12 @@ function readHead(source: ByteSource): Uint8Array {
 
 /** What a file is, without reading it all. */
 export interface RecognisedImage {
-  /** `elf-core`, `kdump`, `flattened`, `raw`, and `gzip of` each of them. */
+  /** `elf-core`, `kdump`, `flattened`, `text-dump`, `raw`, and `gzip of` each of them. */
   readonly format: string;
   /** True when a description has to say where the bytes stood in physical memory. */
   readonly needsSegments: boolean;
+  /** True when it opens without a description. */
+  readonly describesItself: boolean;
 }
 
 /** Recognises a file by its first bytes. */
@@ -123,8 +129,8 @@ export async function recogniseImage(
     const head = packed ? await platform.inflateHead(source, HEAD_BYTES) : first;
     const reader = chooseReader(head, source.name, false);
     if (!reader.ok) return reader;
-    const { id, needsSegments } = reader.value;
-    return success({ format: packed ? `gzip of ${id}` : id, needsSegments });
+    const { id, needsSegments, describesItself = false } = reader.value;
+    return success({ format: packed ? `gzip of ${id}` : id, needsSegments, describesItself });
   } finally {
     source.close();
   }

@@ -1,9 +1,11 @@
 import { decodeFields } from '../engine/bits/bitFields';
 import { type DeviceDirectory, type VendorWords } from '../engine/directory/deviceDirectory';
 import { openDirectory } from '../engine/directory/index';
-import { parseDescription, type DescribedIommu } from '../image/description/index';
+import { openListed } from '../engine/directory/listed/index';
+import { type Result } from '../engine/result';
+import { parseDescription, type DescribedIommu, type ImageDescription } from '../image/description/index';
 import { type MemoryImage } from '../image/memoryImage';
-import { openImage, recogniseImage } from '../image/openImage';
+import { openImage, recogniseImage, type DumpedIommu } from '../image/openImage';
 import { type ImagePlatform } from '../image/platform';
 import { firmwareOf } from './firmware';
 import { Inspection, type OpenIommu } from './inspection';
@@ -25,14 +27,22 @@ export async function openInspection(
   context: CallContext,
   scheduling: Scheduling,
 ): Promise<Inspection> {
-  const described = parseDescription(params.description);
-  if (!described.ok) throw new RequestError(described.failure);
-  const { segments, iommus } = described.value;
+  const { segments, iommus: described } = describedBy(params.description);
   const opened = await openImage(params.image, { ...context, platform, ...(segments ? { segments } : {}) });
   if (!opened.ok) throw new RequestError(opened.failure);
-  const { memory, format, problems } = opened.value;
-  const firmware = await runInSlices(firmwareOf(memory, iommus.length > 1), context, scheduling);
-  const openIommus = iommus.map((iommu) => openIommu(memory, iommu));
+  const { memory, format, problems, iommus: dumped } = opened.value;
+  if (!described && !dumped) {
+    memory.close();
+    return refuse(
+      'image/no-description',
+      `${memory.name} has no description, and does not say itself which IOMMUs there are.`,
+      'Write a description beside it: NAME.iopte.json.',
+    );
+  }
+  const openIommus = described
+    ? described.map((iommu) => openIommu(memory, iommu))
+    : openDumped(memory, dumped ?? []);
+  const firmware = await runInSlices(firmwareOf(memory, openIommus.length > 1), context, scheduling);
   return new Inspection(
     {
       inspection: params.inspection,
@@ -52,6 +62,23 @@ export async function openInspection(
   );
 }
 
+/** What a description's text says; without a text nothing. */
+function describedBy(text: string): Partial<Pick<ImageDescription, 'segments' | 'iommus'>> {
+  if (text === '') return {};
+  const described = parseDescription(text);
+  if (!described.ok) throw new RequestError(described.failure);
+  return described.value;
+}
+
+/** IOMMUs that the image itself tells of. Where it is one only, every device is its own. */
+function openDumped(memory: MemoryImage, dumped: readonly DumpedIommu[]): OpenIommu[] {
+  return dumped.map(({ described, listed }) => {
+    const { requesters, ...all } = described;
+    const own = dumped.length > 1 && requesters ? { ...all, requesters } : all;
+    return withDirectory(own, openListed(memory, listed));
+  });
+}
+
 /** For an IOMMU whose directory cannot be opened. */
 const ANY_WORDS: VendorWords = {
   requester: 'requester id',
@@ -62,8 +89,11 @@ const ANY_WORDS: VendorWords = {
 };
 
 function openIommu(memory: MemoryImage, described: DescribedIommu): OpenIommu {
-  const { name, kind, segment, registers } = described;
-  const opened = openDirectory(kind, memory, registers);
+  return withDirectory(described, openDirectory(described.kind, memory, described.registers));
+}
+
+function withDirectory(described: DescribedIommu, opened: Result<DeviceDirectory>): OpenIommu {
+  const { name, kind, segment } = described;
   const directory = opened.ok ? opened.value : undefined;
   const summary: IommuSummary = {
     name,

@@ -50,7 +50,10 @@ export type FileSource = ImageFile;
 
 export interface OpenParams {
   readonly inspection: InspectionId;
-  /** Text of the `*.iopte.json` description. An image opened without one comes with a description made from what was asked. */
+  /**
+   * Text of the `*.iopte.json` description. An image opened without one comes with a description made from what was asked;
+   * empty for an image that says itself which IOMMUs there are (`recognise`).
+   */
   readonly description: string;
   /** The image the description names. */
   readonly image: FileSource;
@@ -373,8 +376,14 @@ export interface Requests {
   completeFilter: { params: { where: string; offset: number }; result: readonly Completion[] };
   /** Problems of a description text, with exact ranges; does not open the image. */
   checkDescription: { params: { text: string }; result: readonly TextProblem[] };
-  /** What a file is, from its first bytes and its name: `elf-core`, `raw`, `gzip` of these, or why it is neither. */
-  recognise: { params: { image: FileSource }; result: { format: string; needsSegments: boolean } };
+  /**
+   * What a file is, from its first bytes and its name: `elf-core`, `raw`, `gzip` of these, or why it is neither. One that
+   * `describesItself` opens without a description.
+   */
+  recognise: {
+    params: { image: FileSource };
+    result: { format: string; needsSegments: boolean; describesItself: boolean };
+  };
 }
 
 export type Method = keyof Requests;

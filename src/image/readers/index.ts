@@ -4,9 +4,10 @@ import { flattened } from './flattened';
 import { kdump } from './kdump';
 import { raw } from './raw';
 import { type ImageReader, startsWith } from './reader';
+import { textDump } from './textDump';
 
 /** Asked in this order; the first that recognises the file reads it. Raw recognises everything. */
-const READERS: readonly ImageReader[] = [elfCore, kdump, flattened([kdump, elfCore]), raw];
+const READERS: readonly ImageReader[] = [elfCore, kdump, flattened([kdump, elfCore]), textDump, raw];
 
 /** Bytes of a file that `chooseReader` wants to see. */
 export const HEAD_BYTES = 4096;

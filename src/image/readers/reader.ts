@@ -1,5 +1,7 @@
+import { type ListedIommu } from '../../engine/directory/listed/index';
 import { type Result } from '../../engine/result';
 import { type ByteSource } from '../byteSource';
+import { type DescribedIommu } from '../description/types';
 import { type MemoryImage } from '../memoryImage';
 import { type ImageProblem } from '../problems';
 import { type Task } from '../task';
@@ -24,6 +26,14 @@ export interface ReaderOptions extends Task {
 export interface ReadImage {
   readonly memory: MemoryImage;
   readonly problems: readonly ImageProblem[];
+  /** What a file says of IOMMUs itself: then no description is needed. */
+  readonly iommus?: readonly DumpedIommu[];
+}
+
+/** An IOMMU as a file says it, in the terms of a description, and what its directory is made of. */
+export interface DumpedIommu {
+  readonly described: DescribedIommu;
+  readonly listed: ListedIommu;
 }
 
 /** One format of memory image. */
@@ -34,6 +44,8 @@ export interface ImageReader {
   readonly title: string;
   /** True when the file does not say where its bytes stood in physical memory. */
   readonly needsSegments: boolean;
+  /** True when the file says itself which IOMMUs there are, so that it opens without a description. */
+  readonly describesItself?: boolean;
   /** By the first bytes (up to 4 KiB, fewer in a short file) and the name. */
   recognise(head: Uint8Array, name: string): boolean;
   /** Reads the headers; on success the memory owns `source`. Never throws on bad input. */
