@@ -423,4 +423,37 @@ describe('SMMUv3 lookups', () => {
       { numRuns: 300 },
     );
   });
+
+  it('end over hostile memory, with devices that a lookup gives again', () => {
+    const word = fc.bigInt(0n, mask(63, 0));
+    // Addresses of the frames that are there, so that words lead to words.
+    const near = fc
+      .tuple(fc.nat(0xfff), fc.constantFrom(1, 2, 0x10, 0x20), fc.nat(0x3f))
+      .map(([low, frame, high]) => BigInt(low) | at(frame) | (BigInt(high) << 58n));
+    const words = fc.array(fc.oneof(word, near, fc.constantFrom(STE_S1, STE_S2_2, CD0, 9n)), {
+      minLength: 64,
+      maxLength: 128,
+    });
+    const config = fc
+      .tuple(fc.nat(63), fc.nat(31), fc.nat(3))
+      .map(([size, split, form]) => BigInt(size) | (BigInt(split) << 6n) | (BigInt(form) << 16n));
+    fc.assert(
+      fc.property(words, words, config, fc.boolean(), (streams, contexts, given, known) => {
+        const machine = new Machine().stream(0, streams).context(0, contexts);
+        const directory = machine.open({
+          STRTAB_BASE_CFG: given,
+          ...(known ? {} : { IDR0: undefined, IDR1: undefined, IDR3: undefined, IDR5: undefined }),
+        });
+        assert.ok(directory.problems().length <= 8);
+        let left = 300;
+        for (const device of directory.devices()) {
+          if (device) {
+            assert.deepEqual(directory.lookup(device.requester, device.pasid), device.lookup);
+          }
+          if (--left === 0) break;
+        }
+      }),
+      { numRuns: 60 },
+    );
+  });
 });
