@@ -1,0 +1,272 @@
+/**
+ * A machine's memory around real tables: what a kernel has in its other frames, and old copies of the tables that lead to
+ * frames used for something else since. Every frame is made from a seed when it is read, so that a memory of any size takes
+ * no room.
+ */
+import { frameNumber, type FrameNumber } from '../../src/engine/values';
+
+const FRAME_WORDS = 1024;
+/** Kinds of noise by the lowest bits of a frame number: page tables find those of the next level by it. */
+const KINDS = 32;
+const SHARES = 1024;
+const MADE_KEPT = 8192;
+
+export interface NoisyOptions {
+  readonly seed: number;
+  /** Frames in all. */
+  readonly frames: number;
+  /** Old copies of every real frame. */
+  readonly copies: number;
+}
+
+/** A small generator of 32-bit numbers (xorshift128). */
+export class Random {
+  #a: number;
+  #b = 0x9e3779b9;
+  #c = 0x243f6a88;
+  #d = 0xb7e15162;
+
+  constructor(seed: number) {
+    this.#a = seed >>> 0 || 1;
+    for (let warm = 0; warm < 8; warm++) this.next();
+  }
+
+  next(): number {
+    const t = this.#a ^ (this.#a << 11);
+    this.#a = this.#b;
+    this.#b = this.#c;
+    this.#c = this.#d;
+    this.#d = this.#d ^ (this.#d >>> 19) ^ t ^ (t >>> 8);
+    return this.#d >>> 0;
+  }
+
+  below(end: number): number {
+    return this.next() % end;
+  }
+}
+
+export class NoisyMemory {
+  readonly generation = 0;
+  /** Half-open, bytes. */
+  readonly ranges: readonly { readonly start: number; readonly end: number }[];
+  readonly #seed: number;
+  readonly #kept = new Map<number, Uint32Array>();
+  /** Frames read lately: walkers read a table once for each of its entries. */
+  readonly #made = new Map<number, Uint32Array>();
+
+  /** @param real The frames with the tables; they keep their addresses. */
+  constructor(real: ReadonlyMap<number, Uint32Array>, { seed, frames, copies }: NoisyOptions) {
+    this.#seed = seed;
+    this.ranges = around([...real.keys()], frames);
+    for (const [frame, words] of real) this.#kept.set(frame, words);
+    this.#addCopies(real, copies, new Random(seed));
+  }
+
+  readFrame(frame: FrameNumber): Uint32Array | undefined {
+    const address = frame * 4096;
+    if (!this.ranges.some(({ start, end }) => address >= start && address < end)) return undefined;
+    const known = this.#made.get(frame);
+    if (known) return known;
+    const words = new Uint32Array(FRAME_WORDS);
+    this.#fill(frame, words);
+    if (this.#made.size >= MADE_KEPT) this.#made.clear();
+    this.#made.set(frame, words);
+    return words;
+  }
+
+  read(start: number, target: Uint8Array): number {
+    const words = new Uint32Array(target.buffer, target.byteOffset, target.byteLength / 4);
+    for (let at = 0; at < words.length; at += FRAME_WORDS) {
+      this.#fill(start / 4096 + at / FRAME_WORDS, words.subarray(at, at + FRAME_WORDS));
+    }
+    return target.length;
+  }
+
+  explainMissing(frame: FrameNumber): string {
+    return `frame ${frame} is not in the memory`;
+  }
+
+  /** A frame of noise, of the kind if one is given. */
+  #anyFrame(random: Random, kind?: number): number {
+    const { start, end } = this.ranges[random.below(this.ranges.length)] ?? { start: 0, end: 4096 };
+    const frame = start / 4096 + random.below((end - start) / 4096);
+    return kind === undefined ? frame : frame - (frame % KINDS) + kind;
+  }
+
+  #fill(frame: number, words: Uint32Array): void {
+    const kept = this.#kept.get(frame);
+    if (kept) words.set(kept);
+    else
+      fillNoise(words, frame, new Random(Math.imul(frame, 0x01000193) ^ this.#seed), (random, kind) =>
+        this.#anyFrame(random, kind),
+      );
+  }
+
+  /** Old copies: at least one pointer of each leads to a frame that holds something else now, some to another old copy. */
+  #addCopies(real: ReadonlyMap<number, Uint32Array>, copies: number, random: Random): void {
+    const places = new Map<number, number[]>();
+    for (const frame of real.keys()) {
+      const free: number[] = [];
+      while (free.length < copies) {
+        const place = this.#anyFrame(random);
+        if (this.#kept.has(place)) continue;
+        this.#kept.set(place, new Uint32Array(FRAME_WORDS));
+        free.push(place);
+      }
+      places.set(frame, free);
+    }
+    for (const [frame, words] of real) {
+      for (const place of places.get(frame) ?? [])
+        this.#kept.set(place, this.#oldCopy(words, places, random));
+    }
+  }
+
+  #oldCopy(words: Uint32Array, places: ReadonlyMap<number, readonly number[]>, random: Random): Uint32Array {
+    const copy = words.slice();
+    const pointers: { at: number; shift: bigint; to: number }[] = [];
+    for (let at = 0; at < FRAME_WORDS; at += 2) {
+      const word = (BigInt(words[at + 1] ?? 0) << 32n) | BigInt(words[at] ?? 0);
+      // Where the formats have their pointers: bits 51:12, RISC-V 53:10 and 43:0.
+      for (const shift of [12n, 10n, 0n]) {
+        const to = Number((word >> shift) & (shift === 12n ? 0xff_ffff_ffffn : 0xfff_ffff_ffffn));
+        if (places.has(to)) {
+          pointers.push({ at, shift, to });
+          break;
+        }
+      }
+    }
+    const sure = pointers.length === 0 ? 0 : random.below(pointers.length);
+    for (const [index, { at, shift, to }] of pointers.entries()) {
+      const old = places.get(to) ?? [];
+      const choice = index === sure ? 0 : random.below(4);
+      let target = to;
+      if (choice === 0) {
+        do target = this.#anyFrame(random);
+        while (this.#kept.has(target));
+      } else if (choice === 1) target = old[random.below(old.length)] ?? to;
+      const word = (BigInt(copy[at + 1] ?? 0) << 32n) | BigInt(copy[at] ?? 0);
+      const changed = word - (BigInt(to) << shift) + (BigInt(target) << shift);
+      copy[at] = Number(changed & 0xffff_ffffn);
+      copy[at + 1] = Number(changed >> 32n);
+    }
+    return copy;
+  }
+}
+
+/** Stretches of memory, `frames` in all, that hold all of the frames. */
+function around(real: readonly number[], frames: number) {
+  const gap = 0x4000;
+  const clusters: { start: number; end: number }[] = [];
+  for (const frame of [...real].sort((a, b) => a - b)) {
+    const last = clusters.at(-1);
+    if (last && frame - last.end < gap) last.end = frame + 1;
+    else clusters.push({ start: frame, end: frame + 1 });
+  }
+  const used = clusters.reduce((sum, { start, end }) => sum + end - start, 0);
+  const each = Math.max(0, Math.floor((frames - used) / clusters.length));
+  const stretches = clusters.map(({ start, end }) => {
+    const below = Math.min(start - 1, Math.floor(each / 2));
+    return { start: start - below, end: end + each - below };
+  });
+  // Stretches that have grown together are one.
+  const joined: { start: number; end: number }[] = [];
+  for (const stretch of stretches) {
+    const last = joined.at(-1);
+    if (last && stretch.start <= last.end) last.end = Math.max(last.end, stretch.end);
+    else joined.push({ ...stretch });
+  }
+  const bytes = (frame: number): number => Math.ceil(frame / KINDS) * KINDS * 4096;
+  return joined.map(({ start, end }) => ({
+    start: Math.floor(start / KINDS) * KINDS * 4096,
+    end: bytes(end),
+  }));
+}
+
+type Pick = (random: Random, kind?: number) => number;
+
+const TEXT = 'the quick brown fox jumps over the lazy dog; int main(void) { return 0; }\n';
+
+/** What stands in a frame of each kind. */
+function fillNoise(words: Uint32Array, frame: number, random: Random, pick: Pick): void {
+  const kind = frame % KINDS;
+  words.fill(0);
+  if (kind < 4) fillPageTable(words, random, (entry) => x86Entry(entry, kind, pick));
+  else if (kind < 8) fillPageTable(words, random, (entry) => armEntry(entry, kind - 4, pick));
+  else if (kind < 12) fillPageTable(words, random, (entry) => riscvEntry(entry, kind - 8, pick));
+  else if (kind < 15) fillPointers(words, random);
+  else if (kind < 18) fillText(words, random);
+  else if (kind < 21) fillSmallNumbers(words, random);
+  else if (kind < 26) for (let at = 0; at < FRAME_WORDS; at++) words[at] = random.next();
+}
+
+/** Dense, sparse or with few entries. */
+function fillPageTable(words: Uint32Array, random: Random, entry: (random: Random) => bigint): void {
+  const share = [SHARES, SHARES / 8, 8][random.below(3)] ?? SHARES;
+  for (let at = 0; at < FRAME_WORDS; at += 2) {
+    if (random.below(SHARES) >= share) continue;
+    const word = entry(random);
+    words[at] = Number(word & 0xffff_ffffn);
+    words[at + 1] = Number(word >> 32n);
+  }
+}
+
+/** `level` 0: leaves. A few entries above are large leaves. */
+function x86Entry(random: Random, level: number, pick: Pick): bigint {
+  const below = level === 0 || random.below(16) === 0 ? undefined : level - 1;
+  const target = BigInt(pick(random, below)) << 12n;
+  if (level === 0) return target | 0x8000_0000_0000_0163n;
+  return below === undefined && level < 3
+    ? (target & ~0x3fff_ffffn) | 0x8000_0000_0000_01e3n
+    : target | 0x67n;
+}
+
+function armEntry(random: Random, level: number, pick: Pick): bigint {
+  if (level === 0) return (BigInt(pick(random)) << 12n) | 0x68_0000_0000_0f13n;
+  return (BigInt(pick(random, 4 + level - 1)) << 12n) | 3n;
+}
+
+function riscvEntry(random: Random, level: number, pick: Pick): bigint {
+  if (level === 0) return (BigInt(pick(random)) << 10n) | 0xe7n;
+  return (BigInt(pick(random, 8 + level - 1)) << 10n) | 1n;
+}
+
+/** Lists, vtables and lengths of a kernel. */
+function fillPointers(words: Uint32Array, random: Random): void {
+  for (let at = 0; at < FRAME_WORDS; at += 2) {
+    const what = random.below(4);
+    if (what === 0) continue;
+    words[at] = what === 1 ? random.below(4096) : random.next() & ~7;
+    words[at + 1] = what === 1 ? 0 : what === 2 ? 0xffff8881 : 0xffffffff;
+  }
+}
+
+function fillText(words: Uint32Array, random: Random): void {
+  const bytes = new Uint8Array(words.buffer, words.byteOffset, words.byteLength);
+  const from = random.below(TEXT.length);
+  for (let at = 0; at < bytes.length; at++) bytes[at] = TEXT.charCodeAt((from + at) % TEXT.length);
+}
+
+/** Counters and flags: some stand as far apart as device entries do. */
+function fillSmallNumbers(words: Uint32Array, random: Random): void {
+  const step = 2 << random.below(5);
+  const values = 1 + random.below(3);
+  const share = random.below(SHARES);
+  for (let at = 0; at < FRAME_WORDS; at += step) {
+    if (random.below(SHARES) < share) words[at] = 1 + random.below(values);
+  }
+}
+
+/** All frames of a memory by number. */
+export function framesOf(
+  memory: { readFrame(frame: FrameNumber): Uint32Array | undefined },
+  ranges: readonly { readonly start: number; readonly end: number }[],
+): Map<number, Uint32Array> {
+  const frames = new Map<number, Uint32Array>();
+  for (const { start, end } of ranges) {
+    for (let frame = start / 4096; frame < end / 4096; frame++) {
+      const words = memory.readFrame(frameNumber(frame));
+      if (words) frames.set(frame, words.slice());
+    }
+  }
+  return frames;
+}
