@@ -28,7 +28,7 @@ interface GranuleRule {
 }
 
 /** Arm DDI 0487 Tables D8-16, D8-26 and D8-35. */
-export const ARM_GRANULES: Readonly<Record<ArmGranule, GranuleRule>> = {
+const ARM_GRANULES: Readonly<Record<ArmGranule, GranuleRule>> = {
   '4K': {
     pageShift: 12,
     stride: 9,
