@@ -40,6 +40,8 @@ export type Found =
       readonly count: number;
       /** Set when translation is off for every device: why. */
       readonly off?: string;
+      /** Devices whose entry is not valid, which lets their requests pass. */
+      readonly absent?: true;
     };
 
 /** What could not be read is counted: the answer may then lack what is mapped there. */

@@ -100,6 +100,8 @@ export interface DeviceDirectory {
   /** Set when translation is off as a whole: what every request meets, and the register that says so. */
   readonly off: { readonly answer: DirectoryAnswer; readonly why: string } | undefined;
   readonly interruptWindow: PageWindow | undefined;
+  /** Requests of a device whose entry is not valid pass untranslated: `devices()` does not list these. */
+  readonly passesWithoutEntry?: true;
   readonly registers: readonly Register[];
   lookup(requester: RequesterId, pasid: Pasid | null): DirectoryLookup;
   /** What is wrong above the devices, so that devices may be missing: at most a few. */

@@ -1,11 +1,10 @@
-import { type DirectoryAnswer } from '../../engine/directory/deviceDirectory';
 import { ALL_PAGES, type AddressSpace } from '../../engine/pageTable/addressSpace';
 import { permissionText } from '../../engine/pageTable/entry';
 import { listRuns } from '../../engine/pageTable/list';
 import { type SharedSpace } from '../deviceTable';
 import { domainRow, type Inspection, type OpenIommu } from '../inspection';
 import { type AddressRange, type Failure, type Permission, type Run } from '../protocol';
-import { type DeviceName, type FindParams, type Found, type FoundPage } from '../questions';
+import { type FindParams, type Found, type FoundPage } from '../questions';
 import { refuse } from '../requestError';
 import { type Work } from '../work';
 import { bytesOf, checkLimit } from './addresses';
@@ -18,10 +17,9 @@ import {
   type Stretch,
 } from './guestMap';
 import { runAt } from './list';
+import { NAMED_DEVICES, passingDevices } from './passing';
 import { newBudget, RunStream, type Budget } from './runStream';
 
-/** Devices that a row names. */
-const NAMED_DEVICES = 16;
 const LAST_ADDRESS = 1n << 64n;
 
 /** Where a page of the answer begins: IOMMU, its address space (0: what passes untranslated), and a row or a page there. */
@@ -127,41 +125,22 @@ class Finder {
 
   /** What reaches the range untranslated. */
   *#passing(iommu: OpenIommu): Work<Found[]> {
-    const { directory, summary } = iommu;
-    if (!directory) return [];
-    const { name } = summary;
-    const of = (answer: DirectoryAnswer, devices: readonly DeviceName[], count: number): Found[] =>
+    const { devices } = yield* this.#inspection.devices(iommu.summary.name);
+    const { off } = iommu.directory ?? {};
+    const groups = off
+      ? [{ answer: off.answer, devices: [], count: devices, off: off.why }]
+      : yield* passingDevices(this.#inspection, iommu);
+    return groups.flatMap(({ answer, ...group }) =>
       answer.kind === 'pass-through' && answer.permission !== 0
         ? this.#passed(iommu, answer.addressBits).map((range) => ({
             kind: 'pass-through',
-            iommu: name,
+            iommu: iommu.summary.name,
             range,
             perm: permissionText(answer.permission),
-            devices,
-            count,
+            ...group,
           }))
-        : [];
-    if (directory.off) {
-      const { answer, why } = directory.off;
-      const { devices } = yield* this.#inspection.devices(name);
-      return of(answer, [], devices).map((found) => ({ ...found, off: why }));
-    }
-    const { requesters, pasids, states } = yield* this.#inspection.devices(name);
-    const groups = new Map<string, { answer: DirectoryAnswer; devices: DeviceName[]; count: number }>();
-    for (let row = 0; row < requesters.length; row++) {
-      const requester = requesters[row];
-      if (states[row] !== 'pass-through' || requester === undefined) continue;
-      const pasid = pasids[row] ?? null;
-      const { answer } = directory.lookup(requester, pasid);
-      if (answer.kind !== 'pass-through') continue;
-      const key = `${answer.permission}/${answer.addressBits ?? ''}`;
-      const group = groups.get(key) ?? { answer, devices: [], count: 0 };
-      if (group.devices.length < NAMED_DEVICES) group.devices.push({ requester, pasid });
-      group.count++;
-      groups.set(key, group);
-      yield 8;
-    }
-    return [...groups.values()].flatMap(({ answer, devices, count }) => of(answer, devices, count));
+        : [],
+    );
   }
 
   /** The parts of the range that a request may have as its address: not beyond its bits, not an interrupt. */

@@ -82,6 +82,8 @@ export class AmdDirectory implements DeviceDirectory {
   };
   readonly off: DeviceDirectory['off'];
   readonly interruptWindow = AMD_INTERRUPT_WINDOW;
+  /** DTE.V = 0 (AMD 48882 §2.2.2.1). */
+  readonly passesWithoutEntry = true;
   readonly registers: readonly Register[];
   readonly #memory: PhysicalMemory;
   readonly #hardware: AmdHardware;
