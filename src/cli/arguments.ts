@@ -1,6 +1,6 @@
 /** Values that people write on the command line. Each refuses what it cannot read with commander's own error. */
 import { InvalidArgumentError } from 'commander';
-import { parseInteger, parseRequester } from '../inspection/protocol';
+import { parseDevice as parseNamedDevice, parseInteger, type TranslateRequest } from '../inspection/protocol';
 
 /** `0x12a000`, `4096`, `2M`: at most 64 bits. */
 export function parseAddress(text: string): bigint {
@@ -11,15 +11,25 @@ export function parseAddress(text: string): bigint {
   return value;
 }
 
-/** `00:02.0`, `0000:00:02.0` or a requester id such as `0x10`. */
-export function parseDevice(text: string): number {
-  const requester = parseRequester(text);
-  if (requester === undefined) {
+/** A device as a request names it; without a segment the only one that has it. */
+export type AskedDevice = Pick<TranslateRequest, 'requester' | 'segment'>;
+
+/** `00:02.0`, `0001:00:02.0` with its PCI segment, or an id of at most 32 bits such as `0x10`. */
+export function parseDevice(text: string): AskedDevice {
+  const device = parseNamedDevice(text);
+  if (device === undefined) {
     throw new InvalidArgumentError(
-      'Write a device as bus:device.function (00:02.0) or as a requester id (0x10).',
+      'Write a device as bus:device.function (00:02.0, 0001:00:02.0) or as an id of at most 32 bits (0x10).',
     );
   }
-  return requester;
+  const { requester, segment } = device;
+  return segment === undefined ? { requester } : { requester, segment };
+}
+
+export function parseStage(text: string): 1 | 2 {
+  if (text === '1') return 1;
+  if (text === '2') return 2;
+  throw new InvalidArgumentError('Write 1 or 2.');
 }
 
 /** PASIDs have 20 bits. */

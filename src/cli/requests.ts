@@ -4,7 +4,7 @@ import { stat } from 'node:fs/promises';
 import { Socket } from 'node:net';
 import { type Readable } from 'node:stream';
 import { StringDecoder } from 'node:string_decoder';
-import { parseInteger, parseRequester, type TranslateRequest } from '../inspection/protocol';
+import { parseDevice, parseInteger, type TranslateRequest } from '../inspection/protocol';
 import { badInput } from './errors';
 
 /** A request is a hundred characters; a longer line is no request, and must not fill the memory. */
@@ -95,11 +95,15 @@ export function parseRequest(line: NumberedLine, name: string): TranslateRequest
     throw refuse(`not JSON: ${error instanceof Error ? error.message : String(error)}`);
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw refuse('not a JSON object');
-  const { sid, pasid = null, iova, access } = value as Readonly<Record<string, unknown>>;
-  const requester = typeof sid === 'string' ? parseRequester(sid) : undefined;
-  const requesterNumber = requester ?? toInteger(sid, 0xffffn);
+  const { sid, segment, pasid = null, iova, access } = value as Readonly<Record<string, unknown>>;
+  const device = typeof sid === 'string' ? parseDevice(sid) : undefined;
+  const requesterNumber = device?.requester ?? toInteger(sid, 0xffff_ffffn);
   if (requesterNumber === undefined) {
-    throw refuse(`"sid" is ${shown(sid)}`, 'write a requester id as "0x10" or as "00:02.0"');
+    throw refuse(`"sid" is ${shown(sid)}`, 'write an id of at most 32 bits as "0x10", or "00:02.0"');
+  }
+  const segmentNumber = segment === undefined ? device?.segment : toInteger(segment, 0xffffn);
+  if (segment !== undefined && segmentNumber === undefined) {
+    throw refuse(`"segment" is ${shown(segment)}`, 'leave it out, or write a PCI segment of at most 16 bits');
   }
   const pasidNumber = pasid === null ? null : toInteger(pasid, 0xfffffn);
   if (pasidNumber === undefined) {
@@ -114,6 +118,7 @@ export function parseRequest(line: NumberedLine, name: string): TranslateRequest
   }
   return {
     requester: Number(requesterNumber),
+    ...(segmentNumber === undefined ? {} : { segment: Number(segmentNumber) }),
     pasid: pasidNumber === null ? null : Number(pasidNumber),
     iova: address,
     access,

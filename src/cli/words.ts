@@ -1,5 +1,6 @@
 /** Words that more than one command writes. */
 import { formatRequester, hex, type DomainRow, type Translation } from '../inspection/protocol';
+import { type AskedDevice } from './arguments';
 
 /** `00:02.0`. */
 export function deviceName(requester: number): string {
@@ -7,9 +8,25 @@ export function deviceName(requester: number): string {
   return formatRequester(requester as Parameters<typeof formatRequester>[0]);
 }
 
-/** `domain 5 (root 0x3439000) of dmar0`, with the vendor's word where it differs: `domain ASID 1 (root ..) of smmu0`. */
-export const domainName = (domain: DomainRow): string =>
-  `domain ${domainId(domain)} (root ${hex(domain.root)}) of ${domain.iommu}`;
+/** `00:02.0` of which segment, when one was given: `0001:00:02.0`. */
+export const askedName = ({ requester, segment }: AskedDevice): string =>
+  segment === undefined
+    ? deviceName(requester)
+    : `${segment.toString(16).padStart(4, '0')}:${deviceName(requester)}`;
+
+/**
+ * `domain 5 (root 0x3439000) of dmar0`, with the vendor's word where it differs: `domain ASID 1 (root ..) of smmu0`; of a
+ * nested one also the stage 2 below it.
+ */
+export function domainName(domain: DomainRow): string {
+  const { iommu, root, below, upper } = domain;
+  const parts = [
+    `root ${hex(root)}`,
+    ...(upper ? ['upper half'] : []),
+    ...(below ? [`over stage 2 of ${below.domainId} at ${hex(below.root)}`] : []),
+  ];
+  return `domain ${domainId(domain)} (${parts.join(', ')}) of ${iommu}`;
+}
 
 const domainId = ({ tag, domainId }: DomainRow): string =>
   (tag === 'DID' ? '' : `${tag} `) + String(domainId);

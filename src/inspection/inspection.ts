@@ -98,6 +98,7 @@ export function domainRow({ summary }: OpenIommu, { space, requesters }: SharedS
     format: space.format.format.title,
     addressBits: space.format.addressBits,
     tag: space.stage === 1 ? words.stage1Tag : words.stage2Tag,
+    ...(space.lowEnd === 0 ? { upper: true } : {}),
     requesters,
   };
 }

@@ -1,13 +1,16 @@
 import {
   domainKeyOf,
+  domainTag,
   formatSize,
   hex,
   type DeviceRow,
+  type DomainKey,
   type DomainRow,
   type DomainStatistics,
   type InspectionSummary,
   type IommuSummary,
   type Permission,
+  type VendorWords,
 } from '../../inspection/protocol';
 import { type CliCommand, type CommonOptions } from '../command';
 import { fromFailure } from '../errors';
@@ -69,6 +72,7 @@ async function writeJson(
       segment: iommu.segment,
       mode: iommu.mode,
       translating: iommu.translating,
+      ...(iommu.off === undefined ? {} : { off: iommu.off }),
       registers: Object.fromEntries(iommu.registers.map((register) => [register.name, register.value])),
       ...(iommu.failure ? { failure: iommu.failure } : {}),
     })),
@@ -81,6 +85,7 @@ async function writeJson(
       translation: device.translation,
       domain: device.domains[0]?.domainId ?? null,
       root: device.domains[0]?.root ?? null,
+      domains: device.domains.map(({ stage, domainId, root }) => ({ stage, domain: domainId, root })),
       context: device.context.address,
       problems: device.problems.map(({ code, message }) => ({ code, message })),
     })),
@@ -98,6 +103,8 @@ function domainJson({ domain, statistics }: CountedDomain): object {
     domain: domain.domainId,
     stage: domain.stage,
     tag: domain.tag,
+    ...(domain.upper ? { upper: true } : {}),
+    ...(domain.below ? { below: { domain: domain.below.domainId, root: domain.below.root } } : {}),
     root: domain.root,
     format: domain.format,
     levels: domain.levels,
@@ -145,11 +152,13 @@ async function writeText(
     if (iommu.failure) continue;
     await writeDevices(
       output,
+      iommu,
       devices.filter((device) => device.iommu === iommu.name),
     );
     await writeDomains(
       output,
       session,
+      iommu,
       domains.filter((domain) => domain.iommu === iommu.name),
     );
   }
@@ -159,6 +168,7 @@ async function writeIommu(output: Output, iommu: IommuSummary, all: boolean): Pr
   const state = iommu.translating ? 'translation on' : 'translation off';
   await output.title(`${iommu.name}: ${iommu.mode}, PCI segment ${iommu.segment}, ${state}`);
   if (iommu.failure) await output.lines([output.red(`  ${iommu.failure.message}`)]);
+  if (iommu.off !== undefined) await output.lines([output.red(`  ${iommu.off}`)]);
   const rows = iommu.registers.flatMap((register) => [
     [register.name, '', '', hex(register.value), ''],
     // Reserved bits that are clear, and what a register does not offer, would only hide the rest.
@@ -185,25 +195,31 @@ async function writeIommu(output: Output, iommu: IommuSummary, all: boolean): Pr
   );
 }
 
-async function writeDevices(output: Output, devices: readonly DeviceRow[]): Promise<void> {
+async function writeDevices(
+  output: Output,
+  { words }: IommuSummary,
+  devices: readonly DeviceRow[],
+): Promise<void> {
   await output.lines(['']);
   await output.title(`  Devices: ${devices.length}`);
   if (devices.length === 0) return;
   await output.table(
     [
       { title: 'DEVICE' },
-      { title: 'PASID', align: 'right' },
+      { title: words.requester.toUpperCase(), align: 'right' },
+      { title: words.pasid.toUpperCase(), align: 'right' },
       { title: 'TRANSLATION' },
-      { title: 'DOMAIN', align: 'right' },
+      { title: 'DOMAIN' },
       { title: 'ROOT', align: 'right' },
-      { title: 'CONTEXT ENTRY', align: 'right' },
+      { title: 'ENTRY', align: 'right' },
       { title: 'PROBLEMS', wrap: true },
     ],
     devices.map((device) => [
       deviceName(device.requester),
+      hex(device.requester),
       device.pasid === null ? '-' : hex(device.pasid),
       device.translation,
-      device.domains.map(({ domainId }) => domainId).join(', ') || '-',
+      device.domains.map((domain) => ownTag(domain, words)).join(', ') || '-',
       device.domains.map(({ root }) => hex(root)).join(', ') || '-',
       hex(device.context.address),
       device.problems.map((problem) => problem.message).join('; '),
@@ -212,7 +228,16 @@ async function writeDevices(output: Output, devices: readonly DeviceRow[]): Prom
   );
 }
 
-async function writeDomains(output: Output, session: Session, domains: readonly DomainRow[]): Promise<void> {
+/** Of one domain among the device's others, which say themselves what is below. */
+const ownTag = ({ below: _below, ...domain }: DomainKey, words: VendorWords): string =>
+  domainTag(domain, words);
+
+async function writeDomains(
+  output: Output,
+  session: Session,
+  { words }: IommuSummary,
+  domains: readonly DomainRow[],
+): Promise<void> {
   await output.lines(['']);
   await output.title(`  Domains: ${domains.length}`);
   if (domains.length === 0) return;
@@ -220,7 +245,9 @@ async function writeDomains(output: Output, session: Session, domains: readonly 
   for (const domain of domains) counted.push({ domain, statistics: await statisticsOf(session, domain) });
   await output.table(
     [
-      { title: 'DOMAIN', align: 'right' },
+      { title: 'DOMAIN' },
+      { title: 'STAGE' },
+      { title: 'FORMAT' },
       { title: 'ROOT', align: 'right' },
       { title: 'LEVELS', align: 'right' },
       { title: 'MAPPED', align: 'right' },
@@ -231,7 +258,7 @@ async function writeDomains(output: Output, session: Session, domains: readonly 
       { title: 'PROBLEMS', align: 'right' },
       { title: 'DEVICES', wrap: true },
     ],
-    counted.map(domainCells),
+    counted.map((each) => domainCells(each, words)),
     { indent: 2 },
   );
   for (const { domain, statistics } of counted) {
@@ -252,9 +279,11 @@ function byPermission({ leavesByPermission }: DomainStatistics): DomainStatistic
   return [...leavesByPermission].sort((one, other) => place(one) - place(other));
 }
 
-function domainCells({ domain, statistics }: CountedDomain): readonly string[] {
+function domainCells({ domain, statistics }: CountedDomain, words: VendorWords): readonly string[] {
   return [
-    String(domain.domainId),
+    domainTag(domain, words),
+    `${domain.stage}${domain.upper ? ', upper half' : ''}`,
+    domain.format,
     hex(domain.root),
     String(domain.levels),
     formatSize(statistics.mappedBytes),

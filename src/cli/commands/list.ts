@@ -4,18 +4,22 @@ import {
   hex,
   mappingRow,
   sameDomain,
+  type DeviceRow,
   type DomainRow,
   type Run,
 } from '../../inspection/protocol';
-import { parseDevice, parseDomain, parseLimit } from '../arguments';
+import { parseDevice, parseDomain, parseLimit, parsePasid, parseStage, type AskedDevice } from '../arguments';
 import { type Call, type CliCommand, type CommonOptions } from '../command';
 import { badInput, badUsage, fromFailure } from '../errors';
 import { listOf } from '../session';
-import { deviceName, domainName } from '../words';
+import { type Column } from '../table';
+import { askedName, deviceName, domainName } from '../words';
 
 interface ListOptions extends CommonOptions {
   readonly domain?: number;
-  readonly device?: number;
+  readonly device?: AskedDevice;
+  readonly pasid?: number;
+  readonly stage?: 1 | 2;
   readonly iommu?: string;
   readonly where?: string;
   readonly limit?: number;
@@ -31,11 +35,14 @@ export const list: CliCommand<ListOptions> = {
     'vtd.elf.gz',
     'vtd.elf.gz --device 00:07.0 --where "size >= 2M and perm = rw"',
     'vtd.elf.gz --domain 5 --limit 20 --json',
+    'smmu.elf.gz --device 00:02.0 --stage 2',
   ],
   configure(command) {
     command
       .option('--domain <id>', 'only the domain with this id', parseDomain)
-      .option('--device <device>', 'only the domain of this device: 00:02.0 or 0x10', parseDevice)
+      .option('--device <device>', 'only the domains of this device: 00:02.0 or 0x10', parseDevice)
+      .option('--pasid <number>', 'with --device: of its requests with this PASID', parsePasid)
+      .option('--stage <1|2>', 'only domains of this stage', parseStage)
       .option('--iommu <name>', 'only domains of this IOMMU')
       .option('--where <filter>', 'only what matches: perm = rw and iova in 0x1000..0x2000 (docs/filter.md)')
       .option('--limit <rows>', 'at most so many rows', parseLimit);
@@ -45,6 +52,9 @@ export const list: CliCommand<ListOptions> = {
     const where = options.where ?? '';
     if (options.domain !== undefined && options.device !== undefined) {
       throw badUsage('--domain and --device cannot be given together');
+    }
+    if (options.pasid !== undefined && options.device === undefined) {
+      throw badUsage('--pasid needs --device');
     }
     if (where !== '') await session.checkFilter(where);
     let left = options.limit ?? Infinity;
@@ -61,54 +71,92 @@ export const list: CliCommand<ListOptions> = {
 /** The domains that were asked for; an id that names none or more than one is refused with the candidates. */
 async function chooseDomains(call: Call<ListOptions>): Promise<readonly DomainRow[]> {
   const { session, options } = call;
+  const { device, stage } = options;
   const all = await session.domains(options.iommu);
-  if (options.device !== undefined) return [await domainOfDevice(call, options.device, all)];
-  if (options.domain === undefined) return all;
-  const found = all.filter((domain) => domain.domainId === options.domain);
-  if (found.length === 1) return found;
+  if (device !== undefined) return domainsOfDevice(call, device, all);
+  const ofStage = all.filter((domain) => stage === undefined || domain.stage === stage);
+  if (options.domain === undefined) return ofStage;
+  const found = ofStage.filter((domain) => domain.domainId === options.domain);
+  if (found.length === 1 || areHalves(found)) return found;
+  const named = `domain ${options.domain}${stage === undefined ? '' : ` of stage ${stage}`}`;
   throw found.length === 0
-    ? badInput(
-        `there is no domain ${options.domain}`,
-        `domains here: ${listOf(all.map(domainName)) || 'none'}`,
-      )
+    ? badInput(`there is no ${named}`, `domains here: ${listOf(ofStage.map(domainName)) || 'none'}`)
     : badInput(
-        `domain ${options.domain} is not the only one with this id: ${listOf(found.map(domainName))}`,
-        new Set(found.map((domain) => domain.iommu)).size > 1
-          ? 'choose with --iommu NAME'
-          : `choose with --device: ${listOf(found.flatMap((domain) => domain.requesters.map(deviceName)))}`,
+        `${named} is not the only one with this id: ${listOf(found.map(domainName))}`,
+        howToChoose(found),
       );
 }
 
-async function domainOfDevice(
+/** True of the two halves of one space of addresses, each with its own tables. */
+function areHalves([one, other, ...more]: readonly DomainRow[]): boolean {
+  return (
+    one !== undefined &&
+    other !== undefined &&
+    more.length === 0 &&
+    one.upper !== other.upper &&
+    sameDomain({ ...one, root: other.root, levels: other.levels }, other)
+  );
+}
+
+/** The option that tells domains of one id apart. */
+function howToChoose(found: readonly DomainRow[]): string {
+  if (new Set(found.map(({ iommu }) => iommu)).size > 1) return 'choose with --iommu NAME';
+  if (new Set(found.map(({ stage }) => stage)).size > 1) return 'choose with --stage 1 or --stage 2';
+  return `choose with --device: ${listOf(found.flatMap(({ requesters }) => requesters.map(deviceName)))}`;
+}
+
+/** Those that take the device's addresses, two where the upper half has its own; with --stage those of that stage. */
+async function domainsOfDevice(
   call: Call<ListOptions>,
-  requester: number,
+  asked: AskedDevice,
   domains: readonly DomainRow[],
-): Promise<DomainRow> {
-  const { session, options } = call;
-  const name = deviceName(requester);
-  const devices = await session.devices(options.iommu);
-  const found = devices.filter((row) => row.requester === requester && row.pasid === null);
-  const [device] = found;
-  if (!device) {
-    throw badInput(
-      `no context entry for device ${name}`,
-      `devices here: ${listOf([...new Set(devices.map((row) => deviceName(row.requester)))]) || 'none'}`,
-    );
+): Promise<readonly DomainRow[]> {
+  const { options } = call;
+  const name = nameOf(asked, options.pasid);
+  const device = await findDevice(call, asked);
+  const stage = options.stage ?? device.domains[0]?.stage;
+  const keys = device.domains.filter((key) => key.stage === stage);
+  const found = domains.filter((row) => keys.some((key) => sameDomain(row, key)));
+  if (found.length > 0) return found;
+  if (device.domains.length > 0 && options.stage !== undefined) {
+    throw badInput(`device ${name} has no stage ${options.stage}`, `leave --stage out`);
   }
-  if (found.length > 1) {
-    throw badInput(
-      `device ${name} has a context entry in more than one IOMMU: ${listOf(found.map((row) => row.iommu))}`,
-      'choose with --iommu NAME',
-    );
-  }
-  const [key] = device.domains;
-  const domain = key && domains.find((row) => sameDomain(row, key));
-  if (domain) return domain;
   throw badInput(
     device.translation === 'pass-through'
       ? `device ${name} is passed through: it has no page table, every IOVA is its own physical address`
       : `device ${name} has no page table: its translation is ${device.translation}`,
-    `iopte walk --device ${name} --iova 0x... says what happens to a request`,
+    `iopte walk --device ${askedName(asked)} --iova 0x... says what happens to a request`,
+  );
+}
+
+const nameOf = (asked: AskedDevice, pasid: number | undefined): string =>
+  pasid === undefined ? askedName(asked) : `${askedName(asked)} with PASID ${hex(pasid)}`;
+
+/** The one row of the device, which may have several IOMMUs, and processes. */
+async function findDevice(call: Call<ListOptions>, asked: AskedDevice): Promise<DeviceRow> {
+  const { session, options } = call;
+  const { requester, segment } = asked;
+  const name = nameOf(asked, options.pasid);
+  const segmentOf = new Map(session.summary.iommus.map((iommu) => [iommu.name, iommu.segment]));
+  const rows = (await session.devices(options.iommu)).filter(
+    (row) => segment === undefined || segmentOf.get(row.iommu) === segment,
+  );
+  const own = rows.filter((row) => row.requester === requester);
+  const found = own.filter(({ pasid }) => pasid === (options.pasid ?? null));
+  const [device] = found;
+  if (!device) {
+    const pasids = own.flatMap(({ pasid }) => (pasid === null ? [] : [hex(pasid)]));
+    throw badInput(
+      `no entry for device ${name}`,
+      own.length > 0
+        ? `PASIDs of ${askedName(asked)}: ${listOf(pasids) || 'none'}`
+        : `devices here: ${listOf([...new Set(rows.map((row) => deviceName(row.requester)))]) || 'none'}`,
+    );
+  }
+  if (found.length === 1) return device;
+  throw badInput(
+    `device ${name} has an entry in more than one IOMMU: ${listOf(found.map(({ iommu }) => iommu))}`,
+    'choose with --iommu NAME',
   );
 }
 
@@ -134,7 +182,7 @@ async function listDomain(
     });
     if (json) await output.json(page.rows.map((run) => mappingRow(domain, run)));
     else if (page.rows.length > 0)
-      await output.table(COLUMNS, page.rows.map(runCells), { indent: 2, heading: rows === 0 });
+      await output.table(columnsOf(domain), page.rows.map(runCells), { indent: 2, heading: rows === 0 });
     leftOut.tables += page.unreadableTables;
     leftOut.cycles += page.cycles;
     if (page.gaveUp) throw fromFailure(page.gaveUp);
@@ -151,17 +199,18 @@ async function listDomain(
 }
 
 /** With widths, so that the parts of a long table stand under each other. */
-const COLUMNS = [
+const columnsOf = ({ below }: DomainRow): readonly Column[] => [
   { title: 'IOVA', align: 'right', width: 18 },
   { title: 'END', align: 'right', width: 18 },
   { title: 'LENGTH', align: 'right', width: 8 },
-  { title: 'PHYSICAL', align: 'right', width: 15 },
+  // What a nested stage 1 gives is translated once more.
+  { title: below ? 'GUEST PHYSICAL' : 'PHYSICAL', align: 'right', width: 15 },
   { title: 'PERM', width: 4 },
   { title: 'PAGES', align: 'right', width: 13 },
   { title: 'LEVEL', align: 'right' },
   { title: 'A/D', width: 3 },
   { title: 'FIRST ENTRY', align: 'right', width: 18 },
-] as const;
+];
 
 function runCells(run: Run): readonly string[] {
   return [

@@ -3,7 +3,7 @@ import { formatSize, hex, type Translation, type TranslateRequest } from '../../
 import { type CliCommand, type CommonOptions } from '../command';
 import { cancelled, CliError } from '../errors';
 import { openRequests, parseRequest, readLines, type NumberedLine } from '../requests';
-import { answerLine, deviceName } from '../words';
+import { answerLine, askedName } from '../words';
 
 interface TranslateOptions extends CommonOptions {
   readonly requests: string;
@@ -85,7 +85,7 @@ function cellsOf(
 ): readonly (readonly string[])[] {
   return requests.map((request, index) => {
     const device = [
-      deviceName(request.requester),
+      askedName(request),
       request.pasid === null ? '-' : hex(request.pasid),
       request.access,
       hex(request.iova),

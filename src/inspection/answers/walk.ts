@@ -7,7 +7,7 @@ import { LEAF, MALFORMED, TABLE } from '../../engine/pageTable/entryClass';
 import { entryProblems } from '../../engine/pageTable/entryProblems';
 import { type TableStep, type TableWalk } from '../../engine/pageTable/tableWalk';
 import { walkTables } from '../../engine/pageTable/walk';
-import { formatRequester, formatSize, hex, requesterId } from '../../engine/values';
+import { FRAME_BYTES, formatRequester, formatSize, hex, requesterId } from '../../engine/values';
 import { type Inspection } from '../inspection';
 import { type TranslateRequest, type Translation, type WalkResult, type WalkStep } from '../protocol';
 import { refuse } from '../requestError';
@@ -170,11 +170,15 @@ function tableStep(iommu: string, space: AddressSpace, step: TableStep, address:
     problems: entryProblems(format, depth, lo, hi).map((problem) => ({ ...problem, word: 0 })),
     perm: permissionText(step.permission),
     stage,
+    input: address,
     ...(under ? { under } : {}),
   };
 }
 
-function says({ format }: AddressSpace, { depth, lo, hi, class: found }: TableStep): string {
+function says(
+  { format, memory }: AddressSpace,
+  { depth, table, address, lo, hi, class: found }: TableStep,
+): string {
   const level = levelOf(format, depth);
   if (found === TABLE) {
     const next = levelOf(format, nextDepth(format, level, lo)).rule.level;
@@ -184,5 +188,7 @@ function says({ format }: AddressSpace, { depth, lo, hi, class: found }: TableSt
     const size = formatSize(1n << BigInt(pageShift(format, level, lo, hi)));
     return `${size} page at ${hex(bytesOf(leafFrame(format, level, lo, hi)))}`;
   }
-  return found === MALFORMED ? 'present, but not as the specification has it' : 'not present';
+  if (found === MALFORMED) return 'present, but not as the specification has it';
+  const known = memory.knows?.(table, address / 8 - table * (FRAME_BYTES / 8)) ?? true;
+  return known ? 'not present' : 'not in the dump';
 }

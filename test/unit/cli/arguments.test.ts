@@ -7,6 +7,7 @@ import {
   parseLimit,
   parsePasid,
   parseRegisters,
+  parseStage,
 } from '../../../src/cli/arguments';
 
 const refused = (parse: () => unknown, message: RegExp): void => {
@@ -28,12 +29,19 @@ describe('arguments of the command line', () => {
   });
 
   it('reads devices as bus:device.function, with a segment, or as a requester id', () => {
-    assert.equal(parseDevice('00:02.0'), 0x10);
-    assert.equal(parseDevice('0000:ff:1f.7'), 0xffff);
-    assert.equal(parseDevice('0x10'), 0x10);
-    for (const text of ['00:20.0', '00:02.8', '02.0', '0x10000', 'nvme']) {
+    assert.deepEqual(parseDevice('00:02.0'), { requester: 0x10 });
+    assert.deepEqual(parseDevice('0001:ff:1f.7'), { requester: 0xffff, segment: 1 });
+    assert.deepEqual(parseDevice('0x10'), { requester: 0x10 });
+    assert.deepEqual(parseDevice('0xffffffff'), { requester: 0xffff_ffff });
+    for (const text of ['00:20.0', '00:02.8', '02.0', '0x100000000', 'nvme']) {
       refused(() => parseDevice(text), /bus:device\.function/);
     }
+  });
+
+  it('reads a stage, 1 or 2', () => {
+    assert.equal(parseStage('1'), 1);
+    assert.equal(parseStage('2'), 2);
+    refused(() => parseStage('3'), /1 or 2/);
   });
 
   it('bounds PASIDs and domain ids to 20 bits, limits to what a number holds', () => {
