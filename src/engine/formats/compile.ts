@@ -37,6 +37,21 @@ export interface CompiledLevel {
   readonly runLog2: number;
 }
 
+/** What allows reads and writes: the first test of each in the open, since few formats have another. */
+export interface CompiledAccess {
+  readonly readMaskLo: number;
+  readonly readValueLo: number;
+  readonly readMaskHi: number;
+  readonly readValueHi: number;
+  readonly writeMaskLo: number;
+  readonly writeValueLo: number;
+  readonly writeMaskHi: number;
+  readonly writeValueHi: number;
+  /** Further tests of which one is enough: four numbers each (mask lo, value lo, mask hi, value hi). */
+  readonly moreRead: Int32Array;
+  readonly moreWrite: Int32Array;
+}
+
 /** A format made ready for one root level and one piece of hardware. */
 export interface CompiledFormat {
   readonly format: PageTableFormat;
@@ -50,17 +65,16 @@ export interface CompiledFormat {
   readonly presentHi: number;
   /** Bit 0 allows reads and bit 1 writes, in tables and leaves: permission needs no comparison. */
   readonly permissionInLowBits: boolean;
-  /** Tests of which one must pass: four numbers each (mask lo, value lo, mask hi, value hi). */
-  readonly tableRead: Int32Array;
-  readonly tableWrite: Int32Array;
-  readonly leafRead: Int32Array;
-  readonly leafWrite: Int32Array;
+  readonly tableAccess: CompiledAccess;
+  readonly leafAccess: CompiledAccess;
   readonly accessedLo: number;
   readonly accessedHi: number;
   readonly dirtyMaskLo: number;
   readonly dirtyMaskHi: number;
   readonly dirtyValueLo: number;
   readonly dirtyValueHi: number;
+  /** All bits set where the format has a dirty mark, else 0. */
+  readonly hasDirty: number;
   /** What hardware changes of it. */
   readonly dirtyMarkLo: number;
   readonly dirtyMarkHi: number;
@@ -75,15 +89,15 @@ export interface CompiledFormat {
   readonly addressLo: number;
   /** Bits of the low half below the address. */
   readonly addressShift: number;
-  /** Frames that one step of the low and of the high half counts. */
-  readonly loScale: number;
-  readonly hiScale: number;
-  /** Further address bits in the low half; mask 0: none. */
+  /** Bits that the address moves up by from entry to address. */
+  readonly addressMove: number;
+  /** Further address bits in the low half, for the high half of the address; mask 0: none. */
   readonly extraShift: number;
   readonly extraMask: number;
-  readonly extraScale: number;
+  readonly extraTo: number;
   /** What a leaf's word grows by from a page to the next, at the leaf-most level. */
   readonly pageStep: number;
+  readonly pageStepShift: number;
   /** -1: the table below; else the shift of the level field in the low half. */
   readonly nextLevelShift: number;
   readonly nextLevelMask: number;
@@ -118,9 +132,28 @@ function testColumns({ mask, value }: BitTest): number[] {
   return [lo(mask), lo(value), hi(mask), hi(value)];
 }
 
-/** Tests of a rule; always: one test that every word passes. */
-function accessColumns(rule: AccessRule['read']): Int32Array {
-  return Int32Array.from(rule === true ? [0, 0, 0, 0] : rule.flatMap(testColumns));
+/** Tests of a rule; always: one test that every word passes; never: one that none does. */
+function accessColumns(rule: AccessRule['read']): readonly number[] {
+  if (rule === true) return [0, 0, 0, 0];
+  return rule.length === 0 ? [0, 1, 0, 0] : rule.flatMap(testColumns);
+}
+
+function compileAccess({ read, write }: AccessRule): CompiledAccess {
+  const [readMaskLo = 0, readValueLo = 0, readMaskHi = 0, readValueHi = 0, ...moreRead] = accessColumns(read);
+  const [writeMaskLo = 0, writeValueLo = 0, writeMaskHi = 0, writeValueHi = 0, ...moreWrite] =
+    accessColumns(write);
+  return {
+    readMaskLo,
+    readValueLo,
+    readMaskHi,
+    readValueHi,
+    writeMaskLo,
+    writeValueLo,
+    writeMaskHi,
+    writeValueHi,
+    moreRead: Int32Array.from(moreRead),
+    moreWrite: Int32Array.from(moreWrite),
+  };
 }
 
 const NO_LEAF = { mask: 0, values: [1, 1], not: false };
@@ -142,7 +175,7 @@ function compileLevel(
     rule,
     depth,
     shift: rule.shift,
-    indexMask: 2 ** indexBits - 1,
+    indexMask: (1 << indexBits) - 1,
     pagesPerEntry: 2 ** (rule.shift - FRAME_SHIFT),
     canBeTable: rule.leaf !== 'always',
     leafMask: leaf.mask | 0,
@@ -171,11 +204,10 @@ function compileAddress({ address }: PageTableFormat, notAddress: bigint) {
     addressHi: hi(mask),
     addressLo: lo(mask),
     addressShift: low,
-    loScale: 2 ** (to - FRAME_SHIFT),
-    hiScale: 2 ** (32 + move - FRAME_SHIFT),
+    addressMove: move,
     extraShift: extra?.low ?? 0,
-    extraMask: 2 ** extraBits - 1,
-    extraScale: extra ? 2 ** (extra.to - FRAME_SHIFT) : 0,
+    extraMask: (1 << extraBits) - 1,
+    extraTo: extra ? extra.to - 32 : 0,
   };
 }
 
@@ -204,6 +236,7 @@ export function compileFormat(
   const run = format.largeRun;
   const setsAccessed = hardware.setsAccessed === true || hardware.ignoresAccessed === true;
   const address = compileAddress(format, hardware.notAddress ?? 0n);
+  const pageStepShift = leafMost.shift - address.addressMove;
   return {
     format,
     hardware,
@@ -213,23 +246,24 @@ export function compileFormat(
     presentLo: lo(format.present),
     presentHi: hi(format.present),
     permissionInLowBits: isLowBits(table) && isLowBits(leaf),
-    tableRead: accessColumns(table.read),
-    tableWrite: accessColumns(table.write),
-    leafRead: accessColumns(leaf.read),
-    leafWrite: accessColumns(leaf.write),
+    tableAccess: compileAccess(table),
+    leafAccess: compileAccess(leaf),
     accessedLo: lo(format.accessed),
     accessedHi: hi(format.accessed),
     dirtyMaskLo: lo(format.dirty.mask),
     dirtyMaskHi: hi(format.dirty.mask),
     dirtyValueLo: lo(format.dirty.value),
     dirtyValueHi: hi(format.dirty.value),
+    hasDirty: format.dirty.mask === 0n ? 0 : -1,
     dirtyMarkLo: lo(format.dirtyMark ?? format.dirty.mask),
     dirtyMarkHi: hi(format.dirtyMark ?? format.dirty.mask),
     needsAccessed: format.faultsUnaccessed === true && !setsAccessed,
     needsDirty: format.faultsUndirtied === true && hardware.setsDirty !== true,
     deniesAtLeaf: format.deniesAtLeaf === true,
     ...address,
-    pageStep: leafMost.pagesPerEntry * 2 ** (address.addressShift - Math.log2(address.loScale)),
+    // Shifts make integers; of a power JavaScript makes a double, which loops would carry along.
+    pageStep: 1 << pageStepShift,
+    pageStepShift,
     nextLevelShift: format.nextLevel?.low ?? -1,
     nextLevelMask: format.nextLevel ? 2 ** (format.nextLevel.high - format.nextLevel.low + 1) - 1 : 0,
     runKind: run?.kind ?? 'none',

@@ -71,9 +71,21 @@ export function skipsZeros(
 /** READ and WRITE bits that an entry of this class allows. */
 export function entryPermission(format: CompiledFormat, found: EntryClass, lo: number, hi: number): number {
   if (format.permissionInLowBits) return lo & READ_WRITE;
-  const leaf = found !== TABLE;
-  const read = passesAny(leaf ? format.leafRead : format.tableRead, lo, hi) ? READ : 0;
-  return read | (passesAny(leaf ? format.leafWrite : format.tableWrite, lo, hi) ? WRITE : 0);
+  const access = found === TABLE ? format.tableAccess : format.leafAccess;
+  const { readMaskLo, readValueLo, readMaskHi, readValueHi, moreRead } = access;
+  const { writeMaskLo, writeValueLo, writeMaskHi, writeValueHi, moreWrite } = access;
+  const denies =
+    isNotZero(((lo & readMaskLo) ^ readValueLo) | ((hi & readMaskHi) ^ readValueHi)) |
+    (isNotZero(((lo & writeMaskLo) ^ writeValueLo) | ((hi & writeMaskHi) ^ writeValueHi)) << 1);
+  let permission = READ_WRITE & ~denies;
+  if (moreRead.length !== 0 && passesAny(moreRead, lo, hi)) permission |= READ;
+  if (moreWrite.length !== 0 && passesAny(moreWrite, lo, hi)) permission |= WRITE;
+  return permission;
+}
+
+/** 1 for every other number than 0, without a branch: what entries allow and were used for is not foreseen. */
+export function isNotZero(bits: number): number {
+  return (bits | (~bits + 1)) >>> 31;
 }
 
 export function isAccessed(format: CompiledFormat, lo: number, hi: number): boolean {
@@ -93,9 +105,35 @@ export function isDirty(format: CompiledFormat, lo: number, hi: number): boolean
 /** The frame at the address field of an entry: that of the next table, or of a leaf with what its size adds. */
 export function entryFrame(format: CompiledFormat, lo: number, hi: number): FrameNumber {
   if (format.plainAddress) return frameNumber((hi & format.addressHi) * 0x100000 + (lo >>> 12));
-  const extra = ((lo >>> format.extraShift) & format.extraMask) * format.extraScale;
-  const low = ((lo & format.addressLo) >>> format.addressShift) * format.loScale;
-  return frameNumber((hi & format.addressHi) * format.hiScale + low + extra);
+  return joinFrame(baseLo(format, lo), baseHi(format, lo, hi));
+}
+
+const joinFrame = (lo: number, hi: number): FrameNumber => frameNumber((hi >>> 0) * 0x100000 + (lo >>> 12));
+
+/** The halves of the byte address at the address field of an entry. */
+export function baseLo(format: CompiledFormat, lo: number): number {
+  return (lo & format.addressLo) << format.addressMove;
+}
+
+export function baseHi(format: CompiledFormat, lo: number, hi: number): number {
+  const { addressMove, extraShift, extraMask, extraTo } = format;
+  // A shift by 32 would be none at all.
+  const carried = ((lo & format.addressLo) >>> 1) >>> (31 - addressMove);
+  return ((hi & format.addressHi) << addressMove) | carried | (((lo >>> extraShift) & extraMask) << extraTo);
+}
+
+/** The bits of the halves of an address below `shift`, 12 to 63. Powers would be calls, and doubles. */
+export function belowLo(shift: number): number {
+  return shift >= 32 ? -1 : (1 << shift) - 1;
+}
+
+export function belowHi(shift: number): number {
+  return shift > 32 ? (1 << (shift - 32)) - 1 : 0;
+}
+
+/** 2 to the power of up to 52. */
+export function powerOfTwo(exponent: number): number {
+  return exponent < 31 ? 1 << exponent : 2 ** exponent;
 }
 
 /** Whether a leaf is one of a run of entries that are one page together. */
@@ -121,9 +159,8 @@ export function offsetShift(format: CompiledFormat, level: CompiledLevel, lo: nu
 
 /** First frame of what a leaf maps: of its page, or with runs of `own-address` of its own part. */
 export function leafFrame(format: CompiledFormat, level: CompiledLevel, lo: number, hi: number): FrameNumber {
-  const frame = entryFrame(format, lo, hi);
   const shift = offsetShift(format, level, lo, hi);
-  return shift === 12 ? frame : frameNumber(frame - (frame % 2 ** (shift - 12)));
+  return joinFrame(baseLo(format, lo) & ~belowLo(shift), baseHi(format, lo, hi) & ~belowHi(shift));
 }
 
 /** log2 of the page size: one more than the lowest clear bit of the address field (AMD 48882 §2.2.3, next level 7). */

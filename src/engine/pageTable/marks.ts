@@ -1,10 +1,13 @@
 import { type CompiledFormat } from '../formats/compile';
-import { isAccessed, isDirty } from './entry';
+import { isNotZero } from './entry';
 import { ACCESSED, DIRTY } from './runColumns';
 
 /** ACCESSED | DIRTY of one leaf. */
 export function marksOf(format: CompiledFormat, lo: number, hi: number): number {
-  return (isAccessed(format, lo, hi) ? ACCESSED : 0) | (isDirty(format, lo, hi) ? DIRTY : 0);
+  const { dirtyMaskLo, dirtyMaskHi, dirtyValueLo, dirtyValueHi } = format;
+  const accessed = isNotZero((lo & format.accessedLo) | (hi & format.accessedHi));
+  const clean = isNotZero(((lo & dirtyMaskLo) ^ dirtyValueLo) | ((hi & dirtyMaskHi) ^ dirtyValueHi));
+  return (accessed * ACCESSED) | (format.hasDirty & ((clean ^ 1) * DIRTY));
 }
 
 /** Whether hardware may change the dirty mark of this leaf: where another bit allows it (Arm DBM), that bit must be set. */

@@ -23,6 +23,9 @@ export interface FoundPage {
   readonly whole: boolean;
 }
 
+/** Not the marks of a run. */
+const DIFFERENT = -1;
+
 /** What leaf `index` of a frame of a table belongs to. */
 export function pageAt(
   format: CompiledFormat,
@@ -39,57 +42,86 @@ export function pageAt(
 }
 
 function runAt(format: CompiledFormat, level: CompiledLevel, words: Uint32Array, index: number): FoundPage {
+  const shift = pageShift(format, level, words[2 * index] ?? 0, words[2 * index + 1] ?? 0);
+  const count = 1 << (shift - level.shift);
+  const first = index & ~(count - 1);
+  const lo = words[2 * first] ?? 0;
+  const hi = words[2 * first + 1] ?? 0;
+  const marks = marksOfRun(format, level, words, first, count, shift);
+  if (marks === DIFFERENT) return partAt(format, level, words, index, index - first);
+  const frame = leafFrame(format, level, lo, hi);
+  return { first, end: first + count, shift, frame, lo, hi, marks, whole: true };
+}
+
+/** One of the entries that should be a page together, and are not. */
+function partAt(
+  format: CompiledFormat,
+  level: CompiledLevel,
+  words: Uint32Array,
+  index: number,
+  place: number,
+): FoundPage {
   const lo = words[2 * index] ?? 0;
   const hi = words[2 * index + 1] ?? 0;
-  const shift = pageShift(format, level, lo, hi);
-  const count = 2 ** (shift - level.shift);
-  const first = index - (index % count);
-  const ownAddress = format.runKind === 'own-address';
-  let marks = 0;
-  let whole = first + count <= FRAME_ENTRIES;
-  for (let at = first; whole && at < first + count; at++) {
-    const otherLo = words[2 * at] ?? 0;
-    const otherHi = words[2 * at + 1] ?? 0;
-    marks |= marksOf(format, otherLo, otherHi);
-    whole =
-      classify(format, level, otherLo, otherHi) === LEAF &&
-      agree(format, level, lo, hi, otherLo, otherHi, ownAddress ? at - index : 0);
-  }
-  if (whole) {
-    const firstLo = words[2 * first] ?? 0;
-    const firstHi = words[2 * first + 1] ?? 0;
-    const frame = leafFrame(format, level, firstLo, firstHi);
-    return { first, end: first + count, shift, frame, lo: firstLo, hi: firstHi, marks, whole };
-  }
   const own = leafFrame(format, level, lo, hi);
-  const part = ownAddress ? own : own + (index - first) * level.pagesPerEntry;
   return {
     first: index,
     end: index + 1,
     shift: level.shift,
-    frame: frameNumber(part),
+    frame: frameNumber(format.runKind === 'own-address' ? own : own + place * level.pagesPerEntry),
     lo,
     hi,
     marks: marksOf(format, lo, hi),
-    whole,
+    whole: false,
   };
 }
 
-/** Whether two entries of a run say the same but for their marks, and addresses `steps` entries apart. */
-function agree(
+/** The marks of any entry of a run, or DIFFERENT when they are not one page. */
+function marksOfRun(
+  format: CompiledFormat,
+  level: CompiledLevel,
+  words: Uint32Array,
+  first: number,
+  count: number,
+  shift: number,
+): number {
+  const lo = words[2 * first] ?? 0;
+  const hi = words[2 * first + 1] ?? 0;
+  if (first + count > FRAME_ENTRIES || !isOfRun(format, level, lo, hi, shift)) return DIFFERENT;
+  const ownAddress = format.runKind === 'own-address';
+  const bit = format.pageStepShift + level.shift - (format.levels[1]?.shift ?? level.shift);
+  const stepLo = ownAddress && bit < 32 ? 1 << bit : 0;
+  const stepHi = ownAddress && bit >= 32 ? 1 << (bit - 32) : 0;
+  let marks = marksOf(format, lo, hi);
+  let sameLo = unmarkedLo(format, lo, hi);
+  let sameHi = unmarkedHi(format, lo, hi);
+  const usedLo = lo ^ sameLo;
+  const usedHi = hi ^ sameHi;
+  for (let at = first + 1; at < first + count; at++) {
+    sameLo = (sameLo + stepLo) | 0;
+    sameHi = (sameHi + stepHi + (sameLo >>> 0 < stepLo >>> 0 ? 1 : 0)) | 0;
+    const otherLo = words[2 * at] ?? 0;
+    const otherHi = words[2 * at + 1] ?? 0;
+    // Most have the marks of the first.
+    if ((otherLo ^ usedLo) === sameLo && (otherHi ^ usedHi) === sameHi) continue;
+    const like =
+      unmarkedLo(format, otherLo, otherHi) === sameLo && unmarkedHi(format, otherLo, otherHi) === sameHi;
+    if (!like || !isOfRun(format, level, otherLo, otherHi, shift)) return DIFFERENT;
+    marks |= marksOf(format, otherLo, otherHi);
+  }
+  return marks;
+}
+
+function isOfRun(
   format: CompiledFormat,
   level: CompiledLevel,
   lo: number,
   hi: number,
-  otherLo: number,
-  otherHi: number,
-  steps: number,
+  shift: number,
 ): boolean {
-  const step = format.pageStep * 2 ** (level.shift - (format.levels[1]?.shift ?? level.shift));
-  const sum = (unmarkedLo(format, lo, hi) >>> 0) + steps * step;
-  const carry = Math.floor(sum / 2 ** 32);
   return (
-    unmarkedLo(format, otherLo, otherHi) === (sum | 0) &&
-    unmarkedHi(format, otherLo, otherHi) === ((unmarkedHi(format, lo, hi) + carry) | 0)
+    classify(format, level, lo, hi) === LEAF &&
+    isRun(format, level, lo, hi) &&
+    pageShift(format, level, lo, hi) === shift
   );
 }

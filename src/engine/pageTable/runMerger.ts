@@ -1,10 +1,8 @@
 import { levelOf, type CompiledFormat, type CompiledLevel } from '../formats/compile';
-import { classify, entryPermission, isRun, leafFrame } from './entry';
-import { LEAF } from './entryClass';
-import { marksOf, unmarkedHi, unmarkedLo } from './marks';
-import { RunColumns } from './runColumns';
-
-const TWO_32 = 0x1_0000_0000;
+import { entryFrame, leafFrame, powerOfTwo } from './entry';
+import { KIND_MARKS_SHIFT, KIND_PAGE, KIND_PERMISSION, leafKindsOf, type LeafKinds } from './leafKinds';
+import { unmarkedHi, unmarkedLo } from './marks';
+import { ACCESSED, DIRTY, RunColumns } from './runColumns';
 
 /** A stretch of entries of one table. */
 export interface Stretch {
@@ -48,7 +46,8 @@ export class RunMerger {
   /** True when a leaf came that starts run `limit + 1`. */
   full = false;
   readonly #format: CompiledFormat;
-  /** Written over for each leaf, so that a list leaves no garbage. */
+  readonly #kinds: LeafKinds;
+  /** Written over for each table, so that a list leaves no garbage. */
   readonly #page: Page;
   /** log2 of the bytes that `pageStep` stands for. */
   readonly #leafMostShift: number;
@@ -66,6 +65,7 @@ export class RunMerger {
   /** Writes to `columns` from their beginning. */
   constructor(format: CompiledFormat, limit: number, columns = new RunColumns(Math.min(limit, 1024))) {
     this.#format = format;
+    this.#kinds = leafKindsOf(format);
     const level = levelOf(format, 1);
     this.#leafMostShift = level.shift;
     this.#page = {
@@ -89,18 +89,19 @@ export class RunMerger {
     const lo = unmarkedLo(this.#format, page.lo, page.hi);
     const hi = unmarkedHi(this.#format, page.lo, page.hi);
     if (this.#continues(page, lo, hi)) this.#count++;
-    else if (!this.#start(page)) return false;
-    this.#expect(page.page + 2 ** (page.shift - 12), lo, hi, page.shift);
+    else if (!this.#startPage(page)) return false;
+    this.#expect(page.page + powerOfTwo(page.shift - 12), lo, hi, page.shift);
     return true;
   }
 
   /** What continues the open run: the word of the page that ended it (without marks) plus its size. */
   #expect(nextPage: number, lo: number, hi: number, shift: number): void {
-    const bytes = this.#format.pageStep * 2 ** (shift - this.#leafMostShift);
-    const sum = (lo >>> 0) + (bytes % TWO_32);
+    const bit = this.#format.pageStepShift + shift - this.#leafMostShift;
+    const stepLo = bit < 32 ? 1 << bit : 0;
+    const stepHi = bit < 32 ? 0 : 1 << (bit - 32);
     this.#nextPage = nextPage;
-    this.#nextLo = sum | 0;
-    this.#nextHi = (hi + Math.floor(bytes / TWO_32) + (sum < TWO_32 ? 0 : 1)) | 0;
+    this.#nextLo = (lo + stepLo) | 0;
+    this.#nextHi = (hi + stepHi + (this.#nextLo >>> 0 < stepLo >>> 0 ? 1 : 0)) | 0;
   }
 
   /**
@@ -110,20 +111,19 @@ export class RunMerger {
   addLeaves(level: CompiledLevel, stretch: Stretch): number {
     const { words, from, to, permission: above } = stretch;
     const format = this.#format;
-    const { pageStep } = format;
+    const kinds = this.#kinds;
+    const { pageStep, pageStepShift } = format;
     const pages = level.pagesPerEntry;
+    const small = level.shift === 12;
     let continues = false;
     let lo = 0;
     let hi = 0;
     let index = from;
-    const page = this.#page;
-    page.level = level;
-    page.shift = level.shift;
     for (;;) {
       if (continues) {
         const first = index;
         // Up to where the low half of the address overflows.
-        const end = Math.min(to, index + Math.ceil((TWO_32 - (lo >>> 0)) / pageStep));
+        const end = Math.min(to, index + 1 + (~lo >>> pageStepShift));
         let at = 2 * index;
         while (at < 2 * end && words[at] === lo >>> 0 && words[at + 1] === hi >>> 0) {
           at += 2;
@@ -139,16 +139,28 @@ export class RunMerger {
       if (index === to) break;
       const entryLo = words[2 * index] ?? 0;
       const entryHi = words[2 * index + 1] ?? 0;
-      if (classify(format, level, entryLo, entryHi) !== LEAF || isRun(format, level, entryLo, entryHi)) break;
-      page.page = stretch.page + (index - from) * pages;
-      page.lo = entryLo;
-      page.hi = entryHi;
-      page.marks = marksOf(format, entryLo, entryHi);
-      page.permission = above & entryPermission(format, LEAF, entryLo, entryHi);
-      page.entryAddress = stretch.address + 8 * (index - from);
-      page.frame = leafFrame(format, level, entryLo, entryHi);
-      // The first may continue the run that another table left open.
-      if (index === from ? !this.add(page) : !this.#start(page)) break;
+      const kind = kinds.of(entryLo, entryHi);
+      if ((kind & KIND_PAGE) === 0) break;
+      const page = stretch.page + (index - from) * pages;
+      const marks = (kind >>> KIND_MARKS_SHIFT) & (ACCESSED | DIRTY);
+      const permission = above & kind & KIND_PERMISSION;
+      const address = stretch.address + 8 * (index - from);
+      const frame = small ? entryFrame(format, entryLo, entryHi) : leafFrame(format, level, entryLo, entryHi);
+      const { depth, shift } = level;
+      if (index === from) {
+        // The first may continue the run that another table left open.
+        const first = this.#page;
+        first.level = level;
+        first.page = page;
+        first.shift = shift;
+        first.lo = entryLo;
+        first.hi = entryHi;
+        first.marks = marks;
+        first.permission = permission;
+        first.entryAddress = address;
+        first.frame = frame;
+        if (!this.add(first)) break;
+      } else if (!this.#start(depth, shift, page, entryLo, entryHi, marks, permission, address, frame)) break;
       index++;
       continues = true;
       lo = (entryLo + pageStep) | 0;
@@ -170,6 +182,10 @@ export class RunMerger {
     this.#open = false;
   }
 
+  #startPage({ level, page, shift, lo, hi, marks, permission, entryAddress, frame }: Page): boolean {
+    return this.#start(level.depth, shift, page, lo, hi, marks, permission, entryAddress, frame);
+  }
+
   #continues({ page, level, shift, marks, permission }: Page, lo: number, hi: number): boolean {
     return (
       this.#open &&
@@ -184,7 +200,17 @@ export class RunMerger {
   }
 
   /** Closes the open run and starts one with this page; false, and nothing started, when there is no room. */
-  #start(page: Page): boolean {
+  #start(
+    depth: number,
+    shift: number,
+    page: number,
+    lo: number,
+    hi: number,
+    marks: number,
+    permission: number,
+    entryAddress: number,
+    frame: number,
+  ): boolean {
     this.close();
     const { columns } = this;
     if (columns.length === this.limit) {
@@ -192,20 +218,20 @@ export class RunMerger {
       return false;
     }
     const row = columns.reserve();
-    columns.page[row] = page.page;
-    columns.frame[row] = page.frame;
-    columns.entryAddress[row] = page.entryAddress;
-    columns.lo[row] = page.lo;
-    columns.hi[row] = page.hi;
-    columns.depth[row] = page.level.depth;
-    columns.permission[row] = page.permission;
-    columns.pageShift[row] = page.shift;
-    columns.marks[row] = page.marks;
+    columns.page[row] = page;
+    columns.frame[row] = frame;
+    columns.entryAddress[row] = entryAddress;
+    columns.lo[row] = lo;
+    columns.hi[row] = hi;
+    columns.depth[row] = depth;
+    columns.permission[row] = permission;
+    columns.pageShift[row] = shift;
+    columns.marks[row] = marks;
     this.#open = true;
-    this.#depth = page.level.depth;
-    this.#shift = page.shift;
-    this.#marks = page.marks;
-    this.#permission = page.permission;
+    this.#depth = depth;
+    this.#shift = shift;
+    this.#marks = marks;
+    this.#permission = permission;
     this.#count = 1;
     return true;
   }

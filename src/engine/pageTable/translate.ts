@@ -4,6 +4,10 @@ import { frameOf } from '../memory/words';
 import { assert } from '../result';
 import { type AddressSpace } from './addressSpace';
 import {
+  baseHi,
+  baseLo,
+  belowHi,
+  belowLo,
   classify,
   entryFrame,
   entryPermission,
@@ -11,13 +15,12 @@ import {
   isForbiddenOutput,
   leafFrame,
   nextDepth,
-  offsetShift,
   pageShift,
   skipsZeros,
 } from './entry';
 import { ABSENT, LEAF, MALFORMED, READ, READ_WRITE, TABLE, WRITE } from './entryClass';
 import { LeafTables, LOOKUP_ROWS } from './leafTables';
-import { beyondWidth, frameHalves, leafFault, malformedFault, walkTables } from './walk';
+import { beyondWidth, leafFault, malformedFault, walkTables } from './walk';
 
 /** Requests of one address space and their answers, struct of arrays. Row i of each array belongs to request i. */
 export interface TranslationBatch {
@@ -274,23 +277,14 @@ function takeEntry(
   if (found !== LEAF) return GO_ON;
   const addressLo = batch.addressLo[row] ?? 0;
   const addressHi = batch.addressHi[row] ?? 0;
-  let { shift } = level;
-  let baseLo = lo & 0xfffff000;
-  let baseHi = hi & format.addressHi;
-  if (format.plainAddress && (format.runKind === 'none' || format.runKind === 'own-address')) {
-    batch.pageShift[row] = pageShift(format, level, lo, hi);
-  } else {
-    const frame = leafFrame(format, level, lo, hi);
-    ({ lo: baseLo, hi: baseHi } = frameHalves(frame));
-    batch.pageShift[row] = pageShift(format, level, lo, hi);
-    shift = offsetShift(format, level, lo, hi);
-  }
-  // Shifts, not powers: a power in this loop costs as much as all the rest.
-  const belowLo = shift >= 32 ? -1 : (1 << shift) - 1;
-  const belowHi = shift > 32 ? (1 << (shift - 32)) - 1 : 0;
-  const paddrLo = (baseLo & ~belowLo) | (addressLo & belowLo);
-  const paddrHi = (baseHi & ~belowHi) | (addressHi & belowHi);
+  const page = format.runKind === 'none' ? level.shift : pageShift(format, level, lo, hi);
+  const shift = format.runKind === 'own-address' ? level.shift : page;
+  const offsetLo = belowLo(shift);
+  const offsetHi = belowHi(shift);
+  const paddrLo = (baseLo(format, lo) & ~offsetLo) | (addressLo & offsetLo);
+  const paddrHi = (baseHi(format, lo, hi) & ~offsetHi) | (addressHi & offsetHi);
   if (isForbiddenOutput(format, paddrLo, paddrHi)) return INTERRUPT_OUTPUT;
+  batch.pageShift[row] = page;
   batch.permission[row] = permission;
   batch.paddrLo[row] = paddrLo;
   batch.paddrHi[row] = paddrHi;
