@@ -1,9 +1,10 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { startEngine } from '../inspection/node/startEngine';
+import { type EngineClient } from '../inspection/protocol';
 import { cacheDirectory } from './cacheDirectory';
 import { type CommonOptions } from './command';
-import { endingOf, EXIT, errorText } from './errors';
+import { endingOf, EXIT, errorText, withExitCode, type ExitCode } from './errors';
 import { Output } from './output';
 import { ProgressLine } from './progress';
 import { createProgram, type Runner } from './program';
@@ -18,24 +19,52 @@ function writeError(text: string): void {
   process.stderr.write(text);
 }
 
-const run: Runner = async (command, file, options) => {
-  const source = await resolveSource(file, options satisfies CommonOptions);
+const run: Runner = async (command, file, options, operand) => {
+  let started: EngineClient | undefined;
+  const start = async (): Promise<EngineClient> => (started ??= await startOne());
   const output = new Output(process.stdout, progress, process.env);
+  const note = (text: string): void => writeError(`iopte: ${text}\n`);
+  const open = async (from: string, inspection: string): Promise<Session> => {
+    const source = await resolveSource(from, options satisfies CommonOptions, (image) =>
+      describesItself(start, image),
+    );
+    const session = new Session(await start(), cancel.signal, progress, inspection);
+    sessions.push(session);
+    const summary = await session.open(source);
+    for (const problem of summary.problems) note(`${problem.severity}: ${problem.message}`);
+    return session;
+  };
+  const sessions: Session[] = [];
+  try {
+    const session = await open(file, 'cli');
+    const behind = operand === undefined ? {} : { operand };
+    const isSource = command.operand?.isSource === true && operand !== undefined;
+    const other = isSource ? { other: await open(operand, 'other') } : {};
+    const exitWith = (code: ExitCode): void => {
+      process.exitCode = code;
+    };
+    await command.run({ session, output, options, note, exitWith, ...behind, ...other });
+  } catch (error) {
+    throw command.badInputExit === undefined ? error : withExitCode(error, command.badInputExit);
+  } finally {
+    progress.clear();
+    for (const session of sessions) await session.close();
+    await started?.dispose();
+  }
+};
+
+async function describesItself(start: () => Promise<EngineClient>, image: string): Promise<boolean> {
+  const engine = await start();
+  const found = await engine.request('recognise', { image: { kind: 'path', path: path.resolve(image) } });
+  return found.describesItself;
+}
+
+async function startOne(): Promise<EngineClient> {
   const cache = cacheDirectory(process.env);
   const engine = await startEngine(cache === undefined ? {} : { cacheDirectory: cache });
   engine.onLog((message) => writeError(`iopte: engine: ${message}\n`));
-  const session = new Session(engine, cancel.signal, progress);
-  try {
-    const summary = await session.open(source);
-    const note = (text: string): void => writeError(`iopte: ${text}\n`);
-    for (const problem of summary.problems) note(`${problem.severity}: ${problem.message}`);
-    await command.run({ session, output, options, note });
-  } finally {
-    progress.clear();
-    await session.close();
-    await engine.dispose();
-  }
-};
+  return engine;
+}
 
 /** Of the package that dist/cli.js belongs to. */
 function version(): string {

@@ -20,19 +20,19 @@ const PAGE = 1000;
 
 /** One opened source, and the questions that commands ask of it. */
 export class Session {
-  /** Names the opened source in requests. */
-  readonly inspection = 'cli';
   #summary: InspectionSummary | undefined;
 
   constructor(
     readonly engine: EngineClient,
     readonly signal: AbortSignal,
     readonly progress: ProgressLine,
+    /** Names the opened source in requests. */
+    readonly inspection = 'cli',
   ) {}
 
   async open(source: Source): Promise<InspectionSummary> {
     const { description, descriptionPath } = source;
-    const problems = await this.request('checkDescription', { text: description });
+    const problems = description === '' ? [] : await this.request('checkDescription', { text: description });
     const error = problems.find((problem) => problem.severity === 'error');
     if (error) {
       const at = positionOf(description, error.start);

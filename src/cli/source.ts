@@ -16,14 +16,25 @@ export interface SourceOptions {
 }
 
 export interface Source {
+  /** Empty for an image that says itself which IOMMUs there are. */
   readonly description: string;
-  /** The description's file; absent when it was made from --registers. */
+  /** The description's file; absent when it was made from --registers, and when the image needs none. */
   readonly descriptionPath?: string;
   readonly imagePath: string;
 }
 
-/** FILE is an image (with a description beside it or --registers) or a description. */
-export async function resolveSource(file: string, options: SourceOptions): Promise<Source> {
+/** Whether an image opens without a description: the engine knows. */
+export type DescribesItself = (image: string) => Promise<boolean>;
+
+/**
+ * FILE is an image (with a description beside it or --registers, unless it describes itself) or a description. The engine is
+ * asked only about an image that has no description.
+ */
+export async function resolveSource(
+  file: string,
+  options: SourceOptions,
+  describesItself: DescribesItself = () => Promise.resolve(false),
+): Promise<Source> {
   await mustBeFile(file);
   const isDescription = file.endsWith(DESCRIPTION_SUFFIX);
   if (options.registers !== undefined) {
@@ -38,6 +49,10 @@ export async function resolveSource(file: string, options: SourceOptions): Promi
   }
   if (options.kind !== undefined) throw badUsage('--kind needs --registers');
   const descriptionPath = isDescription ? file : await descriptionBeside(file);
+  if (descriptionPath === undefined) {
+    if (await describesItself(file)) return { description: '', imagePath: file };
+    throw badInput(`${file} has no description beside it`, howToDescribe(file));
+  }
   const description = await readDescription(descriptionPath);
   const image = imageOf(description);
   if (image === undefined) {
@@ -71,7 +86,7 @@ export function imageOf(description: string): string | undefined {
   return undefined;
 }
 
-async function descriptionBeside(image: string): Promise<string> {
+async function descriptionBeside(image: string): Promise<string | undefined> {
   const folder = path.dirname(image);
   const names = (await readdir(folder)).filter((name) => name.endsWith(DESCRIPTION_SUFFIX)).sort();
   const found: string[] = [];
@@ -88,7 +103,7 @@ async function descriptionBeside(image: string): Promise<string> {
       'name the description itself instead of the image',
     );
   }
-  throw badInput(`${image} has no description beside it`, howToDescribe(image));
+  return undefined;
 }
 
 /** What to write, and how: an example that only lacks the value of the root table's register. */

@@ -10,7 +10,7 @@ import {
   type Description,
 } from '../description';
 import type { InspectionSource } from '../inspections';
-import { askForDescription } from '../prompts/description';
+import { askForDescription, recogniseImage } from '../prompts/description';
 import { baseName } from '../source';
 import { openSource } from './openSource';
 
@@ -51,7 +51,7 @@ export async function openUri(app: App, uri: vscode.Uri): Promise<void> {
     return;
   }
   const beside = await chooseDescription(uri);
-  if (beside === 'none') await describeAndOpen(app, uri);
+  if (beside === 'none') await openUndescribed(app, uri);
   else if (beside) await openSource(app, beside);
 }
 
@@ -85,6 +85,18 @@ const sourceOf = ({ uri, text, image }: Description): InspectionSource => ({
   imageUri: image,
 });
 
+/** An image that says itself which IOMMUs there are needs no questions. */
+async function openUndescribed(app: App, image: vscode.Uri): Promise<void> {
+  const found = await recogniseImage(app, image);
+  if (!found.describesItself) return describeAndOpen(app, image);
+  await openSource(app, {
+    title: baseName(image),
+    description: '',
+    descriptionUri: undefined,
+    imageUri: image,
+  });
+}
+
 async function describeAndOpen(app: App, image: vscode.Uri): Promise<void> {
   const answer = await askForDescription(app, image);
   if (!answer) return;
@@ -111,6 +123,7 @@ async function askForFile(): Promise<readonly vscode.Uri[]> {
         'raw',
         'bin',
         'mem',
+        'txt',
         'gz',
         'json',
       ],

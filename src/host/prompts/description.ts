@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import { hex, parseInteger } from '../../inspection/protocol';
+import { hex, parseInteger, type ResultOf } from '../../inspection/protocol';
 import type { App } from '../app';
 import { defaultDescriptionUri, writeDescription, type Segment } from '../description';
 import { withProgress, requestOptions } from '../progress';
@@ -69,10 +69,7 @@ export async function askForDescription(
   image: vscode.Uri,
 ): Promise<{ readonly text: string; readonly write: boolean } | undefined> {
   const name = baseName(image);
-  const found = await withProgress(vscode.l10n.t('Reading {0}', name), async (task) => {
-    const file = await app.inspections.readImage(image);
-    return app.engine.ask('recognise', { image: file }, requestOptions(task));
-  });
+  const found = await recogniseImage(app, image);
   const title = vscode.l10n.t('Open {0} ({1})', name, found.format);
   const first = kinds()[0];
   const names = first?.registers ?? [];
@@ -87,6 +84,14 @@ export async function askForDescription(
   const { segments, kind, registers, write } = answers;
   const text = writeDescription({ image: name, segments, kind: kind.kind, registers });
   return { text, write: write ?? false };
+}
+
+/** What a file is, by its first bytes. */
+export function recogniseImage(app: App, image: vscode.Uri): Thenable<ResultOf<'recognise'>> {
+  return withProgress(vscode.l10n.t('Reading {0}', baseName(image)), async (task) => {
+    const file = await app.inspections.readImage(image);
+    return app.engine.ask('recognise', { image: file }, requestOptions(task));
+  });
 }
 
 /** Nothing of the user's belongs into the extension's own folder, where the samples stand. */

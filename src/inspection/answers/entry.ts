@@ -27,6 +27,23 @@ export function* entryDetails(inspection: Inspection, ref: EntryRef): Work<Entry
   return tableEntryDetails(space, ref, depth, wordAt(space.memory, ref.address));
 }
 
+/** Told for a word that reads as 0 only because the source does not say it. */
+function unknownWord(memory: PhysicalMemory, address: bigint, word: number): EntryProblem[] {
+  const frame = frameNumber(Number(address >> 12n));
+  if (memory.knows?.(frame, Number(address & 0xfffn) / 8) ?? true) return [];
+  return [
+    {
+      code: 'entry/unknown',
+      message: `Word ${word} is not in the dump: it is shown as 0, and what stands there is unknown.`,
+      hint: 'A dump lists only entries that were present when it was printed, or that lead to a mapped page.',
+      severity: 'warning',
+      word,
+      high: 63,
+      low: 0,
+    },
+  ];
+}
+
 /** The 64-bit word at an address, which must be held. */
 export function wordAt(memory: PhysicalMemory, address: bigint): bigint {
   if (address < 0n || address >= 1n << 52n || (address & 7n) !== 0n) {
@@ -56,16 +73,20 @@ function tableEntryDetails(space: AddressSpace, ref: EntryRef, depth: number, wo
   const below = format.levels[nextDepth(format, level, lo)]?.rule.level;
   const target = shape === 'leaf' ? page : below === undefined ? 'table' : `table of level ${below}`;
   const address = bytesOf(shape === 'leaf' ? leafFrame(format, level, lo, hi) : entryFrame(format, lo, hi));
+  const unknown = unknownWord(space.memory, ref.address, 0);
+  const absent = unknown.length > 0 ? 'not in the dump' : 'not present';
   const many = present && shape === 'leaf' && isRun(format, level, lo, hi);
   return {
     ref,
-    title: `${level.rule.entryName}, level ${level.rule.level} (${present ? target : 'not present'})`,
+    title: `${level.rule.entryName}, level ${level.rule.level} (${present ? target : absent})`,
     words: [word],
     fields: [decodeFields(word, format.format.layout(shape, level.rule))],
     problems: [
       ...entryProblems(format, depth, lo, hi),
       ...(many ? neighbourProblems(space, depth, ref.address) : []),
-    ].map((problem): EntryProblem => ({ ...problem, word: 0 })),
+    ]
+      .map((problem): EntryProblem => ({ ...problem, word: 0 }))
+      .concat(unknown),
     ...(present ? { target: { address, what: shape === 'leaf' ? page : 'table' } } : {}),
     ...(ref.iova === undefined ? {} : { range: { start: ref.iova, end: ref.iova + size } }),
     specification: format.format.specification,
@@ -84,7 +105,10 @@ function structureDetails(inspection: Inspection, ref: EntryRef, role: Structure
     title: place === undefined ? title : `${title}, ${place}`,
     words,
     fields: words.map((word, at) => decodeFields(word, layouts[at] ?? [])),
-    problems: structureProblems(directory, role, words),
+    problems: [
+      ...structureProblems(directory, role, words),
+      ...words.flatMap((_, word) => unknownWord(inspection.memory, ref.address + BigInt(8 * word), word)),
+    ],
     ...structureTarget(layouts, words),
     specification: section,
   };

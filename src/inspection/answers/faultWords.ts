@@ -134,6 +134,6 @@ const WORDS: Readonly<Record<Fault, { readonly reason: string; readonly hint: st
   },
   'entry-unknown': {
     reason: 'the source does not say what stands in this entry',
-    hint: 'A text dump has only the entries it lists; a memory image has all.',
+    hint: 'A text dump lists every mapped page: nothing was mapped here when it was printed, unless the text was cut.',
   },
 };

@@ -68,7 +68,24 @@ export function* tableNodes(
     } else if (filter === undefined) nodes.push(entryNode(standing, parent, item));
   }
   yield 512;
+  if (filter === undefined) nodes.push(...unknownNodes(standing, parent));
   return nodes;
+}
+
+/** Says how much of a table the source does not say. */
+function unknownNodes({ space, place }: Standing, parent: NodeId): TreeNode[] {
+  const { memory, format } = space;
+  if (!memory.knows) return [];
+  const size = levelOf(format, place.depth).indexMask + 1;
+  let unknown = 0;
+  for (let index = 0; index < size; index++) if (!memory.knows(place.frame, index + place.before)) unknown++;
+  if (unknown === 0) return [];
+  const why: Failure = {
+    code: 'table/known-in-part',
+    message: `${unknown} of the ${size} entries of this table are not in the dump.`,
+    hint: 'A dump lists every mapped page: nothing was mapped there when it was printed, unless the text was cut.',
+  };
+  return [{ kind: 'message', id: `${parent}/m`, why }];
 }
 
 function unreadable({ memory }: AddressSpace, place: TablePlace): Failure {

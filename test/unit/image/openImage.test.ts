@@ -27,15 +27,19 @@ describe('opening an image: format by content', () => {
   });
 
   it('recognises them without reading them whole', async () => {
+    const text = new TextEncoder().encode('$ cat x\nDevice 0000:00:02.0 @0x1000\n');
     const expected: [Uint8Array, string, boolean][] = [
       [elf, 'elf-core', false],
       [raw, 'raw', true],
       [new Uint8Array(gzipSync(elf)), 'gzip of elf-core', false],
       [new Uint8Array(gzipSync(new Uint8Array(50_000_000))), 'gzip of raw', true],
+      [text, 'text-dump', false],
+      [new Uint8Array(gzipSync(text)), 'gzip of text-dump', false],
     ];
     for (const [bytes, format, needsSegments] of expected) {
       const recognised = await recogniseImage({ kind: 'bytes', name: 'x', bytes }, platform);
-      assert.deepEqual(value(recognised), { format, needsSegments });
+      const describesItself = format.endsWith('text-dump');
+      assert.deepEqual(value(recognised), { format, needsSegments, describesItself });
     }
   });
 

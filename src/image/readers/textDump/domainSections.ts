@@ -9,6 +9,8 @@ const LEVELS = 5;
 const MOST_SECTIONS = 100_000;
 /** Rows that wait for the second block of a page of a wrapped dump. */
 const MOST_WAITING = 65_536;
+/** Pages that an entry of each level covers; index 0 is not used. */
+const PAGES_OF = [0, 1, 2 ** 9, 2 ** 18, 2 ** 27, 2 ** 36];
 const LARGE_PAGE = 0x80;
 const LEVEL_OF: ReadonlyMap<string, number> = new Map([
   ['PML5E', 5],
@@ -153,6 +155,7 @@ export class DomainSections {
       this.notes.warn('device', `Line ${line}: "${name}" is not the name of a PCI device.`);
       return;
     }
+    this.store.hold(section.root);
     if (this.sections.length < MOST_SECTIONS) this.sections.push(section);
     else
       this.notes.warn('too-many-devices', `Line ${line}: only the first 100,000 headers of devices count.`);
@@ -218,12 +221,13 @@ export class DomainSections {
     if (!section) return false;
     let top = LEVELS;
     while (top > 0 && lo[top] === 0 && hi[top] === 0) top--;
-    if (top < 2 || (section.levels !== 0 && section.levels !== top) || page >= 2 ** (9 * top)) return false;
+    if (top < 2 || (section.levels !== 0 && section.levels !== top) || page >= 512 * (PAGES_OF[top] ?? 0))
+      return false;
     const leaf = this.leafLevel(top);
     if (leaf === 0) return false;
     if (leaf > 1 && !this.isLarge(leaf)) {
       this.notes.badLine('ends before its leaf', `level ${leaf} is the last`, line);
-    } else if (page % 2 ** (9 * (leaf - 1)) !== 0) return false;
+    } else if (page % (PAGES_OF[leaf] ?? 1) !== 0) return false;
     section.levels = top;
     section.rows++;
     const like = this.commonLevels(top, leaf, page);
@@ -232,7 +236,7 @@ export class DomainSections {
       const entryLo = lo[level] ?? 0;
       const entryHi = hi[level] ?? 0;
       if (level < like) {
-        const index = Math.floor(page / 2 ** (9 * (level - 1))) % 512;
+        const index = Math.floor(page / (PAGES_OF[level] ?? 1)) % 512;
         this.notes.place(this.store, table, index, entryLo, entryHi, line);
         gather(
           level === leaf && (leaf === 1 || this.isLarge(leaf)) ? section.leaves : section.tables,
@@ -266,7 +270,7 @@ export class DomainSections {
   private commonLevels(top: number, leaf: number, page: number): number {
     if (this.lastPage < 0) return top + 1;
     for (let level = top; level >= leaf; level--) {
-      const span = 2 ** (9 * (level - 1));
+      const span = PAGES_OF[level] ?? 1;
       const same =
         Math.floor(page / span) === Math.floor(this.lastPage / span) &&
         this.lo[level] === this.lastLo[level] &&

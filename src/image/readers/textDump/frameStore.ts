@@ -46,6 +46,11 @@ export class FrameStore {
     return 'new';
   }
 
+  /** Makes room for a table of which the text may say nothing more than where it is. */
+  hold(frame: number): void {
+    this.slotOf(frame);
+  }
+
   /** Sets a word that the text does not say but that must lead where it says: it stays unknown. */
   assume(frame: number, index: number, lo: number, hi: number): void {
     const slot = this.slotOf(frame);

@@ -12,7 +12,7 @@ import { RegisterRows } from './registerRows';
 const LONGEST = 512;
 /** What shells and pagers print around the files, and dashes that someone drew. */
 const SURROUNDINGS =
-  /(?:^|\s)[#$%>]\s*(?:sudo\s+)?(?:cat|head|tail|more|less|zcat|grep|echo|for|do|done|cd|ls|exit|su|sudo)\b|\/sys\/kernel\/debug|^==> .* <==$|^[-=*#_]{3,}$|^[#$]$/;
+  /^(?:\S{1,80}|\[[^\]]{1,80}\])?[#$%>]\s*(?:(?:sudo\s+)?(?:cat|head|tail|more|less|zcat|grep|echo|for|do|done|cd|ls|exit|su|sudo)\b.*)?$|\/sys\/kernel\/debug|^==> .* <==$|^[-=*#_]{3,}$/;
 
 /** What a text dump says, line by line. */
 export class TextDump {
