@@ -101,12 +101,18 @@ function stage1Permission(shape: EntryShape, hardware: FormatHardware): AccessRu
   return { read: [reach], write: hardware.setsDirty === true ? [writable, clean] : [writable] };
 }
 
+/** Bits of MemAttr of which one is set in normal memory; none where the memory type is of no account (D8.6.5, D8.6.6). */
+function normalMemory({ features }: FormatHardware): readonly bigint[] {
+  if (features?.protectedTables !== true) return [0n];
+  return features.stage2MemoryType === true ? [mask(4)] : [mask(4), mask(5)];
+}
+
 function stage2Permission(shape: EntryShape, hardware: FormatHardware): AccessRule {
   if (shape === 'table') return { read: true, write: true };
   const writable = { mask: BIT_7, value: BIT_7 };
   const clean = { mask: DBM, value: DBM };
   return {
-    read: [{ mask: BIT_6, value: BIT_6 }],
+    read: normalMemory(hardware).map((type) => ({ mask: BIT_6 | type, value: BIT_6 | type })),
     write: hardware.setsDirty === true ? [writable, clean] : [writable],
   };
 }

@@ -153,6 +153,9 @@ export type FormatFeature =
   | 'hierarchicalPermissions'
   /** Arm: CD.PAN, privileged requests may not reach what unprivileged ones may. */
   | 'privilegedAccessNever'
+  /** Arm: STE.S2PTW, tables and descriptors are read from normal memory only; STE.S2FWB, MemAttr has its other meaning. */
+  | 'protectedTables'
+  | 'stage2MemoryType'
   /** RISC-V capabilities. */
   | 'svpbmt'
   | 'svnapot'

@@ -62,7 +62,8 @@ function readOne(
   const directory = role === 'process-directory';
   const words = directory ? L1CD_LAYOUT.length : CD_WORDS;
   const say = directory ? sayL1Cd : sayCd;
-  const read = readStructure(memory, stage2, { ...placeOf(base), role, index, words }, say);
+  const place = { ...placeOf(base), role, index, words };
+  const read = readStructure(memory, stage2?.forTables ?? stage2, place, say);
   if (read.ok) {
     entries.push(read.entry);
     return read.entry;

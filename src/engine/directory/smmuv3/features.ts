@@ -34,6 +34,7 @@ export interface SmmuFeatures {
   readonly overridesPrivilege: boolean | undefined;
   readonly hierarchyCanBeOff: boolean | undefined;
   readonly smallTables: boolean | undefined;
+  readonly stage2MemoryType: boolean | undefined;
   readonly deniesUnprivileged: boolean | undefined;
   /** Indirect permissions of stage 1 and of stage 2. */
   readonly indirect1: boolean | undefined;
@@ -88,6 +89,7 @@ export function smmuFeatures(values: ReadonlyMap<string, bigint>): SmmuFeatures 
     substreamIdBits: idr1.number(10, 6),
     overridesPrivilege: idr1.flag(26),
     hierarchyCanBeOff: idr3.flag(2),
+    stage2MemoryType: idr3.flag(8),
     smallTables: idr3.flag(9),
     deniesUnprivileged: idr3.flag(13),
     indirect1: idr3.flag(18),

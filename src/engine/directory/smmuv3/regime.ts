@@ -8,6 +8,8 @@ export interface TableRegime {
   readonly format: PageTableFormat;
   readonly start: ArmStart;
   readonly hardware: FormatHardware;
+  /** What holds when hardware reads stage 1 tables and context descriptors through them, where it is something else. */
+  readonly hardwareForTables?: FormatHardware;
   readonly inputBits: number;
   /** Byte address of the root, aligned as hardware does. */
   readonly root: number;

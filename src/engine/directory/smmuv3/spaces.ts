@@ -27,14 +27,19 @@ export class SmmuSpaces {
   }
 
   stage2(vmid: number, regime: TableRegime): AddressSpace {
-    return this.#kept(`2:${vmid}:${keyOf(regime)}`, () => ({
-      ...this.#common(regime),
-      ...zeroExtended(regime.inputBits),
-      stage: 2,
-      domainId: domainId(vmid),
-      memory: this.#memory,
-      stage2: undefined,
-    }));
+    return this.#kept(`2:${vmid}:${keyOf(regime)}`, () => {
+      const space: AddressSpace = {
+        ...this.#common(regime),
+        ...zeroExtended(regime.inputBits),
+        stage: 2,
+        domainId: domainId(vmid),
+        memory: this.#memory,
+        stage2: undefined,
+      };
+      const { hardwareForTables: hardware } = regime;
+      if (!hardware) return space;
+      return { ...space, forTables: { ...space, format: this.#format({ ...regime, hardware }) } };
+    });
   }
 
   stage1(regime: TableRegime, { asid, upper, ignoresTopByte, stage2 }: Stage1Use): AddressSpace {
@@ -54,7 +59,7 @@ export class SmmuSpaces {
   /** Where the tables and context descriptors of a stream are read. */
   memoryOf(stage2: AddressSpace | undefined): PhysicalMemory {
     if (!stage2) return this.#memory;
-    const known = this.#nested.get(stage2) ?? new NestedMemory(this.#memory, stage2);
+    const known = this.#nested.get(stage2) ?? new NestedMemory(this.#memory, stage2.forTables ?? stage2);
     this.#nested.set(stage2, known);
     return known;
   }
@@ -89,6 +94,7 @@ export class SmmuSpaces {
   }
 }
 
-function keyOf({ format, start, hardware, inputBits, root }: TableRegime): string {
-  return `${format.id}:${start.levels}:${start.rootIndexBits}:${inputBits}:${root}:${JSON.stringify(hardware)}`;
+function keyOf({ format, start, hardware, hardwareForTables, inputBits, root }: TableRegime): string {
+  const rules = JSON.stringify([hardware, hardwareForTables]);
+  return `${format.id}:${start.levels}:${start.rootIndexBits}:${inputBits}:${root}:${rules}`;
 }

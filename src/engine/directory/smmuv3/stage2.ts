@@ -1,4 +1,5 @@
 import { armFormat, stage2Start } from '../../formats/arm';
+import { type FormatHardware } from '../../formats/pageTableFormat';
 import { addressSize, intermediateBits, type SmmuFeatures } from './features';
 import {
   GRANULES,
@@ -57,16 +58,21 @@ export function stage2Regime(features: SmmuFeatures, ste: Ste): TableRegime | st
   if (!start) {
     return `S2SL0 ${sl2 * 4 + ste.sl0} does not fit S2T0SZ ${ste.t0sz} with the ${granule} granule.`;
   }
+  const hardware: FormatHardware = {
+    outputBits,
+    setsAccessed: ste.marksAccessed,
+    setsDirty: ste.marksAccessed && ste.marksDirty,
+    ignoresAccessed: ste.ignoresAccessed && !ste.marksAccessed,
+  };
+  const stage2MemoryType = ste.decidesMemoryType && features.stage2MemoryType !== false;
   return {
     format: armFormat(2, granule, form),
     start,
     inputBits,
     root: alignedRoot(ste.root, start, outputBits),
-    hardware: {
-      outputBits,
-      setsAccessed: ste.marksAccessed,
-      setsDirty: ste.marksAccessed && ste.marksDirty,
-      ignoresAccessed: ste.ignoresAccessed && !ste.marksAccessed,
-    },
+    hardware,
+    ...(ste.protectsTables
+      ? { hardwareForTables: { ...hardware, features: { protectedTables: true, stage2MemoryType } } }
+      : {}),
   };
 }

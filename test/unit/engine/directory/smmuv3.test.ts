@@ -169,6 +169,32 @@ describe('SMMUv3 directory', () => {
     assert.ok(answer.kind === 'table' && answer.space.stage2?.domainId === 7 && answer.space.domainId === 9);
   });
 
+  it('reads tables and context descriptors from normal memory only where S2PTW says so', () => {
+    const nested = (flags: bigint, word1 = 0n) => ({
+      ...STAGE2,
+      0: STE_S1 | (7n << 1n),
+      1: word1,
+      2: STE_S2_2 | flags,
+    });
+    const machine = (page: number, type: bigint, flags = bit(54), word1 = 0n) => {
+      const made = new Machine().stream(0, nested(flags, word1)).context(0, STAGE1);
+      made.memory.set(0x22, page, (at(page) | 0x7ffn) ^ (type << 2n));
+      return made.open();
+    };
+    const device = 0xfn;
+    assert.equal(ask(machine(2, 0n), 0x123n), '0x180123');
+    assert.equal(ask(machine(2, device, 0n), 0x123n), '0x180123', 'S2PTW = 0');
+    for (const page of [2, 0x10, 0x12]) assert.equal(ask(machine(page, device), 0x123n), 'read-denied');
+    assert.match(told(machine(2, device)), /^read-denied: .*stage 2 refuses/);
+    assert.equal(ask(machine(0x180, device), 0x123n), '0x180123', 'data may be of a device');
+    // MemAttr 1000 in binary is normal memory, and with S2FWB a device.
+    assert.equal(ask(machine(0x10, 7n), 0x123n), '0x180123');
+    assert.equal(ask(machine(0x10, 7n, bit(54), bit(25)), 0x123n), '0x180123', 'S2FWB is not there');
+    const forced = new Machine().stream(0, nested(bit(54), bit(25))).context(0, STAGE1);
+    forced.memory.set(0x22, 0x10, (at(0x10) | 0x7ffn) ^ (7n << 2n));
+    assert.equal(ask(forced.open({ IDR3: IDR3 | bit(8) }), 0x123n), 'read-denied');
+  });
+
   it('leaves requests to GBPA while CR0.SMMUEN is 0, and says so when GBPA is not given', () => {
     const machine = stage1Machine();
     const on = machine.open({ CR0: 1n });
