@@ -1,4 +1,5 @@
 import { type Command } from 'commander';
+import { type ExitCode } from './errors';
 import { type Output } from './output';
 import { type Session } from './session';
 import { type SourceOptions } from './source';
@@ -11,6 +12,11 @@ export interface CommonOptions extends SourceOptions {
 /** What a command gets when it runs: the opened source, where to write, what was asked. */
 export interface Call<Options extends CommonOptions> {
   readonly session: Session;
+  /** What stands behind FILE, and the source it names where it is one. */
+  readonly operand?: string;
+  readonly other?: Session;
+  /** Sets the exit code where that is an answer. */
+  readonly exitWith: (code: ExitCode) => void;
   readonly output: Output;
   readonly options: Options;
   /** Warnings and notes, on standard error. */
@@ -23,6 +29,10 @@ export interface CliCommand<Options extends CommonOptions> {
   readonly summary: string;
   /** Lines after `iopte NAME`. */
   readonly examples: readonly string[];
+  /** Set for a command that takes something behind FILE; a second source is opened before it runs. */
+  readonly operand?: { readonly syntax: string; readonly help: string; readonly isSource: boolean };
+  /** Exit code of bad input where it is not the usual one. */
+  readonly badInputExit?: ExitCode;
   /** Adds the options; FILE, --registers, --kind and --json are there already. */
   configure(command: Command): void;
   run(call: Call<Options>): Promise<void>;

@@ -3,6 +3,8 @@ import { CANCELLED, ENGINE_LOST, RequestError, type Failure, type TextProblem } 
 
 /** Exit codes, as docs/cli.md lists them. */
 export const EXIT = { ok: 0, badInput: 1, badUsage: 2, cancelled: 130 } as const;
+/** Those of `iopte diff`, which are those of diff: 2 also for bad input. */
+export const DIFF_EXIT = { equal: 0, different: 1, trouble: 2 } as const;
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
 /** An error that ends the program with a message for people. */
@@ -28,6 +30,14 @@ export function fromFailure(failure: Failure): CliError {
   // The failure's own hint is for editors, which start the engine again.
   const hint = failure.code === ENGINE_LOST ? 'run the command again, with less in memory' : failure.hint;
   return badInput(failure.message, hint);
+}
+
+/** The same error with another exit code where it is about bad input. */
+export function withExitCode(thrown: unknown, exitCode: ExitCode): unknown {
+  const error = thrown instanceof RequestError ? fromFailure(thrown.failure) : thrown;
+  return error instanceof CliError && error.exitCode === EXIT.badInput
+    ? new CliError(exitCode, error.message, error.hint)
+    : error;
 }
 
 /** Thrown when the reader of standard output has gone (`iopte list x | head`): ends the program quietly. */

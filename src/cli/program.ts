@@ -1,6 +1,8 @@
 import { Command } from 'commander';
 import { parseRegisters } from './arguments';
 import { type CliCommand, type CommonOptions } from './command';
+import { diff } from './commands/diff';
+import { find } from './commands/find';
 import { inspect } from './commands/inspect';
 import { list } from './commands/list';
 import { translate } from './commands/translate';
@@ -11,6 +13,7 @@ export type Runner = <Options extends CommonOptions>(
   command: CliCommand<Options>,
   file: string,
   options: Options,
+  operand: string | undefined,
 ) => Promise<void>;
 
 export interface Streams {
@@ -48,6 +51,8 @@ export function createProgram(version: string, streams: Streams, run: Runner): C
   add(program, walk, run);
   add(program, list, run);
   add(program, translate, run);
+  add(program, find, run);
+  add(program, diff, run);
   return program;
 }
 
@@ -58,6 +63,7 @@ function add<Options extends CommonOptions>(program: Command, spec: CliCommand<O
     .description(spec.summary)
     .argument('<FILE>', 'memory image or description')
     .showHelpAfterError(`hint: iopte ${spec.name} --help`);
+  if (spec.operand) command.argument(spec.operand.syntax, spec.operand.help);
   spec.configure(command);
   command
     .option('--json', 'write JSON lines, addresses as hex strings')
@@ -73,5 +79,7 @@ function add<Options extends CommonOptions>(program: Command, spec: CliCommand<O
         '\n',
       ),
     )
-    .action((file: string, options: Options) => run(spec, file, options));
+    .action((file: string, operand: unknown) =>
+      run(spec, file, command.opts<Options>(), typeof operand === 'string' ? operand : undefined),
+    );
 }

@@ -12,6 +12,7 @@ import { type ImageFile } from '../image/openImage';
 import { type ImageProblem } from '../image/problems';
 import { type CancelSignal, type Progress } from '../image/task';
 import { type DomainKey, type EntryRef, type Permission, type Run } from './mapping';
+import { type RootsParams, type RootsResult } from './roots';
 import {
   type AliasesParams,
   type AliasPage,
@@ -25,7 +26,9 @@ export type { Failure, Result } from '../engine/result';
 export { failure, success } from '../engine/result';
 export type { DomainKey, EntryRef, EntryRole, Permission, Run } from './mapping';
 export type * from './questions';
+export { parseRange } from './addressRange';
 export { MAPPING_COLUMNS, domainKeyOf, domainTag, mappingRow, sameDomain } from './mapping';
+export type { RootCandidate, RootsParams, RootsResult } from './roots';
 export { RequestError } from './requestError';
 /** `fault` of a refused request; docs/faults.md says each in full with its code in the specification. */
 export { FAULTS } from '../engine/directory/faults';
@@ -376,6 +379,8 @@ export interface Requests {
   completeFilter: { params: { where: string; offset: number }; result: readonly Completion[] };
   /** Problems of a description text, with exact ranges; does not open the image. */
   checkDescription: { params: { text: string }; result: readonly TextProblem[] };
+  /** Looks for the roots of IOMMU structures in an image of which nothing is known; opens no inspection. */
+  roots: { params: RootsParams; result: RootsResult };
   /**
    * What a file is, from its first bytes and its name: `elf-core`, `raw`, `gzip` of these, or why it is neither. One that
    * `describesItself` opens without a description.
