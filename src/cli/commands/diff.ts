@@ -1,4 +1,5 @@
 import {
+  domainTag,
   formatSize,
   hex,
   type Difference,
@@ -7,6 +8,7 @@ import {
   type DomainKey,
   type DomainRow,
   type Run,
+  type VendorWords,
 } from '../../inspection/protocol';
 import { parseLimit } from '../arguments';
 import { type Call, type CliCommand, type CommonOptions } from '../command';
@@ -75,22 +77,29 @@ class Printer {
   }
 
   async print(rows: readonly Difference[]): Promise<void> {
-    const { output } = this.#call;
+    const { output, session, other } = this.#call;
+    const iommus = [...session.summary.iommus, ...(other?.summary.iommus ?? [])];
+    const wordsOf: WordsOf = (name) => iommus.find((iommu) => iommu.name === name)?.words;
     for (const row of rows) {
       if (row.kind === 'run') {
-        const title = keyName(row.domains.before);
+        const title = keyName(row.domains.before, wordsOf);
         if (title !== this.#domain) await output.title(title);
         this.#domain = title;
       }
-      await output.lines([`${row.kind === 'run' ? '  ' : ''}${SIGNS[row.change]} ${text(row)}`]);
+      await output.lines([`${row.kind === 'run' ? '  ' : ''}${SIGNS[row.change]} ${text(row, wordsOf)}`]);
     }
   }
 }
 
-const keyName = ({ iommu, domainId, root }: DomainKey): string =>
-  `domain ${domainId} (root ${hex(root)}) of ${iommu}`;
+type WordsOf = (iommu: string) => VendorWords | undefined;
 
-function text(row: Difference): string {
+function keyName(domain: DomainKey, wordsOf: WordsOf): string {
+  const words = wordsOf(domain.iommu);
+  const tag = words ? domainTag(domain, words) : `domain ${domain.domainId}`;
+  return `${tag} (root ${hex(domain.root)}) of ${domain.iommu}`;
+}
+
+function text(row: Difference, wordsOf: WordsOf): string {
   switch (row.kind) {
     case 'iommu': {
       const states = [row.before, row.after].flatMap((state) =>
@@ -100,7 +109,7 @@ function text(row: Difference): string {
     }
     case 'device': {
       const { requester, pasid } = row.device;
-      const name = `${deviceName(requester)}${pasid === null ? '' : ` PASID ${hex(pasid)}`}`;
+      const name = `${deviceName(requester)}${pasid === null ? '' : ` ${wordsOf(row.iommu)?.pasid ?? 'PASID'} ${hex(pasid)}`}`;
       const ways = [row.before, row.after].flatMap((way) => (way ? [wayText(way)] : []));
       return `device ${name} of ${row.iommu}: ${ways.join(' -> ')}`;
     }
