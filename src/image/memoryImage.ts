@@ -23,6 +23,8 @@ export interface MemoryImageParts {
   readonly bytesHeld?: number;
   /** Why the format does not give the bytes at an address inside the memory it describes; undefined when it does not know. */
   readonly explain?: (address: number) => string | undefined;
+  /** Where memory ends, when the map goes on with what stands at no address of the machine. */
+  readonly end?: number;
   /** For a source that says only some words: whether it says word `index` of the table at `frame`. */
   readonly knows?: (frame: FrameNumber, index: number) => boolean;
 }
@@ -48,6 +50,8 @@ export class MemoryImage implements PhysicalMemory {
   readonly bytesHeld: number;
   /** Absent for a source that says every word it holds: then nobody need ask. */
   readonly knows?: (frame: FrameNumber, index: number) => boolean;
+  /** The highest byte held; 0 for an empty image. */
+  readonly highestAddress: number;
   private readonly cache: FrameCache;
   /** Frame number of each view, -1 for none. */
   private readonly viewed = new Float64Array(VIEWS).fill(-1);
@@ -64,6 +68,7 @@ export class MemoryImage implements PhysicalMemory {
     this.missing = parts.missing ?? [];
     this.bytesHeld = parts.bytesHeld ?? parts.map.bytesHeld;
     this.explain = parts.explain ?? (() => undefined);
+    this.highestAddress = Math.max(0, (parts.end ?? parts.map.end) - 1);
     if (parts.knows) this.knows = parts.knows;
     this.cache = new FrameCache(parts.cacheBytes ?? CACHE_BYTES, (start, target) => this.read(start, target));
   }
@@ -71,11 +76,6 @@ export class MemoryImage implements PhysicalMemory {
   /** Contiguous pieces after joining neighbours and aliases. */
   get segments(): number {
     return this.map.count;
-  }
-
-  /** The highest byte held; 0 for an empty image. */
-  get highestAddress(): number {
-    return Math.max(0, this.map.end - 1);
   }
 
   /** Half-open physical ranges held, by ascending address; at most `limit`. */

@@ -1,11 +1,12 @@
 import { failure, type Result, success } from '../../engine/result';
-import { frameNumber } from '../../engine/values';
+import { FRAME_BYTES, frameNumber } from '../../engine/values';
 import { MemoryImage } from '../memoryImage';
 import { SegmentMap } from '../segments';
 import { CANCELLED } from '../task';
 import { formatTitle, type ImageReader, type ReaderOptions, type ReadImage } from './reader';
 import { type ByteSource } from '../byteSource';
 import { reason } from './elfHeader';
+import { InventedFrames } from './textDump/inventedFrames';
 import { iommusOf } from './textDump/iommus';
 import { type TextEnd } from './textDump/lines';
 import { TextDump } from './textDump/parser';
@@ -72,8 +73,9 @@ async function imageOf(
     map: placed.value.map,
     format: formatTitle(textDump.title, options),
     bytesHeld: 8 * store.count,
+    end: store.endBelow(InventedFrames.first) * FRAME_BYTES,
     knows: (frame, index) => store.knows(frame, index),
-    explain: (address) => explain(store.holds(frameNumber(Math.floor(address / 4096))), hasTables),
+    explain: (address) => explain(store.holds(frameNumber(Math.floor(address / FRAME_BYTES))), hasTables),
   });
   return success({ memory, problems: notes.problems.all(), iommus });
 }

@@ -76,6 +76,11 @@ export class FrameStore {
     return this.wordAt(frameOf(table, index), index % FRAME_ENTRIES).line !== 0;
   }
 
+  /** One more than the highest frame below `limit`. */
+  endBelow(limit: number): number {
+    return this.frames.reduce((end, frame) => (frame < limit && frame >= end ? frame + 1 : end), 0);
+  }
+
   holds(frame: number): boolean {
     return this.index.get(frame) >= 0;
   }

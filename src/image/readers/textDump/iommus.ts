@@ -1,5 +1,5 @@
 import { type ListedIommu, type ListedTables } from '../../../engine/directory/listed/index';
-import { frameNumber, pasid, type RequesterId } from '../../../engine/values';
+import { FRAME_BYTES, frameNumber, hex, pasid, type RequesterId } from '../../../engine/values';
 import { type IdRange } from '../../description/types';
 import { type DumpedIommu } from '../reader';
 import { type DeviceTableRow } from './deviceTableRows';
@@ -22,11 +22,19 @@ export function iommusOf(dump: TextDump): DumpedIommu[] {
   units.place(store, invented);
   const rootsOfUnits = units.units.map(rootsByDevice);
   const loose = domains.sections.filter((section) => !isKnown(dump, rootsOfUnits, section));
-  return [
+  const iommus = [
     ...units.units.map((unit) => dmarIommu(dump, unit)),
     ...bySegment(loose).map(([segment, sections], at) => tablesIommu(dump, segment, sections, at)),
     ...byIommu(deviceTable.rows).map(([name, rows]) => amdIommu(dump, invented, name, rows)),
   ];
+  if (invented.used) {
+    dump.notes.info(
+      'invented-addresses',
+      `The dump does not say where its ${deviceTable.rows.length > 0 ? 'device table' : 'PASID-table'} entries stand: ` +
+        `addresses from ${hex(InventedFrames.first * FRAME_BYTES)} on are invented for them.`,
+    );
+  }
+  return iommus;
 }
 
 type Roots = ReadonlyMap<RequesterId, ReadonlySet<number>>;
@@ -52,7 +60,7 @@ function isKnown({ notes, units }: TextDump, roots: readonly Roots[], section: D
   if (roots.some((each) => each.get(device.requester)?.has(root))) return true;
   notes.warn(
     'contradiction',
-    `Line ${line}: the tables of ${name} are at 0x${(root * 4096).toString(16)}, and no entry of the device in ` +
+    `Line ${line}: the tables of ${name} are at ${hex(root * FRAME_BYTES)}, and no entry of the device in ` +
       `${units.units[at]?.name ?? ''} leads there.`,
     'The device was given other tables between the two dumps; both are shown.',
   );

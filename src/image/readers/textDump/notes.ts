@@ -1,4 +1,4 @@
-import { hex } from '../../../engine/values';
+import { FRAME_BYTES, hex } from '../../../engine/values';
 import { ProblemList } from '../../problems';
 import { type FrameStore } from './frameStore';
 
@@ -72,7 +72,7 @@ export class Notes {
     const before = store.wordAt(frame, index);
     this.warn(
       'contradiction',
-      `Line ${line} says ${wordText(now)} for the entry at ${hex(frame * 4096 + index * 8)}, line ${before.line} says ` +
+      `Line ${line} says ${wordText(now)} for the entry at ${hex(frame * FRAME_BYTES + index * 8)}, line ${before.line} says ` +
         `${wordText(before)}: line ${before.line} is believed.`,
       'The tables changed between the two dumps, or the text was edited.',
     );
