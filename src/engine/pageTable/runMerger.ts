@@ -131,7 +131,8 @@ export class RunMerger {
         }
         index = at >> 1;
         this.#count += index - first;
-        if (index > first && lo >>> 0 < pageStep) {
+        // Rare, and so foreseen; how long a run is never is.
+        if (lo >>> 0 < pageStep && index > first) {
           hi = (hi + 1) | 0;
           if (index < to) continue;
         }
@@ -167,6 +168,11 @@ export class RunMerger {
       hi = (lo >>> 0 < pageStep ? entryHi + 1 : entryHi) | 0;
     }
     if (index > from) {
+      const last = this.columns.length;
+      this.#depth = level.depth;
+      this.#shift = level.shift;
+      this.#marks = this.columns.marks[last] ?? 0;
+      this.#permission = this.columns.permission[last] ?? 0;
       this.#nextPage = stretch.page + (index - from) * pages;
       this.#nextLo = unmarkedLo(format, lo, hi);
       this.#nextHi = unmarkedHi(format, lo, hi);
@@ -183,6 +189,10 @@ export class RunMerger {
   }
 
   #startPage({ level, page, shift, lo, hi, marks, permission, entryAddress, frame }: Page): boolean {
+    this.#depth = level.depth;
+    this.#shift = shift;
+    this.#marks = marks;
+    this.#permission = permission;
     return this.#start(level.depth, shift, page, lo, hi, marks, permission, entryAddress, frame);
   }
 
@@ -228,10 +238,6 @@ export class RunMerger {
     columns.pageShift[row] = shift;
     columns.marks[row] = marks;
     this.#open = true;
-    this.#depth = depth;
-    this.#shift = shift;
-    this.#marks = marks;
-    this.#permission = permission;
     this.#count = 1;
     return true;
   }
