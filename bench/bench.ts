@@ -28,7 +28,7 @@ interface Result {
 }
 
 /** Not measured: caches are filled and loops compiled. */
-const WARM_UP_ROUNDS = 2;
+const WARM_UP_ROUNDS = 8;
 const GOAL = 3;
 
 /** Runs everything; gives the exit code. `home` is the directory of the benchmarks, `out` where files may be made. */
