@@ -12,6 +12,7 @@ export interface CommonOptions extends SourceOptions {
 /** What a command gets when it runs: the opened source, where to write, what was asked. */
 export interface Call<Options extends CommonOptions> {
   readonly session: Session;
+  readonly file: string;
   /** What stands behind FILE, and the source it names where it is one. */
   readonly operand?: string;
   readonly other?: Session;
@@ -31,6 +32,8 @@ export interface CliCommand<Options extends CommonOptions> {
   readonly examples: readonly string[];
   /** Set for a command that takes something behind FILE; a second source is opened before it runs. */
   readonly operand?: { readonly syntax: string; readonly help: string; readonly isSource: boolean };
+  /** Set for a command that looks at FILE itself: nothing is opened, and no registers are needed. */
+  readonly opensNothing?: boolean;
   /** Exit code of bad input where it is not the usual one. */
   readonly badInputExit?: ExitCode;
   /** Adds the options; FILE, --registers, --kind and --json are there already. */

@@ -36,14 +36,17 @@ const run: Runner = async (command, file, options, operand) => {
   };
   const sessions: Session[] = [];
   try {
-    const session = await open(file, 'cli');
+    const session =
+      command.opensNothing === true
+        ? new Session(await start(), cancel.signal, progress)
+        : await open(file, 'cli');
     const behind = operand === undefined ? {} : { operand };
     const isSource = command.operand?.isSource === true && operand !== undefined;
     const other = isSource ? { other: await open(operand, 'other') } : {};
     const exitWith = (code: ExitCode): void => {
       process.exitCode = code;
     };
-    await command.run({ session, output, options, note, exitWith, ...behind, ...other });
+    await command.run({ session, file, output, options, note, exitWith, ...behind, ...other });
   } catch (error) {
     throw command.badInputExit === undefined ? error : withExitCode(error, command.badInputExit);
   } finally {

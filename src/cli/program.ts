@@ -5,6 +5,7 @@ import { diff } from './commands/diff';
 import { find } from './commands/find';
 import { inspect } from './commands/inspect';
 import { list } from './commands/list';
+import { roots } from './commands/roots';
 import { translate } from './commands/translate';
 import { walk } from './commands/walk';
 
@@ -26,6 +27,11 @@ FILE is one of
   an image with a description (*.iopte.json) beside it that names it
   an image, with --registers
   a description`;
+
+const ANY_FILE_HELP = `
+FILE is one of
+  an image; one without headers is taken from physical address 0 on
+  a description, which says where the bytes of its image belong`;
 
 /** The command line's grammar; errors in it are thrown as CommanderError after they were written. */
 export function createProgram(version: string, streams: Streams, run: Runner): Command {
@@ -53,6 +59,7 @@ export function createProgram(version: string, streams: Streams, run: Runner): C
   add(program, translate, run);
   add(program, find, run);
   add(program, diff, run);
+  add(program, roots, run);
   return program;
 }
 
@@ -65,19 +72,25 @@ function add<Options extends CommonOptions>(program: Command, spec: CliCommand<O
     .showHelpAfterError(`hint: iopte ${spec.name} --help`);
   if (spec.operand) command.argument(spec.operand.syntax, spec.operand.help);
   spec.configure(command);
+  command.option('--json', 'write JSON lines, addresses as hex strings');
+  if (spec.opensNothing !== true) {
+    command
+      .option(
+        '--registers <NAME=VALUE,...>',
+        'registers of the IOMMU, for an image without description',
+        parseRegisters,
+      )
+      .option('--kind <kind>', 'kind of IOMMU that --registers are of (default: vt-d)');
+  }
   command
-    .option('--json', 'write JSON lines, addresses as hex strings')
-    .option(
-      '--registers <NAME=VALUE,...>',
-      'registers of the IOMMU, for an image without description',
-      parseRegisters,
-    )
-    .option('--kind <kind>', 'kind of IOMMU that --registers are of (default: vt-d)')
     .addHelpText(
       'after',
-      [FILE_HELP, '', 'Examples:', ...spec.examples.map((line) => `  $ iopte ${spec.name} ${line}`)].join(
-        '\n',
-      ),
+      [
+        spec.opensNothing === true ? ANY_FILE_HELP : FILE_HELP,
+        '',
+        'Examples:',
+        ...spec.examples.map((line) => `  $ iopte ${spec.name} ${line}`),
+      ].join('\n'),
     )
     .action((file: string, operand: unknown) =>
       run(spec, file, command.opts<Options>(), typeof operand === 'string' ? operand : undefined),

@@ -6,7 +6,7 @@ import { hex } from '../inspection/protocol';
 import { type Registers } from './arguments';
 import { badInput, badUsage } from './errors';
 
-const DESCRIPTION_SUFFIX = '.iopte.json';
+export const DESCRIPTION_SUFFIX = '.iopte.json';
 /** A description with the segments of a big machine stays far below this; anything larger is not one. */
 const LONGEST_DESCRIPTION = 16 * 1024 * 1024;
 

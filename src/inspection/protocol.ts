@@ -29,6 +29,9 @@ export type * from './questions';
 export { parseRange } from './addressRange';
 export { MAPPING_COLUMNS, domainKeyOf, domainTag, mappingRow, sameDomain } from './mapping';
 export type { RootCandidate, RootsParams, RootsResult } from './roots';
+/** The kinds of IOMMU that a description may name, with their registers. */
+export { IOMMU_KINDS, KIND_TITLES, REGISTERS } from '../image/description/registers';
+export type { IommuKind, RegisterSpec } from '../image/description/registers';
 export { RequestError } from './requestError';
 /** `fault` of a refused request; docs/faults.md says each in full with its code in the specification. */
 export { FAULTS } from '../engine/directory/faults';

@@ -7,6 +7,7 @@ import { entryDetails } from './answers/entry';
 import { checkFilter, completions } from './answers/filters';
 import { findPage } from './answers/find';
 import { listPage } from './answers/list';
+import { findRoots } from './answers/roots';
 import { statisticsOf } from './answers/statistics';
 import { translateAll } from './answers/translate';
 import { walk } from './answers/walk';
@@ -72,6 +73,7 @@ export class InspectionServer {
       checkFilter: ({ where }) => checkFilter(where),
       completeFilter: ({ where, offset }) => completions(where, offset),
       checkDescription: ({ text }) => checkDescription(text),
+      roots: (params, context) => findRoots(params, this.#platform.images, context, this.#platform),
       recognise: (params) => recognise(params, this.#platform.images),
     };
   }

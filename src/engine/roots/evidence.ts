@@ -8,7 +8,7 @@ import { type RootProposal } from './proposal';
 /** Devices that are looked at: all DeviceIDs of a full device table. */
 const MOST_DEVICES = 70_000;
 /** Entries of the page tables of one domain in one reading. */
-const MOST_ENTRIES_OF_DOMAIN = 2 ** 18;
+const MOST_ENTRIES_OF_DOMAIN = 2 ** 16;
 /** A domain with at most this part of its entries no good counts as one all the same: dumps lack pages, tables are edited. */
 const TOLERATED = 0.02;
 

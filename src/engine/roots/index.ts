@@ -10,7 +10,7 @@ import { findingsOf, promiseOf, scoreOf, strengthOf, type Strength } from './sco
 import { smmuv3Roots } from './smmuv3';
 import { vtdRoots } from './vtd';
 
-export type { Evidence } from './evidence';
+export type { Evidence as RootSearchEvidence } from './evidence';
 export type { HeldRange } from './frameScan';
 export type { RootKind } from './proposal';
 export type { Strength } from './score';
@@ -22,7 +22,7 @@ const MOST_TRIED = 64;
 const MOST_READ = 24;
 /** Entries of page tables that are read for each. */
 const ENTRIES_TRIED = 2 ** 15;
-const ENTRIES_READ = 2 ** 20;
+const ENTRIES_READ = 2 ** 18;
 /** Candidates that are given. */
 const MOST_CANDIDATES = 16;
 /** The first pass reads everything, the rest only what it found. */

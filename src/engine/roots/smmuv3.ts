@@ -19,6 +19,8 @@ const TWO_LEVEL = 0x10000;
 const SPLITS = [6, 8, 10];
 /** StreamIDs of PCI devices have 16 bits: the least that a table with room to spare is taken to have. */
 const USUAL_BITS = 16;
+/** Frames of a level-1 table of 2^20 descriptors. */
+const MOST_L1_FRAMES = 2048;
 /** Frames of a linear table of 2^16 StreamIDs. */
 const MOST_LINEAR_FRAMES = 1024;
 
@@ -63,8 +65,11 @@ function* propose(found: FoundFrames): Generator<number, RootProposal[]> {
   const proposals: RootProposal[] = [];
   for (const frame of found.frames('smmu l1')) {
     yield 1;
-    const proposal = twoLevel(found, frame);
-    if (proposal) proposals.push(proposal);
+    // What stands behind a table may look like more of it.
+    for (const frames of new Set([1, neighbours(found, frame)])) {
+      const proposal = twoLevel(found, frame, frames);
+      if (proposal) proposals.push(proposal);
+    }
   }
   for (const { frame, frames } of yield* blocksOf(found, 'smmu ste', MOST_LINEAR_FRAMES)) {
     proposals.push({
@@ -79,11 +84,16 @@ function* propose(found: FoundFrames): Generator<number, RootProposal[]> {
   return proposals;
 }
 
-/** The table of level 1 that begins with a frame and goes on through the ones behind it. */
-function twoLevel(found: FoundFrames, frame: number): RootProposal | undefined {
-  const before = found.has('smmu l1', frame - 1);
+/** Frames of level-1 descriptors from a first one on; 1 for a frame that follows another one. */
+function neighbours(found: FoundFrames, frame: number): number {
+  if (found.has('smmu l1', frame - 1)) return 1;
   let frames = 1;
-  while (!before && found.has('smmu l1', frame + frames)) frames++;
+  while (frames < MOST_L1_FRAMES && found.has('smmu l1', frame + frames)) frames++;
+  return frames;
+}
+
+/** The table of level 1 in these frames; undefined when it leads to no stream table. */
+function twoLevel(found: FoundFrames, frame: number, frames: number): RootProposal | undefined {
   const targets: Targets = { good: 0, empty: 0, bad: 0, entries: 0 };
   const parts: number[] = [];
   let largest = 0;

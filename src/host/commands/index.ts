@@ -4,6 +4,7 @@ import { copyAddress, copyAs } from './copyAs';
 import { restartEngine, showLog } from './engine';
 import { exportList } from './exportList';
 import { clearFilter, setFilter } from './filter';
+import { findRoots } from './findRoots';
 import { goToIova } from './goToIova';
 import { closeInspection, openDescription, openRecent, refreshInspection } from './images';
 import { describeImage, openInInspector, openMemoryImage } from './openMemoryImage';
@@ -18,6 +19,7 @@ export const commands: readonly Command[] = [
   openSample,
   openRecent,
   describeImage,
+  findRoots,
   openDescription,
   closeInspection,
   refreshInspection,

@@ -111,7 +111,7 @@ async function describeAndOpen(app: App, image: vscode.Uri): Promise<void> {
   });
 }
 
-async function askForFile(): Promise<readonly vscode.Uri[]> {
+export async function askForFile(): Promise<readonly vscode.Uri[]> {
   const chosen = await vscode.window.showOpenDialog({
     title: vscode.l10n.t('Open Memory Image'),
     openLabel: vscode.l10n.t('Open'),
@@ -134,7 +134,7 @@ async function askForFile(): Promise<readonly vscode.Uri[]> {
 }
 
 /** The explorer gives the file clicked and all files selected; a link or a program gives one, as URI or text. */
-function givenUris([first, second]: readonly unknown[]): readonly vscode.Uri[] {
+export function givenUris([first, second]: readonly unknown[]): readonly vscode.Uri[] {
   if (Array.isArray(second) && second.length > 0) return second.filter((each) => each instanceof vscode.Uri);
   if (first instanceof vscode.Uri) return [first];
   return typeof first === 'string' ? [vscode.Uri.parse(first, true)] : [];

@@ -1,5 +1,14 @@
 import * as vscode from 'vscode';
-import { hex, parseInteger, type ResultOf } from '../../inspection/protocol';
+import {
+  hex,
+  IOMMU_KINDS,
+  KIND_TITLES,
+  parseInteger,
+  REGISTERS,
+  type IommuKind,
+  type RegisterSpec,
+  type ResultOf,
+} from '../../inspection/protocol';
 import type { App } from '../app';
 import { defaultDescriptionUri, writeDescription, type Segment } from '../description';
 import { withProgress, requestOptions } from '../progress';
@@ -9,52 +18,17 @@ import { askInSteps, type Step } from './steps';
 import { askText } from './text';
 import { checkRegister } from './values';
 
-/** The registers a kind of IOMMU is described by, by specification name. */
-interface IommuKind {
-  readonly kind: string;
-  readonly label: string;
-  readonly registers: readonly {
-    readonly name: string;
-    readonly prompt: string;
-    /** One that may be left out: what is assumed then is the prompt's business to say. */
-    readonly optional: boolean;
-  }[];
+/** What a register is, where it stands, and what leaving it out means. */
+function promptOf({ name, bits, offset, required, what }: RegisterSpec): string {
+  const where =
+    offset === null
+      ? vscode.l10n.t('{0}, {1} bits', name, bits)
+      : vscode.l10n.t('{0}, {1} bits at offset {2} of the IOMMU’s registers', name, bits, hex(offset));
+  const without = required
+    ? ''
+    : vscode.l10n.t('Empty when not known: it is taken to allow what the tables use.');
+  return [`${what} (${where}).`, without].join(' ').trim();
 }
-
-const kinds = (): readonly IommuKind[] => [
-  {
-    kind: 'vt-d',
-    label: vscode.l10n.t('Intel VT-d'),
-    registers: [
-      {
-        name: 'RTADDR',
-        prompt: vscode.l10n.t('Root Table Address Register (RTADDR_REG, offset 0x20)'),
-        optional: false,
-      },
-      {
-        name: 'GSTS',
-        prompt: vscode.l10n.t(
-          'Global Status Register (GSTS_REG, offset 0x1c). Empty: translation is enabled.',
-        ),
-        optional: true,
-      },
-      {
-        name: 'CAP',
-        prompt: vscode.l10n.t(
-          'Capability Register (CAP_REG, offset 0x8). Empty: nothing is checked against it.',
-        ),
-        optional: true,
-      },
-      {
-        name: 'ECAP',
-        prompt: vscode.l10n.t(
-          'Extended Capability Register (ECAP_REG, offset 0x10). Empty: nothing is checked against it.',
-        ),
-        optional: true,
-      },
-    ],
-  },
-];
 
 interface Answers {
   readonly segments?: readonly Segment[];
@@ -71,18 +45,16 @@ export async function askForDescription(
   const name = baseName(image);
   const found = await recogniseImage(app, image);
   const title = vscode.l10n.t('Open {0} ({1})', name, found.format);
-  const first = kinds()[0];
-  const names = first?.registers ?? [];
-  const steps: readonly Step<Answers>[] = [
+  const steps = ({ kind }: Answers): readonly Step<Answers>[] => [
     ...(found.needsSegments ? [askSegments] : []),
     askKind,
-    ...names.map((_, index) => askRegister(index)),
-    ...(mayWriteBeside(app.context.extensionUri, image) ? [askWrite(image)] : []),
+    ...REGISTERS[kind ?? 'vt-d'].map((register) => askRegister(register)),
+    ...(mayWriteBeside(app.context.extensionUri, image) ? [askWrite<Answers>(image)] : []),
   ];
   const answers = await askInSteps<Answers>(title, { registers: {} }, steps);
   if (!answers?.kind) return undefined;
   const { segments, kind, registers, write } = answers;
-  const text = writeDescription({ image: name, segments, kind: kind.kind, registers });
+  const text = writeDescription({ image: name, segments, kind, registers });
   return { text, write: write ?? false };
 }
 
@@ -99,38 +71,47 @@ export const mayWriteBeside = (extension: vscode.Uri, image: vscode.Uri): boolea
   !image.toString().startsWith(`${extension.toString().replace(/\/$/, '')}/`);
 
 const askKind: Step<Answers> = async (state, place) => {
-  const choices = kinds().map((kind) => ({
-    label: kind.label,
-    description: kind.registers.map(({ name }) => name).join(', '),
+  const choices = IOMMU_KINDS.map((kind) => ({
+    label: KIND_TITLES[kind],
+    description: REGISTERS[kind]
+      .filter(({ required }) => required)
+      .map(({ name }) => name)
+      .join(', '),
     value: kind,
   }));
-  const answer = await askPick({ placeholder: vscode.l10n.t('Kind of IOMMU'), choices }, place);
-  return answer.kind === 'value' ? { kind: 'value', value: { ...state, kind: answer.value } } : answer;
+  const placeholder = vscode.l10n.t(
+    'Kind of IOMMU, and the registers that its tables cannot be found without',
+  );
+  const answer = await askPick({ placeholder, choices }, place);
+  if (answer.kind !== 'value') return answer;
+  // Registers of another kind, asked for before a step back, do not belong to this one.
+  const registers = answer.value === state.kind ? state.registers : {};
+  return { kind: 'value', value: { ...state, kind: answer.value, registers } };
 };
 
 const askRegister =
-  (index: number): Step<Answers> =>
+  (register: RegisterSpec): Step<Answers> =>
   async (state, place) => {
-    const register = state.kind?.registers[index];
-    if (!register) return 'skip';
-    const { name, prompt, optional } = register;
+    const { name, required } = register;
     const answer = await askText(
       {
-        prompt,
-        placeholder: optional ? vscode.l10n.t('{0}: 0x…, or empty', name) : vscode.l10n.t('{0}: 0x…', name),
+        prompt: promptOf(register),
+        placeholder: required ? vscode.l10n.t('{0}: 0x…', name) : vscode.l10n.t('{0}: 0x…, or empty', name),
         value: state.registers[name],
-        check: (text) => (text === '' && optional ? undefined : checkRegister(text)),
+        check: (text) => (text === '' && !required ? undefined : checkRegister(text, register.bits)),
       },
       place,
     );
     if (answer.kind !== 'value') return answer;
     const value = parseInteger(answer.value);
-    const registers = value === undefined ? state.registers : { ...state.registers, [name]: hex(value) };
+    const { [name]: _before, ...others } = state.registers;
+    const registers = value === undefined ? others : { ...others, [name]: hex(value) };
     return { kind: 'value', value: { ...state, registers } };
   };
 
-const askWrite =
-  (image: vscode.Uri): Step<Answers> =>
+/** Asks whether to write a description beside the image. */
+export const askWrite =
+  <State extends { readonly write?: boolean }>(image: vscode.Uri): Step<State> =>
   async (state, place) => {
     const uri = defaultDescriptionUri(image);
     const file = baseName(uri);
