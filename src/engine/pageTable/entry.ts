@@ -159,7 +159,11 @@ export function offsetShift(format: CompiledFormat, level: CompiledLevel, lo: nu
 
 /** First frame of what a leaf maps: of its page, or with runs of `own-address` of its own part. */
 export function leafFrame(format: CompiledFormat, level: CompiledLevel, lo: number, hi: number): FrameNumber {
-  const shift = offsetShift(format, level, lo, hi);
+  return alignedFrame(format, offsetShift(format, level, lo, hi), lo, hi);
+}
+
+/** The frame at the address field of an entry, without the bits of the address below `shift`. */
+export function alignedFrame(format: CompiledFormat, shift: number, lo: number, hi: number): FrameNumber {
   return joinFrame(baseLo(format, lo) & ~belowLo(shift), baseHi(format, lo, hi) & ~belowHi(shift));
 }
 

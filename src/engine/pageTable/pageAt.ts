@@ -1,7 +1,7 @@
 import { type CompiledFormat, type CompiledLevel } from '../formats/compile';
 import { FRAME_ENTRIES } from '../memory/words';
 import { frameNumber, type FrameNumber } from '../values';
-import { classify, isRun, leafFrame, pageShift } from './entry';
+import { alignedFrame, classify, isRun, leafFrame, pageShift } from './entry';
 import { LEAF } from './entryClass';
 import { marksOf, unmarkedHi, unmarkedLo } from './marks';
 
@@ -47,9 +47,12 @@ function runAt(format: CompiledFormat, level: CompiledLevel, words: Uint32Array,
   const first = index & ~(count - 1);
   const lo = words[2 * first] ?? 0;
   const hi = words[2 * first + 1] ?? 0;
-  const marks = marksOfRun(format, level, words, first, count, shift);
+  const inOneFrame = first + count <= FRAME_ENTRIES;
+  const good = inOneFrame && (first === index || isOfRun(format, level, lo, hi, shift));
+  const marks = good ? marksOfRun(format, level, words, first, count, shift) : DIFFERENT;
   if (marks === DIFFERENT) return partAt(format, level, words, index, index - first);
-  const frame = leafFrame(format, level, lo, hi);
+  const offset = format.runKind === 'own-address' ? level.shift : shift;
+  const frame = alignedFrame(format, offset, lo, hi);
   return { first, end: first + count, shift, frame, lo, hi, marks, whole: true };
 }
 
@@ -76,7 +79,7 @@ function partAt(
   };
 }
 
-/** The marks of any entry of a run, or DIFFERENT when they are not one page. */
+/** The marks of any entry of a run, or DIFFERENT when they are not one page. The first one is known to be of a run. */
 function marksOfRun(
   format: CompiledFormat,
   level: CompiledLevel,
@@ -87,7 +90,6 @@ function marksOfRun(
 ): number {
   const lo = words[2 * first] ?? 0;
   const hi = words[2 * first + 1] ?? 0;
-  if (first + count > FRAME_ENTRIES || !isOfRun(format, level, lo, hi, shift)) return DIFFERENT;
   const ownAddress = format.runKind === 'own-address';
   const bit = format.pageStepShift + level.shift - (format.levels[1]?.shift ?? level.shift);
   const stepLo = ownAddress && bit < 32 ? 1 << bit : 0;

@@ -19,7 +19,9 @@ import {
   skipsZeros,
 } from './entry';
 import { ABSENT, LEAF, MALFORMED, READ, READ_WRITE, TABLE, WRITE } from './entryClass';
+import { KIND_MARKS_SHIFT, KIND_PAGE, KIND_PERMISSION, leafKindsOf } from './leafKinds';
 import { LeafTables, LOOKUP_ROWS } from './leafTables';
+import { ACCESSED, DIRTY } from './runColumns';
 import { beyondWidth, leafFault, malformedFault, walkTables } from './walk';
 
 /** Requests of one address space and their answers, struct of arrays. Row i of each array belongs to request i. */
@@ -183,7 +185,14 @@ function translateStage(
   to: number,
   tables: LeafTables,
 ): void {
-  const leafMost = levelOf(space.format, 1);
+  const { format } = space;
+  const leafMost = levelOf(format, 1);
+  const { shift } = leafMost;
+  const kinds = leafKindsOf(format);
+  // Outputs of limited width are looked at one by one.
+  const unlimited = format.outputEnd === Infinity ? KIND_PAGE : -1;
+  const forRead = unlimited | (format.needsAccessed ? ACCESSED << KIND_MARKS_SHIFT : 0);
+  const forWrite = forRead | (format.needsDirty ? DIRTY << KIND_MARKS_SHIFT : 0);
   batch.stage.fill(space.stage, from, to);
   for (let first = from; first < to; first += LOOKUP_ROWS) {
     const end = Math.min(first + LOOKUP_ROWS, to);
@@ -200,7 +209,14 @@ function translateStage(
       const lo = tables.lo(row - first);
       const hi = tables.hi(row - first);
       batch.depth[row] = 1;
-      batch.status[row] = takeEntry(space, leafMost, batch, row, needed, permission, lo, hi);
+      const kind = kinds.of(lo, hi);
+      const allowed = permission & kind;
+      const wanted = needed === WRITE ? forWrite : forRead;
+      // Most are good leaves that allow the request; what the others are is said by all the rules.
+      batch.status[row] =
+        (kind & wanted) === wanted && (allowed & needed) !== 0
+          ? answer(space, batch, row, shift, shift, allowed & KIND_PERMISSION, lo, hi)
+          : takeEntry(space, leafMost, batch, row, needed, permission, lo, hi);
     }
   }
 }
@@ -275,10 +291,24 @@ function takeEntry(
   } else if (format.deniesAtLeaf) return GO_ON;
   if ((permission & needed) === 0) return needed === WRITE ? WRITE_DENIED : READ_DENIED;
   if (found !== LEAF) return GO_ON;
-  const addressLo = batch.addressLo[row] ?? 0;
-  const addressHi = batch.addressHi[row] ?? 0;
   const page = format.runKind === 'none' ? level.shift : pageShift(format, level, lo, hi);
   const shift = format.runKind === 'own-address' ? level.shift : page;
+  return answer(space, batch, row, page, shift, permission, lo, hi);
+}
+
+/** Answers a row by a good leaf of a page, of which it says the address down to `shift`. */
+function answer(
+  { format }: AddressSpace,
+  batch: TranslationBatch,
+  row: number,
+  page: number,
+  shift: number,
+  permission: number,
+  lo: number,
+  hi: number,
+): number {
+  const addressLo = batch.addressLo[row] ?? 0;
+  const addressHi = batch.addressHi[row] ?? 0;
   const offsetLo = belowLo(shift);
   const offsetHi = belowHi(shift);
   const paddrLo = (baseLo(format, lo) & ~offsetLo) | (addressLo & offsetLo);
