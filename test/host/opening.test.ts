@@ -1,5 +1,6 @@
 import * as vscode from 'vscode';
 import type { IopteApi } from '../../src/host/api';
+import { samples } from '../../src/host/samples';
 import { deepEqual, equal, match, ok, until } from './assert';
 import { activated, children, closeAll, inFolder, must, readText, run, text, writeText } from './support';
 
@@ -45,11 +46,35 @@ describe('opening images', () => {
     equal((await children(api)).length, 1);
   });
 
+  it('opens a text dump without a description and without a question', async () => {
+    const row = [
+      '0000000000000000',
+      '0000000000002003',
+      '0000000000003003',
+      '0000000000004003',
+      '0000000000009003',
+    ];
+    const lines = [
+      'Device 0000:00:02.0 @0x1000',
+      'IOVA_PFN\t\tPML5E\t\t\tPML4E\t\t\tPDPE\t\t\tPDE\t\t\tPTE',
+      `0x0000000000005 |\t${row.map((digits) => `0x${digits}`).join('\t')}`,
+    ];
+    await writeText('domain.txt', `${lines.join('\n')}\n`);
+    await must('iopte.openMemoryImage', inFolder('domain.txt'));
+    const [summary] = await api.summaries();
+    deepEqual(
+      summary?.iommus.map(({ mode }) => mode),
+      ['VT-d, from a text dump'],
+    );
+  });
+
   it('opens every sample without a word', async () => {
-    for (const name of ['vtd-4level', 'vtd-3level-1g', 'vtd-passthrough', 'vtd-incomplete']) {
-      await must('iopte.openSample', name);
+    const names = samples().map(({ name }) => name);
+    for (const name of names) await must('iopte.openSample', name);
+    equal((await children(api)).length, names.length);
+    for (const { iommus } of await api.summaries()) {
+      for (const { failure, translating } of iommus) ok(!failure && translating);
     }
-    equal((await children(api)).length, 4);
   });
 
   it('offers exactly the samples that the extension has', async () => {

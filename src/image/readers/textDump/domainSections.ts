@@ -11,6 +11,8 @@ const MOST_SECTIONS = 100_000;
 const MOST_WAITING = 65_536;
 /** Pages that an entry of each level covers; index 0 is not used. */
 const PAGES_OF = [0, 1, 2 ** 9, 2 ** 18, 2 ** 27, 2 ** 36];
+/** Bytes of a row before its last number: the kernel has 79. */
+const LONGEST_SHARED = 128;
 const LARGE_PAGE = 0x80;
 const LEVEL_OF: ReadonlyMap<string, number> = new Map([
   ['PML5E', 5],
@@ -73,6 +75,10 @@ export class DomainSections {
   private readonly lastLo = new Uint32Array(LEVELS + 1);
   private readonly lastHi = new Uint32Array(LEVELS + 1);
   private lastPage = -1;
+  /** Of the row before, when it was one of a 4K page: its bytes from `|` up to its last number, and its leaf's table. */
+  private readonly shared = new Uint8Array(LONGEST_SHARED);
+  private sharedLength = 0;
+  private leafTable = 0;
 
   constructor(
     private readonly store: FrameStore,
@@ -109,14 +115,18 @@ export class DomainSections {
     const { lo: pageLo, hi: pageHi, digits } = number;
     if (!this.current || digits > 16 || pageHi >= 0x100000) return 'bad';
     const page = pageHi * 0x1_0000_0000 + pageLo;
+    const bar = at;
+    if (this.takeNeighbour(bytes, bar, end, page, line)) return 'taken';
     this.lo.fill(0);
     this.hi.fill(0);
     at++;
     let count = 0;
+    let last = at;
     for (;;) {
       while (at < end && (bytes[at] === 9 || bytes[at] === 0x20)) at++;
       if (at >= end) break;
       const next = readHex(bytes, at, end, number);
+      last = at;
       const level = this.columns[count++];
       // The kernel pads to 16 digits: a number with fewer was cut.
       if (next === at || number.digits !== 16 || level === undefined) return 'bad';
@@ -125,8 +135,32 @@ export class DomainSections {
       at = next;
     }
     if (count === 0) return 'bad';
-    if (this.columns.includes(1)) return this.placeRow(page, line) ? 'taken' : 'bad';
-    return this.wait(page, line);
+    if (!this.columns.includes(1)) return this.wait(page, line);
+    if (!this.placeRow(page, line)) return 'bad';
+    const small = ((this.lo[1] ?? 0) | (this.hi[1] ?? 0)) !== 0 && this.columns[count - 1] === 1;
+    if (small && last - bar <= LONGEST_SHARED) this.shared.set(bytes.subarray(bar, last));
+    this.sharedLength = small && last - bar <= LONGEST_SHARED ? last - bar : 0;
+    return 'taken';
+  }
+
+  /**
+   * Takes a row that differs from the one before only in its last number, and whose page is of the same leaf table: nearly
+   * every row does, and reading its other numbers again costs most of the time.
+   */
+  private takeNeighbour(bytes: Uint8Array, bar: number, end: number, page: number, line: number): boolean {
+    const { shared, sharedLength, number, current } = this;
+    if (sharedLength === 0 || !current || page - (page % 512) !== this.lastPage - (this.lastPage % 512))
+      return false;
+    for (let at = 0; at < sharedLength; at++) if (bytes[bar + at] !== shared[at]) return false;
+    const next = readHex(bytes, bar + sharedLength, end, number);
+    if (next !== end || number.digits !== 16 || (number.lo | number.hi) === 0) return false;
+    this.notes.place(this.store, this.leafTable, page % 512, number.lo, number.hi, line);
+    gather(current.leaves, number.lo);
+    current.rows++;
+    this.lastPage = page;
+    this.lastLo[1] = number.lo;
+    this.lastHi[1] = number.hi;
+    return true;
   }
 
   private open([, name = '', pasid, root = '']: RegExpExecArray, line: number): void {
@@ -146,6 +180,7 @@ export class DomainSections {
     };
     this.current = section;
     this.lastPage = -1;
+    this.sharedLength = 0;
     this.columns = [5, 4, 3, 2, 1];
     if ((lo & 0xfff) !== 0 || hi >= 0x100000) {
       this.notes.badLine('has a root table at an impossible address', `Device ${name} @0x${root}`, line);
@@ -165,6 +200,7 @@ export class DomainSections {
     const names = text.split(/\s+/);
     const first = names[0] === 'IOVA_PFN';
     if (first) this.endPage();
+    this.sharedLength = 0;
     this.columns = names.slice(first ? 1 : 0).map((name) => LEVEL_OF.get(name) ?? 0);
     this.continued = first ? -1 : 0;
   }
@@ -243,6 +279,7 @@ export class DomainSections {
           entryLo,
         );
       }
+      if (level === leaf) this.leafTable = table;
       table = frameAt(entryLo, entryHi);
     }
     this.lastLo.set(lo);
