@@ -16,7 +16,8 @@ import { DomainsView } from './views/domainsView';
 import type { Element } from './views/elements';
 import { EntryPresenter } from './views/entryPresenter';
 import { EntryView } from './views/entryView';
-import { WalkView, type WalkElement } from './views/walkView';
+import type { WalkElement } from './views/walkElements';
+import { WalkView } from './views/walkView';
 
 /** Wires the parts together. Nothing is read and no engine is started here: that happens on the first question. */
 export function activate(context: vscode.ExtensionContext, platform: Platform): IopteApi {

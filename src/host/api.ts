@@ -2,7 +2,7 @@ import type * as vscode from 'vscode';
 import type { EntryDetails, InspectionSummary } from '../inspection/protocol';
 import type { App } from './app';
 import type { Element } from './views/elements';
-import type { WalkElement } from './views/walkView';
+import type { WalkElement } from './views/walkElements';
 
 /**
  * What the extension exports: a look at what its views show, for other extensions and for tests. Everything that changes

@@ -6,7 +6,8 @@ import type { Memory } from './remember';
 import type { DomainsView } from './views/domainsView';
 import type { EntryView } from './views/entryView';
 import type { Element } from './views/elements';
-import type { WalkElement, WalkView } from './views/walkView';
+import type { WalkElement } from './views/walkElements';
+import type { WalkView } from './views/walkView';
 
 /** Everything a command may use. Made once by activate. */
 export interface App {

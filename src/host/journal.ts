@@ -21,6 +21,7 @@ export interface JournalEntry {
 export interface JournalWalk {
   readonly iommu?: string;
   readonly requester: number;
+  readonly segment?: number;
   readonly pasid: number | null;
   /** 0x hexadecimal: JSON has no 64-bit integers. */
   readonly iova: string;
@@ -49,6 +50,7 @@ export function readJournal(stored: unknown): readonly JournalEntry[] {
 
 export const walkRequest = (walk: JournalWalk): TranslateRequest => ({
   requester: walk.requester,
+  ...(walk.segment !== undefined && { segment: walk.segment }),
   pasid: walk.pasid,
   iova: BigInt(walk.iova),
   access: walk.access,
@@ -71,10 +73,13 @@ function isEntry(value: unknown): value is JournalEntry {
 
 function isWalk(value: unknown): value is JournalWalk {
   if (!isRecord(value)) return false;
-  const { iommu, requester, pasid, iova, access } = value as Partial<Record<keyof JournalWalk, unknown>>;
+  const { iommu, requester, segment, pasid, iova, access } = value as Partial<
+    Record<keyof JournalWalk, unknown>
+  >;
   return (
     (iommu === undefined || typeof iommu === 'string') &&
     typeof requester === 'number' &&
+    (segment === undefined || typeof segment === 'number') &&
     (pasid === null || typeof pasid === 'number') &&
     typeof iova === 'string' &&
     /^0x[0-9a-f]{1,16}$/.test(iova) &&

@@ -17,6 +17,26 @@ export const samples = (): readonly Sample[] => [
     detail: vscode.l10n.t('Intel VT-d, 39-bit domains through 3 levels, pages of 4K, 2M and 1G'),
   },
   {
+    name: 'vtd-scalable',
+    detail: vscode.l10n.t('Intel VT-d in scalable mode, first-stage tables with accessed and dirty bits'),
+  },
+  {
+    name: 'amd-v1',
+    detail: vscode.l10n.t('AMD-Vi, v1 tables with pages of every size, write-only pages'),
+  },
+  {
+    name: 'smmuv3-two-stages',
+    detail: vscode.l10n.t('Arm SMMUv3, stage 1 for the kernel, stage 2 for a device in user space'),
+  },
+  {
+    name: 'riscv-sv57',
+    detail: vscode.l10n.t('RISC-V IOMMU, Sv57 tables with 64K pages'),
+  },
+  {
+    name: 'smmuv3-nested',
+    detail: vscode.l10n.t('Arm SMMUv3, both stages: built from the specification, not captured'),
+  },
+  {
     name: 'vtd-passthrough',
     detail: vscode.l10n.t('Intel VT-d, ten devices in pass-through and one with a domain'),
   },

@@ -51,7 +51,9 @@ export async function sizeOf(uri: vscode.Uri): Promise<Result<number>> {
     return failure(
       'image/folder',
       vscode.l10n.t('{0} is a folder.', uri.toString(true)),
-      vscode.l10n.t('Choose a memory image: an ELF core, raw bytes, or a .gz of either.'),
+      vscode.l10n.t(
+        'Choose a memory image: an ELF core, a kdump file, raw bytes or a kernel text dump, also as .gz.',
+      ),
     );
   } catch (error) {
     const message = vscode.l10n.t('The image {0} cannot be read: {1}.', uri.toString(true), whyNot(error));

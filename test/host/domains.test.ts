@@ -19,9 +19,9 @@ describe('Domains', () => {
   after(() => closeAll(api));
 
   it('shows IOMMU, device, domain, table and IOPTE', async () => {
-    const domain = await descend(api, 'dmar0', DEVICE, 'Domain 4');
+    const domain = await descend(api, 'dmar0', DEVICE, 'DID 4');
     match(await text(api, domain), /3 levels, root 0x14ab2b000/);
-    const level2 = await descend(api, 'dmar0', DEVICE, 'Domain 4', '0xc0000000..0x100000000');
+    const level2 = await descend(api, 'dmar0', DEVICE, 'DID 4', '0xc0000000..0x100000000');
     match(await text(api, level2), /level 2 table/);
     const level1 = await children(api, level2);
     deepEqual(level1.length, 1);
@@ -36,14 +36,14 @@ describe('Domains', () => {
   });
 
   it('says every item to a screen reader and gives it a tooltip on demand', async () => {
-    const level2 = await descend(api, 'dmar0', DEVICE, 'Domain 4', '0xc0000000');
+    const level2 = await descend(api, 'dmar0', DEVICE, 'DID 4', '0xc0000000');
     const item = await api.domains.getTreeItem(level2);
     ok(item.accessibilityInformation?.label);
     equal(item.tooltip, undefined);
   });
 
   it('counts what a domain maps when somebody rests on it', async () => {
-    const domain = await descend(api, 'dmar0', DEVICE, 'Domain 4');
+    const domain = await descend(api, 'dmar0', DEVICE, 'DID 4');
     const item = await api.domains.getTreeItem(domain);
     const { token } = new vscode.CancellationTokenSource();
     const resolved = await api.domains.resolveTreeItem?.(item, domain, token);
@@ -134,4 +134,72 @@ describe('Domains of an image that lost pages', () => {
       /not in the image|holds no|missing/i,
     );
   });
+});
+
+describe('Domains of an SMMU with two stages', () => {
+  let api: IopteApi;
+  before(async () => {
+    api = await activated();
+    await closeAll(api);
+    await must('iopte.openSample', 'smmuv3-nested');
+  });
+  after(() => closeAll(api));
+
+  it('names devices and processes by the vendor’s words', async () => {
+    const devices = await texts(api, await children(api, await descend(api, 'smmu0')));
+    deepEqual(
+      devices.map((each) => each.replace(/ {2,}/g, ' ')),
+      [
+        '00:02.0 | StreamID 0x10, ASID 1, VMID 7',
+        '00:02.0 SubstreamID 0x1 | StreamID 0x10, ASID 2, VMID 7',
+        '00:03.0 | StreamID 0x18, VMID 7',
+        '1 device without a table | pass-through',
+      ],
+    );
+  });
+
+  it('shows every address space of a device with its stage and format', async () => {
+    const domains = await texts(api, await children(api, await descend(api, 'smmu0', '00:02.0 |')));
+    deepEqual(
+      domains.map((each) => each.replace(/, 3 levels, root .*/, '')),
+      [
+        'ASID 1 on VMID 7 | stage 1, Armv8 stage 1, 4K granule',
+        'ASID 1 on VMID 7 | stage 1, upper half, Armv8 stage 1, 4K granule',
+        'VMID 7 | stage 2, Armv8 stage 2, 4K granule',
+      ],
+    );
+  });
+
+  it('goes to an IOVA of the stage that was named', async () => {
+    await must('iopte.goToIova', { domain: 'smmu0/2/0x44005000/7/0x410000', iova: '0x123456000' });
+    await until('the run', () => api.selected?.kind === 'node' && api.selected.node.kind === 'run');
+    const failure = await run('iopte.goToIova', { domain: '1', iova: '0x0' });
+    match(JSON.stringify(failure), /more than one domain.*smmu0\/1\/0x44001000\/7\/0x410000/);
+  });
+});
+
+describe('Domains of every vendor', () => {
+  let api: IopteApi;
+  before(async () => {
+    api = await activated();
+  });
+  beforeEach(() => closeAll(api));
+  after(() => closeAll(api));
+
+  for (const [sample, device, domain] of [
+    ['vtd-scalable', '00:07.0 | source-id 0x38, DID 9', 'DID 9 | stage 1, VT-d first stage'],
+    ['amd-v1', '00:08.0 | DeviceID 0x40, DomainID 11', 'DomainID 11 | stage 2, AMD'],
+    ['smmuv3-two-stages', '00:07.0 | StreamID 0x38, VMID 1', 'VMID 1 | stage 2, Armv8 stage 2, 4K'],
+    ['riscv-sv57', '00:06.0 | device_id 0x30, PSCID 9', 'PSCID 9 | stage 1, RISC-V Sv57'],
+  ] as const) {
+    it(`are shown of the sample ${sample}`, async () => {
+      await must('iopte.openSample', sample);
+      const [image] = await children(api);
+      ok(image);
+      const [iommu] = await children(api, image);
+      ok(iommu);
+      const name = (await text(api, iommu)).split(' ')[0] ?? '';
+      match(await text(api, await descend(api, name, device, domain)), /levels, root 0x[0-9a-f]+$/);
+    });
+  }
 });

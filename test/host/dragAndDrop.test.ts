@@ -30,8 +30,8 @@ describe('drag and drop on Domains', () => {
   });
 
   it('gives addresses as text', async () => {
-    const domain = await descend(api, 'dmar0', '00:02.0', 'Domain 4');
-    const table = await descend(api, 'dmar0', '00:02.0', 'Domain 4', '0xc0000000');
+    const domain = await descend(api, 'dmar0', '00:02.0', 'DID 4');
+    const table = await descend(api, 'dmar0', '00:02.0', 'DID 4', '0xc0000000');
     const data = new vscode.DataTransfer();
     new DomainsDragAndDrop(() => undefined).handleDrag([domain, table], data);
     equal(await data.get('text/plain')?.asString(), '0x14ab2b000\n0xc0000000..0x100000000');

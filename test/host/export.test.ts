@@ -37,7 +37,7 @@ describe('Export List', () => {
   it('writes CSV with a heading and the same rows', async () => {
     const [heading = '', ...rows] = await exported('list.csv', { format: 'csv' });
     const lines = await exported('list.jsonl', { format: 'jsonl' });
-    match(heading, /^iommu,domain,root,iova,length,paddr,size,count,perm,/);
+    match(heading, /^iommu,stage,domain,root,iova,length,paddr,size,count,perm,/);
     deepEqual(
       rows.map((row) => row.split(',')),
       lines.map((line) => Object.values(JSON.parse(line) as object).map(String)),

@@ -33,8 +33,10 @@ describe('prompts', () => {
       equal(checkIova(good), undefined);
     for (const bad of ['', 'x', '0x', '-1', '0x1ffffffffffffffff', '1.5']) ok(checkIova(bad), bad);
     equal(checkRequester('00:02.0'), undefined);
-    for (const bad of ['0:2', '00:20.0', '0x10000', '']) ok(checkRequester(bad), bad);
+    for (const bad of ['0:2', '00:20.0', '0x100000000', '']) ok(checkRequester(bad), bad);
     ok(checkRegister('RTADDR'));
+    equal(checkRegister('0xffffffff', 32), undefined);
+    ok(checkRegister('0x100000000', 32));
   });
 
   it('say what is wrong with what is typed beside a list, and list nothing twice', () => {

@@ -4,8 +4,9 @@ import { formatValue } from '../../webview/messages/entryModel';
 import type { App, Command } from '../app';
 import type { Inspection } from '../inspections';
 import { addressText } from '../views/domainsDrag';
-import { entryOf, isElement, type Element } from '../views/elements';
-import { isWalkElement, type WalkElement } from '../views/walkView';
+import { entryOf, isElement, wordsOf, type Element } from '../views/elements';
+import { isWalkElement, rowsOf, type WalkElement } from '../views/walkElements';
+import { stepText, walkText } from '../views/walkWording';
 import { wordNode } from '../views/wording';
 import { givenText, givenValues } from './targets';
 
@@ -55,13 +56,13 @@ async function askForm(app: App, item: Copyable): Promise<Form | undefined> {
     decimal: vscode.l10n.t('Entry in decimal'),
     binary: vscode.l10n.t('Entry in binary'),
     address: vscode.l10n.t('Address'),
-    row: vscode.l10n.t('Row as text'),
+    row: item.row.includes('\n') ? vscode.l10n.t('Walk as text') : vscode.l10n.t('Row as text'),
   };
   const forms = FORMS.filter((form) => item.entry !== undefined || form === 'address' || form === 'row');
   const previews = await Promise.all(forms.map((form) => textOf(app, item, form)));
   const last = app.memory.last.copyForm;
   const items = forms
-    .map((form, index) => ({ label: labels[form], description: previews[index] ?? '', form }))
+    .map((form, index) => ({ label: labels[form], description: previews[index]?.split('\n')[0] ?? '', form }))
     .sort((one, other) => Number(other.form === last) - Number(one.form === last));
   const placeHolder = vscode.l10n.t('Copy as');
   return (await vscode.window.showQuickPick(items, { placeHolder }))?.form;
@@ -86,13 +87,18 @@ function copyable(element: Element | WalkElement): Copyable | undefined {
     case 'line':
       return undefined;
     case 'result': {
-      const { inspection, result } = element;
-      return { inspection, entry: undefined, address: hex(result.request.iova), row: result.summary };
+      const { inspection, result, words } = element;
+      const row = walkText(rowsOf(inspection, result, words));
+      return { inspection, entry: undefined, address: hex(result.request.iova), row };
+    }
+    case 'stage': {
+      const { inspection, result, steps } = element;
+      const address = hex(steps[0]?.input ?? result.request.iova);
+      return { inspection, entry: undefined, address, row: walkText([element]) };
     }
     case 'step': {
       const { inspection, step } = element;
-      const row = `${step.title} [${step.index}] ${step.words.map(hex).join(' ')} ${step.says}`;
-      return { inspection, entry: step.entry, address: hex(step.entry.address), row };
+      return { inspection, entry: step.entry, address: hex(step.entry.address), row: stepText(step) };
     }
     default: {
       const { inspection } = element;
@@ -104,6 +110,6 @@ function copyable(element: Element | WalkElement): Copyable | undefined {
 function rowText(element: Element): string {
   if (element.kind === 'image') return element.inspection.title;
   if (element.kind !== 'node') return '';
-  const { label, description } = wordNode(element.node);
+  const { label, description } = wordNode(element.node, wordsOf(element));
   return `${label} ${description}`.trim();
 }

@@ -11,6 +11,7 @@ import {
   givenText,
   givenValues,
   namedDomain,
+  tagOfDomain,
   targetDomain,
   targetInspection,
 } from './targets';
@@ -53,7 +54,8 @@ async function revealIova(app: App, inspection: Inspection, domain: DomainKey, i
   const last = path.at(-1);
   await app.domains.reveal(inspection, path);
   if (!last || !['run', 'entry'].includes(last.kind)) {
-    const message = vscode.l10n.t('Nothing maps IOVA {0} in domain {1}.', hex(iova), domain.domainId);
+    const tag = await tagOfDomain(app, inspection, domain);
+    const message = vscode.l10n.t('Nothing maps IOVA {0} in {1}.', hex(iova), tag);
     const filtered = vscode.l10n.t('A filter is active; what it hides is not shown.');
     void vscode.window.showInformationMessage(where === '' ? message : `${message} ${filtered}`);
   }

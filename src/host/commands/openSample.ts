@@ -26,7 +26,7 @@ export const openSample: Command = {
 
 async function askForSample(): Promise<string | undefined> {
   const items = samples().map(({ name, detail }) => ({ label: name, detail }));
-  const placeHolder = vscode.l10n.t('Memory images of real guests, reduced to their tables');
+  const placeHolder = vscode.l10n.t('Memory images, reduced to their tables');
   const chosen = await vscode.window.showQuickPick(items, { placeHolder, matchOnDetail: true });
   return chosen?.label;
 }

@@ -1,17 +1,19 @@
 import * as vscode from 'vscode';
 import {
+  domainTag,
   hex,
   RequestError,
   type DomainKey,
   type DomainRow,
   type Page,
   type PageRequest,
+  type VendorWords,
 } from '../../inspection/protocol';
 import type { App } from '../app';
 import type { Inspection } from '../inspections';
 import type { Choice } from '../prompts/pick';
 import { domainOf, isElement } from '../views/elements';
-import { requesterName } from '../views/wording';
+import { requesterName, stageText } from '../views/wording';
 
 /** Rows asked for at once where all of a list is wanted. */
 const PAGE_LIMIT = 1000;
@@ -48,15 +50,33 @@ export function targetDomain(app: App, inspection: Inspection, arg: unknown): Do
   return element?.inspection.id === inspection.id ? domainOf(element) : undefined;
 }
 
-/** Names a domain among those of one image: `iommu0/4/0x14ab2b000`. */
-export const domainName = ({ iommu, domainId, root }: DomainKey): string =>
-  `${iommu}/${domainId}/0x${root.toString(16)}`;
+/** Names a domain among those of one image: `iommu0/4/0x14ab2b000`, of a nested one also the stage 2 below. */
+export function domainName({ iommu, domainId, root, below }: DomainKey): string {
+  const name = `${iommu}/${domainId}/${hex(root)}`;
+  return below ? `${name}/${below.domainId}/${hex(below.root)}` : name;
+}
+
+/** The vendor's words of an IOMMU. */
+export async function wordsOfIommu(app: App, inspection: Inspection, name: string): Promise<VendorWords> {
+  const { iommus } = await app.inspections.summary(inspection);
+  const found = iommus.find((iommu) => iommu.name === name);
+  if (found) return found.words;
+  throw new RequestError({
+    code: 'host/no-iommu',
+    message: vscode.l10n.t('There is no IOMMU {0} in {1}.', name, inspection.title),
+    hint: vscode.l10n.t('The IOMMUs are: {0}.', iommus.map((iommu) => iommu.name).join(', ')),
+  });
+}
+
+/** `ASID 1 on VMID 7` */
+export const tagOfDomain = async (app: App, inspection: Inspection, domain: DomainKey): Promise<string> =>
+  domainTag(domain, await wordsOfIommu(app, inspection, domain.iommu));
 
 /** All domains of an image. */
 export const allDomains = (app: App, inspection: Inspection): Promise<readonly DomainRow[]> =>
   allPages((page) => app.inspections.ask(inspection, 'domains', { page }));
 
-/** A domain by the name that `domainName` gives, or by its id alone. */
+/** A domain by the name that `domainName` gives, or by its id alone where only one has it. */
 export async function namedDomain(
   app: App,
   inspection: Inspection,
@@ -64,8 +84,17 @@ export async function namedDomain(
 ): Promise<DomainKey | undefined> {
   if (name === undefined) return undefined;
   const domains = await allDomains(app, inspection);
-  const found = domains.find((each) => domainName(each) === name || String(each.domainId) === name);
-  if (found) return found;
+  const exact = domains.find((each) => domainName(each) === name);
+  const found = exact ? [exact] : domains.filter((each) => String(each.domainId) === name);
+  const [first] = found;
+  if (first && found.length === 1) return first;
+  if (first) {
+    throw new RequestError({
+      code: 'host/ambiguous-domain',
+      message: vscode.l10n.t('{0} names more than one domain of {1}.', name, inspection.title),
+      hint: vscode.l10n.t('The domains are: {0}.', found.map(domainName).join(', ')),
+    });
+  }
   throw new RequestError({
     code: 'host/no-domain',
     message: vscode.l10n.t('There is no domain {0} in {1}.', name, inspection.title),
@@ -75,12 +104,19 @@ export async function namedDomain(
 
 export async function domainChoices(app: App, inspection: Inspection): Promise<readonly Choice<DomainKey>[]> {
   const domains = await allDomains(app, inspection);
+  const { iommus } = await app.inspections.summary(inspection);
+  const words = new Map(iommus.map((iommu) => [iommu.name, iommu.words]));
+  const tag = (domain: DomainRow): string => {
+    const own = words.get(domain.iommu);
+    return own ? domainTag(domain, own) : `${domain.tag} ${domain.domainId}`;
+  };
   return domains.map((domain) => ({
-    label: vscode.l10n.t('Domain {0}', domain.domainId),
+    label: tag(domain),
     description: domain.requesters.map(requesterName).join(' '),
     detail: vscode.l10n.t(
-      '{0}, {1}, {2} levels, root {3}',
+      '{0}, {1}, {2}, {3} levels, root {4}',
       domain.iommu,
+      stageText(domain),
       domain.format,
       domain.levels,
       hex(domain.root),

@@ -1,11 +1,13 @@
 import * as vscode from 'vscode';
 import {
+  domainTag,
   hex,
+  parseDevice,
   parseInteger,
-  parseRequester,
   RequestError,
   type Access,
   type DeviceRow,
+  type VendorWords,
 } from '../../inspection/protocol';
 import type { App, Command } from '../app';
 import type { Inspection } from '../inspections';
@@ -14,13 +16,15 @@ import { askInSteps, type Step } from '../prompts/steps';
 import { iovaStep } from '../prompts/iova';
 import { checkIova, checkRequester } from '../prompts/values';
 import { isElement, lineage, type Element } from '../views/elements';
-import { requesterName } from '../views/wording';
+import { pasidText, requesterName, requesterText } from '../views/wording';
 import { allPages, givenText, givenValues, targetInspection } from './targets';
 
-/** Which device asks: what a context entry is looked up by. */
+/** Which device asks: what its entries are looked up by. */
 interface Requester {
   readonly iommu?: string;
   readonly requester: number;
+  /** PCI segment, where one was typed. */
+  readonly segment?: number;
   readonly pasid: number | null;
 }
 
@@ -31,8 +35,8 @@ interface Answers {
 }
 
 /**
- * Walks one request through the tables and shows every step. Takes `{inspection, iommu, device: '00:02.0', pasid, iova,
- * access}`, or an element of the tree, whose device and IOVA are then meant.
+ * Walks one request through the tables and shows every step. Takes `{inspection, iommu, device: '0000:00:02.0', pasid,
+ * iova, access}`, or an element of the tree, whose device and IOVA are then meant.
  */
 export const walkIova: Command = {
   id: 'iopte.walkIova',
@@ -46,11 +50,12 @@ export const walkIova: Command = {
     if (!answers) return;
     const { device, iova, access } = answers;
     if (!device || iova === undefined || !access) return;
-    await app.memory.remember({ device: requesterName(device.requester), iova: hex(iova), access });
-    const request = { requester: device.requester, pasid: device.pasid, iova, access };
+    await app.memory.remember({ device: deviceLabel(device), iova: hex(iova), access });
+    const { iommu, ...who } = device;
+    const request = { ...who, iova, access };
     // A walk is short; only an image that has to be read again first makes it long, and then the view shows it.
     await vscode.window.withProgress({ location: { viewId: 'iopte.walk' } }, () =>
-      app.inspections.walk(inspection, device.iommu, request),
+      app.inspections.walk(inspection, iommu, request),
     );
     app.inspections.makeCurrent(inspection);
     await app.walk.show();
@@ -73,7 +78,7 @@ function given(arg: unknown): Answers {
     }
     return value;
   };
-  const requester = read('device', parseRequester, checkRequester);
+  const device = read('device', parseAsked, checkRequester);
   const pasid = parseInteger(givenText(values, 'pasid') ?? '');
   const iommu = givenText(values, 'iommu');
   const access = givenText(values, 'access');
@@ -81,10 +86,10 @@ function given(arg: unknown): Answers {
     iova: read('iova', parseInteger, checkIova),
     access: access === 'read' || access === 'write' ? access : undefined,
     device:
-      requester === undefined
+      device === undefined
         ? undefined
         : {
-            requester,
+            ...device,
             pasid: pasid === undefined ? null : Number(pasid),
             ...(iommu !== undefined && { iommu }),
           },
@@ -103,19 +108,41 @@ function fromElement(element: Element): Answers {
 
 const requesterOf = ({ iommu, requester, pasid }: DeviceRow): Requester => ({ iommu, requester, pasid });
 
+/** A device as it is typed: with its PCI segment, where that was given. */
+function parseAsked(text: string): Pick<Requester, 'requester' | 'segment'> | undefined {
+  const device = parseDevice(text);
+  if (!device) return undefined;
+  const { requester, segment } = device;
+  return segment === undefined ? { requester } : { requester, segment };
+}
+
+/** What a device is remembered by: `00:02.0`, `00:02.0 0x1` of a process. */
+const deviceLabel = ({ requester, pasid }: Requester): string =>
+  pasid === null ? requesterName(requester) : `${requesterName(requester)} ${hex(pasid)}`;
+
 async function deviceChoices(app: App, inspection: Inspection): Promise<readonly Choice<Requester>[]> {
   const devices = await allPages((page) => app.inspections.ask(inspection, 'devices', { page }));
+  const { iommus } = await app.inspections.summary(inspection);
+  const words = new Map(iommus.map((iommu) => [iommu.name, iommu.words]));
   const ways = {
-    table: (domain: number | undefined) => vscode.l10n.t('domain {0}', domain ?? '?'),
-    'pass-through': () => vscode.l10n.t('pass-through'),
-    blocked: () => vscode.l10n.t('blocked'),
+    'pass-through': vscode.l10n.t('pass-through'),
+    blocked: vscode.l10n.t('blocked'),
   };
-  return devices.map((device) => ({
-    label: requesterName(device.requester),
-    description: ways[device.translation](device.domains[0]?.domainId),
-    detail: device.pasid === null ? device.iommu : `${device.iommu}, PASID ${hex(device.pasid)}`,
-    value: requesterOf(device),
-  }));
+  const way = ({ translation, domains: [first] }: DeviceRow, own: VendorWords): string => {
+    if (translation !== 'table') return ways[translation];
+    return first ? domainTag(first, own) : '';
+  };
+  return devices.flatMap((device) => {
+    const own = words.get(device.iommu);
+    if (!own) return [];
+    const { requester, pasid } = device;
+    return {
+      label: `${requesterName(requester)} ${pasidText(pasid, own)}`.trim(),
+      description: way(device, own),
+      detail: `${device.iommu}, ${requesterText(requester, null, own)}`,
+      value: requesterOf(device),
+    };
+  });
 }
 
 const deviceStep =
@@ -124,17 +151,19 @@ const deviceStep =
     if (state.device) return 'skip';
     const answer = await askPick<Requester>(
       {
-        placeholder: vscode.l10n.t('Device: choose one, or type bus:device.function or a requester id'),
+        placeholder: vscode.l10n.t(
+          'Device: choose one, or type segment:bus:device.function, bus:device.function or its id',
+        ),
         choices: deviceChoices(app, inspection),
-        isLast: ({ label }) => label === app.memory.last.device,
+        isLast: ({ value }) => deviceLabel(value) === app.memory.last.device,
         other: (text) => {
-          const requester = parseRequester(text);
-          if (requester === undefined) return checkRequester(text) ?? text;
+          const device = parseAsked(text);
+          if (device === undefined) return checkRequester(text) ?? text;
           return {
             label: text,
-            description: vscode.l10n.t('requester id {0}', hex(requester)),
+            description: vscode.l10n.t('id {0}', hex(device.requester)),
             alwaysShow: true,
-            value: { requester, pasid: null },
+            value: { ...device, pasid: null },
           };
         },
       },

@@ -14,18 +14,22 @@ export interface Place {
 /** Asks one thing and gives what is known afterwards; `skip` when it is known already. */
 export type Step<State> = (state: State, place: Place) => Promise<Answer<State> | 'skip'>;
 
-/** Asks a row of questions, with a way back to each one that was really asked. Undefined when the user gave up. */
+/**
+ * Asks a row of questions, which may depend on the answers so far, with a way back to each one that was really asked. Undefined
+ * when the user gave up.
+ */
 export async function askInSteps<State>(
   title: string,
   first: State,
-  steps: readonly Step<State>[],
+  questions: readonly Step<State>[] | ((state: State) => readonly Step<State>[]),
 ): Promise<State | undefined> {
   /** States before each question asked, with its index. */
   const asked: { index: number; state: State }[] = [];
   let state = first;
-  for (let index = 0; index < steps.length;) {
+  for (let index = 0; ;) {
+    const steps = typeof questions === 'function' ? questions(state) : questions;
     const step = steps[index];
-    if (!step) break;
+    if (!step) return state;
     const answer = await step(state, {
       title,
       step: asked.length + 1,
@@ -45,7 +49,6 @@ export async function askInSteps<State>(
       return undefined;
     }
   }
-  return state;
 }
 
 /** The parts of QuickPick and InputBox that a question in a row of questions needs. */

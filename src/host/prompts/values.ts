@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import { parseInteger, parseRequester } from '../../inspection/protocol';
+import { parseDevice, parseInteger } from '../../inspection/protocol';
 
 /** What is wrong with an IOVA; undefined when it is one. */
 export const checkIova = (text: string): string | undefined =>
@@ -8,13 +8,17 @@ export const checkIova = (text: string): string | undefined =>
     : undefined;
 
 /** What is wrong with a register's value. */
-export const checkRegister = (text: string): string | undefined =>
-  parseInteger(text) === undefined
-    ? vscode.l10n.t('A register is a number of at most 64 bits: 0x14ab1e000.')
+export function checkRegister(text: string, bits = 64): string | undefined {
+  const value = parseInteger(text);
+  return value === undefined || value >= 1n << BigInt(bits)
+    ? vscode.l10n.t('This register is a number of at most {0} bits: 0x14ab1e000.', bits)
     : undefined;
+}
 
 /** What is wrong with a requester. */
 export const checkRequester = (text: string): string | undefined =>
-  parseRequester(text) === undefined
-    ? vscode.l10n.t('A device is bus:device.function (00:02.0) or a requester id (0x10).')
+  parseDevice(text) === undefined
+    ? vscode.l10n.t(
+        'A device is bus:device.function (00:02.0, 0001:00:02.0) or an id of at most 32 bits (0x10).',
+      )
     : undefined;

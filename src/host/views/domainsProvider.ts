@@ -12,7 +12,7 @@ import { LatestOnly, signalOf } from '../cancel';
 import { failureOf, isCancelled } from '../errors';
 import type { Inspection, Inspections } from '../inspections';
 import { baseName } from '../source';
-import { failureElement, imageElement, nodeElement, type Element } from './elements';
+import { failureElement, imageElement, nodeElement, wordsOf, type Element } from './elements';
 import { tooltipOf, treeItem } from './items';
 import { wordFailure, wordNode, wordStatistics, type Wording } from './wording';
 
@@ -190,7 +190,7 @@ function word(element: Element): Wording {
       };
     }
     case 'node':
-      return wordNode(element.node);
+      return wordNode(element.node, wordsOf(element));
     case 'rest': {
       const label = vscode.l10n.t('More…');
       return { label, description: '', icon: 'ellipsis', spoken: label, tooltip: [], opens: true };

@@ -1,4 +1,4 @@
-import type { Failure, TreeNode, DomainRow, EntryRef } from '../../inspection/protocol';
+import type { Failure, TreeNode, DomainRow, EntryRef, VendorWords } from '../../inspection/protocol';
 import type { Inspection } from '../inspections';
 
 /** An open image: the roots of Domains. */
@@ -79,6 +79,14 @@ export function domainOf(element: Element): DomainRow | undefined {
     if (each.kind === 'node' && each.node.kind === 'domain') return each.node.domain;
   }
   return undefined;
+}
+
+/** The vendor's words of the IOMMU that a node is in or is. */
+export function wordsOf(element: NodeElement): VendorWords {
+  for (const each of lineage(element)) {
+    if (each.kind === 'node' && each.node.kind === 'iommu') return each.node.summary.words;
+  }
+  throw new Error(`the node ${element.id} is in no IOMMU`);
 }
 
 /** The entry that an element shows, for the Entry view and for copying. */

@@ -1,17 +1,22 @@
 import * as vscode from 'vscode';
 import {
+  domainTag,
   formatRequester,
   formatSize,
   hex,
   type AddressRange,
+  type DomainKey,
   type DomainRow,
   type DomainStatistics,
   type Failure,
   type IommuSummary,
   type Run,
   type TreeNode,
+  type VendorWords,
 } from '../../inspection/protocol';
 import { sentence } from '../errors';
+
+const joined = (...parts: readonly string[]): string => parts.filter((part) => part !== '').join(', ');
 
 /** How a node reads: the words of a tree item. */
 export interface Wording {
@@ -37,6 +42,22 @@ export const requesterName = (id: number): string =>
 /** Half-open, as the specifications' address ranges are meant here. */
 export const rangeText = ({ start, end }: AddressRange): string => `${hex(start)}..${hex(end)}`;
 
+/** `StreamID 0x10`; with `SubstreamID 0x1` where a request has one. */
+export const requesterText = (requester: number, pasid: number | null, words: VendorWords): string =>
+  joined(`${words.requester} ${hex(requester)}`, pasidText(pasid, words));
+
+export const pasidText = (pasid: number | null, words: VendorWords): string =>
+  pasid === null ? '' : `${words.pasid} ${hex(pasid)}`;
+
+/** Of one domain among a device's others, which say themselves what is below. */
+export function tagOf({ below: _below, ...domain }: DomainKey, words: VendorWords): string {
+  return domainTag(domain, words);
+}
+
+/** `stage 1, upper half` */
+export const stageText = ({ stage, upper }: DomainRow): string =>
+  joined(vscode.l10n.t('stage {0}', stage), upper ? vscode.l10n.t('upper half') : '');
+
 /** `3 problems`, or nothing. */
 const problemText = (count: number | undefined): string => {
   if (!count) return '';
@@ -49,17 +70,15 @@ const devicesText = (count: number): string =>
 const domainsText = (count: number): string =>
   count === 1 ? vscode.l10n.t('1 domain') : vscode.l10n.t('{0} domains', count);
 
-const joined = (...parts: readonly string[]): string => parts.filter((part) => part !== '').join(', ');
-
 /** A, D: what hardware noted in a leaf; nothing where it noted nothing. */
 const marks = ({ accessed, dirty }: Run): string => `${accessed ? 'A' : ''}${dirty ? 'D' : ''}`;
 
-export function wordNode(node: TreeNode): Wording {
+export function wordNode(node: TreeNode, words: VendorWords): Wording {
   switch (node.kind) {
     case 'iommu':
       return wordIommu(node.summary, node.devices, node.domains, node.problems);
     case 'device':
-      return wordDevice(node);
+      return wordDevice(node, words);
     case 'devicesWithoutTable': {
       const label =
         node.count === 1
@@ -68,7 +87,7 @@ export function wordNode(node: TreeNode): Wording {
       return plain(label, vscode.l10n.t('pass-through'), 'arrow-right', true);
     }
     case 'domain':
-      return wordDomain(node.domain, node.problems);
+      return wordDomain(node.domain, words, node.problems);
     case 'table':
       return wordTable(node);
     case 'run':
@@ -126,22 +145,24 @@ function wordIommu(
   domains: number,
   problems: number | undefined,
 ): Wording {
-  const { failure, translating } = summary;
-  const state = translating ? summary.mode : vscode.l10n.t('translation disabled');
+  const { failure, translating, off } = summary;
+  const state = translating ? summary.mode : (off ?? vscode.l10n.t('translation disabled'));
   const description = failure
     ? failure.message
     : joined(state, devicesText(devices), domainsText(domains), problemText(problems));
   return {
     label: summary.name,
     description,
-    icon: failure ? 'error' : 'circuit-board',
-    ...(failure && { colour: ERROR }),
+    icon: failure ? 'error' : translating ? 'circuit-board' : 'warning',
+    ...(failure ? { colour: ERROR } : translating ? {} : { colour: WARNING }),
     spoken: vscode.l10n.t('IOMMU {0}: {1}', summary.name, description),
     tooltip: [
       [
         vscode.l10n.t('IOMMU'),
         vscode.l10n.t('{0} ({1}, PCI segment {2})', summary.name, summary.kind, summary.segment),
       ],
+      [vscode.l10n.t('Mode'), summary.mode],
+      ...(off === undefined ? [] : [[vscode.l10n.t('Translation'), off] as const]),
       ...(failure ? [[vscode.l10n.t('Problem'), sentence(failure)] as const] : []),
       ...summary.registers.map(({ name, value }) => [name, hex(value)] as const),
     ],
@@ -149,16 +170,21 @@ function wordIommu(
   };
 }
 
-function wordDevice({ device, problems }: Extract<TreeNode, { kind: 'device' }>): Wording {
-  const pasid = device.pasid === null ? '' : ` PASID ${hex(device.pasid)}`;
-  const label = `${requesterName(device.requester)}${pasid}`;
+function wordDevice(
+  { device, problems }: Extract<TreeNode, { kind: 'device' }>,
+  words: VendorWords,
+): Wording {
+  const pasid = pasidText(device.pasid, words);
+  const label = `${requesterName(device.requester)} ${pasid}`.trim();
+  const id = `${words.requester} ${hex(device.requester)}`;
   const ways = {
-    table: device.domains.map(({ domainId }) => vscode.l10n.t('domain {0}', domainId)).join(', '),
+    // Both halves of one address space have one id.
+    table: [...new Set(device.domains.map((domain) => tagOf(domain, words)))].join(', '),
     'pass-through': vscode.l10n.t('pass-through'),
     blocked: vscode.l10n.t('blocked'),
   };
   const [problem] = device.problems;
-  const description = joined(ways[device.translation], problem?.message ?? problemText(problems));
+  const description = joined(id, ways[device.translation], problem?.message ?? problemText(problems));
   return {
     label,
     description,
@@ -171,19 +197,24 @@ function wordDevice({ device, problems }: Extract<TreeNode, { kind: 'device' }>)
     ...(problem && { colour: WARNING }),
     spoken: vscode.l10n.t('Device {0}: {1}', label, description),
     tooltip: [
-      [vscode.l10n.t('Requester id'), hex(device.requester)],
+      [words.requester, hex(device.requester)],
+      ...(device.pasid === null ? [] : [[words.pasid, hex(device.pasid)] as const]),
       [vscode.l10n.t('Translation'), ways[device.translation]],
-      [vscode.l10n.t('Context entry'), `@ ${hex(device.context.address)}`],
+      [
+        device.context.role === 'context' ? words.contextEntry : vscode.l10n.t('Last entry'),
+        `@ ${hex(device.context.address)}`,
+      ],
       ...device.problems.map((each) => [vscode.l10n.t('Problem'), sentence(each)] as const),
     ],
     opens: device.domains.length > 0 || device.problems.length > 0,
   };
 }
 
-function wordDomain(domain: DomainRow, problems: number | undefined): Wording {
-  const label = vscode.l10n.t('Domain {0}', domain.domainId);
+function wordDomain(domain: DomainRow, words: VendorWords, problems: number | undefined): Wording {
+  const label = domainTag(domain, words);
+  const { below } = domain;
   const shape = vscode.l10n.t('{0} levels, root {1}', domain.levels, hex(domain.root));
-  const description = joined(shape, problemText(problems));
+  const description = joined(stageText(domain), domain.format, shape, problemText(problems));
   const devices = domain.requesters.map((each) => requesterName(each));
   return {
     label,
@@ -191,9 +222,21 @@ function wordDomain(domain: DomainRow, problems: number | undefined): Wording {
     icon: 'symbol-namespace',
     spoken: joined(label, description),
     tooltip: [
-      [vscode.l10n.t('Domain id'), String(domain.domainId)],
+      [domain.tag, String(domain.domainId)],
+      [vscode.l10n.t('Stage'), stageText(domain)],
+      ...(below
+        ? [
+            [
+              vscode.l10n.t('Stage 2 below'),
+              `${words.stage2Tag} ${below.domainId} @ ${hex(below.root)}`,
+            ] as const,
+          ]
+        : []),
       [vscode.l10n.t('Format'), domain.format],
-      [vscode.l10n.t('Root table'), `@ ${hex(domain.root)}`],
+      [
+        below ? vscode.l10n.t('Root table (guest physical)') : vscode.l10n.t('Root table'),
+        `@ ${hex(domain.root)}`,
+      ],
       [
         vscode.l10n.t('Address width'),
         vscode.l10n.t('{0} bits, {1} levels', domain.addressBits, domain.levels),
@@ -244,7 +287,10 @@ function wordRun(run: Run): Wording {
     ),
     tooltip: [
       [vscode.l10n.t('IOVA'), range],
-      [vscode.l10n.t('Physical address'), rangeText({ start: run.paddr, end: run.paddr + run.length })],
+      [
+        run.entry.domain?.below ? vscode.l10n.t('Guest physical address') : vscode.l10n.t('Physical address'),
+        rangeText({ start: run.paddr, end: run.paddr + run.length }),
+      ],
       [vscode.l10n.t('Pages'), vscode.l10n.t('{0}, level {1}', size, run.level)],
       [vscode.l10n.t('Permission'), run.perm],
       [vscode.l10n.t('Accessed'), run.accessed ? vscode.l10n.t('yes') : vscode.l10n.t('no')],
@@ -269,8 +315,20 @@ export function wordStatistics(statistics: DomainStatistics): Wording['tooltip']
     [vscode.l10n.t('Permissions'), permissions.join(', ')],
     [vscode.l10n.t('Tables'), tables.join(', ')],
     [vscode.l10n.t('Accessed, dirty'), `${statistics.accessed}, ${statistics.dirty}`],
+    [vscode.l10n.t('Bytes accessed'), markedText(leavesBySize, 'accessedBytes')],
+    [vscode.l10n.t('Bytes dirty'), markedText(leavesBySize, 'dirtyBytes')],
     [vscode.l10n.t('Problems'), statistics.problems === 0n ? '' : String(statistics.problems)],
     [vscode.l10n.t('Not counted to the end'), statistics.complete ? '' : (statistics.why ?? '')],
   ];
   return lines.filter(([, value]) => value !== '');
+}
+
+/** `6M: 4M of 2M, 2M of 4K`: in all, and by the size of the pages; nothing where nothing is marked. */
+function markedText(sizes: DomainStatistics['leavesBySize'], which: 'accessedBytes' | 'dirtyBytes'): string {
+  const marked = sizes.filter((size) => size[which] > 0n);
+  const total = marked.reduce((sum, size) => sum + size[which], 0n);
+  const parts = marked.map((size) =>
+    vscode.l10n.t('{0} in pages of {1}', formatSize(size[which]), formatSize(size.pageSize)),
+  );
+  return total === 0n ? '' : `${formatSize(total)}: ${parts.join(', ')}`;
 }
