@@ -111,7 +111,8 @@ export class DeviceTables {
       found.push({ code: `directory/${fault}`, message, hint: HINT });
     };
     const look = (table: FrameNumber, level: number, first: number): void => {
-      const frame = this.#memory.readFrame(table);
+      // Copied: what follows reads other frames, and this one may be overwritten then.
+      const frame = this.#memory.readFrame(table)?.slice();
       if (!frame) {
         const what = level === 0 ? 'device contexts' : `level-${level} entries of the device directory`;
         const missing = this.#memory.explainMissing(table);

@@ -8,6 +8,7 @@ import { riscvRegisters } from '../../../../src/engine/directory/riscv/registers
 import { type AddressSpace } from '../../../../src/engine/pageTable/addressSpace';
 import { walkTables } from '../../../../src/engine/pageTable/walk';
 import { pasid as pasidOf, requesterId } from '../../../../src/engine/values';
+import { RingMemory } from '../../../builders/ringMemory';
 import { FrameMemory } from '../../../builders/tables';
 
 const bit = (place: number): bigint => 1n << BigInt(place);
@@ -415,6 +416,25 @@ describe('RISC-V device directories', () => {
     assert.deepEqual(
       [...lost.devices()].filter((row) => row),
       [],
+    );
+  });
+
+  it('are looked through in a memory that writes over the frames it gave', () => {
+    const machine = new Machine();
+    const tables = Object.fromEntries(Array.from({ length: 200 }, (_, index) => [index, pointer(16 + index)]));
+    machine.frame(2, { ...tables, 200: pointer(3) | bit(60) });
+    for (let frame = 16; frame < 216; frame++) {
+      machine.frame(frame, Object.fromEntries(Array.from({ length: 512 }, (_, index) => [index, mask(63, 0)])));
+    }
+    const registers = new Map([
+      ['ddtp', (2n << 10n) | 3n],
+      ['capabilities', CAPABILITIES],
+    ]);
+    const opened = openDirectory('riscv', new RingMemory(machine.memory), registers);
+    assert.ok(opened.ok);
+    assert.deepEqual(
+      opened.value.problems().map(({ message }) => message),
+      ['The level-1 entry of the device directory for device_id 0x3200 has reserved bits set.'],
     );
   });
 
