@@ -146,7 +146,8 @@ export class AmdDirectory implements DeviceDirectory {
     const found: Failure[] = [];
     let encryptedRoot: Failure | undefined;
     for (let at = 0; at < this.#frames && found.length < MAX_PROBLEMS; at++) {
-      const frame = this.#memory.readFrame(frameNumber(this.#table + at));
+      // Copied: looking for roots reads other frames, and this one may be overwritten then.
+      const frame = this.#memory.readFrame(frameNumber(this.#table + at))?.slice();
       if (!frame) {
         found.push(this.#unreadable(at));
         continue;
