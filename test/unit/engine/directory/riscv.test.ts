@@ -421,10 +421,15 @@ describe('RISC-V device directories', () => {
 
   it('are looked through in a memory that writes over the frames it gave', () => {
     const machine = new Machine();
-    const tables = Object.fromEntries(Array.from({ length: 200 }, (_, index) => [index, pointer(16 + index)]));
+    const tables = Object.fromEntries(
+      Array.from({ length: 200 }, (_, index) => [index, pointer(16 + index)]),
+    );
     machine.frame(2, { ...tables, 200: pointer(3) | bit(60) });
     for (let frame = 16; frame < 216; frame++) {
-      machine.frame(frame, Object.fromEntries(Array.from({ length: 512 }, (_, index) => [index, mask(63, 0)])));
+      machine.frame(
+        frame,
+        Object.fromEntries(Array.from({ length: 512 }, (_, index) => [index, mask(63, 0)])),
+      );
     }
     const registers = new Map([
       ['ddtp', (2n << 10n) | 3n],
