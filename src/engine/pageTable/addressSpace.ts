@@ -56,3 +56,17 @@ export function rootPage(space: AddressSpace, page: number): number {
 export function highOffset({ highStart, format }: AddressSpace): number {
   return highStart === ALL_PAGES ? 0 : ALL_PAGES - 2 ** (format.addressBits - 12);
 }
+
+/** Input pages [start, end) whose entries in the root stand for pages from `offset` on. */
+export interface Region {
+  readonly start: number;
+  readonly end: number;
+  readonly offset: number;
+}
+
+/** The parts of a range of pages that an address space takes: zero-extended from below, sign-extended from above. */
+export function regionsOf(space: AddressSpace, startPage = 0, endPage = ALL_PAGES): Region[] {
+  const low = { start: startPage, end: Math.min(endPage, space.lowEnd), offset: 0 };
+  const high = { start: Math.max(startPage, space.highStart), end: endPage, offset: highOffset(space) };
+  return [low, high].filter(({ start, end }) => start < end);
+}

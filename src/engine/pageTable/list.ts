@@ -2,7 +2,7 @@ import { levelOf, type CompiledLevel } from '../formats/compile';
 import { type Filter, type LeafFacts } from '../filter/filter';
 import { FRAME_ENTRIES, frameOf } from '../memory/words';
 import { FRAME_BYTES, type FrameNumber } from '../values';
-import { highOffset, type AddressSpace } from './addressSpace';
+import { regionsOf, type AddressSpace, type Region } from './addressSpace';
 import { classify, entryFrame, entryPermission, nextDepth } from './entry';
 import { LEAF, READ_WRITE, TABLE } from './entryClass';
 import { pageAt } from './pageAt';
@@ -32,7 +32,10 @@ export interface RunList {
   readonly nextPage: number | undefined;
   /** Tables that are not in the image: what they map is not listed. */
   readonly unreadableTables: number;
-  /** Entries that point to a table above them: not followed, since that never ends. */
+  /**
+   * Entries that point to a table above them: not followed, although hardware would, until the levels end. They are a sign
+   * of damage, and a root that points to itself would list every table once more at each level.
+   */
   readonly cycles: number;
   /** True when the entry budget was used up before the range and the limit were. */
   readonly gaveUp: boolean;
@@ -68,20 +71,6 @@ interface Place {
   readonly permission: number;
   index: number;
   readonly end: number;
-}
-
-/** Input pages [start, end) whose entries in the root stand for pages from `offset` on. */
-interface Region {
-  readonly start: number;
-  readonly end: number;
-  readonly offset: number;
-}
-
-/** The parts of a range of pages that an address space takes: zero-extended from below, sign-extended from above. */
-function regionsOf(space: AddressSpace, startPage: number, endPage: number): Region[] {
-  const low = { start: startPage, end: Math.min(endPage, space.lowEnd), offset: 0 };
-  const high = { start: Math.max(startPage, space.highStart), end: endPage, offset: highOffset(space) };
-  return [low, high].filter(({ start, end }) => start < end);
 }
 
 class Lister {

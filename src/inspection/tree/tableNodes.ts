@@ -157,7 +157,7 @@ function cycle(place: TablePlace): Failure {
   return {
     code: 'table/cycle',
     message: `This entry points to a table above it, at 0x${bytesOf(place.frame).toString(16)}.`,
-    hint: 'Hardware would walk it; it is not listed, since that never ends. Walk an IOVA to see each step.',
+    hint: 'Hardware would walk it, one level lower each time. Lists, counts and this tree leave it out, as it mostly is damage and shows the same tables again. Walk an IOVA to see each step.',
   };
 }
 
