@@ -2,6 +2,7 @@ import * as vscode from 'vscode';
 import { createApi, type IopteApi } from './api';
 import type { App } from './app';
 import { openInTurn } from './commands/openMemoryImage';
+import { BookmarkStore } from './bookmarkStore';
 import { registerCommands } from './commands';
 import { actionsFor } from './commands/openSource';
 import { EngineHost } from './engineHost';
@@ -12,6 +13,8 @@ import { DescriptionDiagnostics } from './language/diagnostics';
 import type { Platform } from './platform';
 import { requestOptions, withProgressIfLong } from './progress';
 import { Memory } from './remember';
+import { AnswersView } from './views/answersView';
+import { BookmarksView } from './views/bookmarksView';
 import { DomainsView } from './views/domainsView';
 import type { Element } from './views/elements';
 import { EntryPresenter } from './views/entryPresenter';
@@ -64,10 +67,20 @@ export function activate(context: vscode.ExtensionContext, platform: Platform): 
   });
   const selected = (): Element | WalkElement | undefined =>
     lastSelected === 'walk' ? (walk.selected ?? domains.selected) : domains.selected;
-  const app: App = { context, log, reporter, engine, inspections, memory, domains, walk, entry, selected };
+  const answers = new AnswersView(inspections);
+  const bookmarks = new BookmarkStore(context.workspaceState);
+  const bookmarksView = new BookmarksView(bookmarks);
+  const app: App = {
+    ...{ context, log, reporter, engine, inspections, memory, selected },
+    ...{ domains, walk, entry, answers, bookmarks, bookmarksView },
+  };
   context.subscriptions.push(
     ...[log, engine, inspections, entry, presenter, domains, walk, registerCommands(app), registerCodeLens()],
-    new DescriptionDiagnostics(app),
+    ...[answers, bookmarks, bookmarksView, new DescriptionDiagnostics(app)],
+    inspections.onDidChange(({ inspection, change }) => {
+      if (change !== 'opened') return;
+      bookmarks.readBeside(inspection).catch((error: unknown) => reporter.report(error));
+    }),
     vscode.window.registerWebviewViewProvider(EntryView.id, entry),
     entry.onDidRequestCopy((text) => vscode.env.clipboard.writeText(text)),
   );

@@ -1,6 +1,8 @@
 import type * as vscode from 'vscode';
 import type { EntryDetails, InspectionSummary } from '../inspection/protocol';
 import type { App } from './app';
+import type { AnswerElement } from './views/answerElements';
+import type { BookmarkElement } from './views/bookmarksView';
 import type { Element } from './views/elements';
 import type { WalkElement } from './views/walkElements';
 
@@ -17,6 +19,10 @@ export interface IopteApi {
   readonly selected: Element | undefined;
   /** What the Walk view shows. */
   readonly walk: Pick<vscode.TreeDataProvider<WalkElement>, 'getChildren' | 'getTreeItem'>;
+  /** What the Results view shows. */
+  readonly results: Pick<vscode.TreeDataProvider<AnswerElement>, 'getChildren' | 'getTreeItem'>;
+  /** What the Bookmarks view shows. */
+  readonly bookmarks: Pick<vscode.TreeDataProvider<BookmarkElement>, 'getChildren' | 'getTreeItem'>;
   /** What the Entry view shows. */
   readonly entry: EntryDetails | undefined;
   /** The images that are open, by their ids; read again when the engine has to. */
@@ -33,6 +39,8 @@ export function createApi(app: App, shown: () => EntryDetails | undefined): Iopt
       return app.domains.selected;
     },
     walk: app.walk.provider,
+    results: app.answers.provider,
+    bookmarks: app.bookmarksView.provider,
     get entry() {
       return shown();
     },

@@ -1,8 +1,11 @@
 import type * as vscode from 'vscode';
+import type { BookmarkStore } from './bookmarkStore';
 import type { EngineHost } from './engineHost';
 import type { Reporter } from './errors';
 import type { Inspections } from './inspections';
 import type { Memory } from './remember';
+import type { AnswersView } from './views/answersView';
+import type { BookmarksView } from './views/bookmarksView';
 import type { DomainsView } from './views/domainsView';
 import type { EntryView } from './views/entryView';
 import type { Element } from './views/elements';
@@ -20,6 +23,9 @@ export interface App {
   readonly domains: DomainsView;
   readonly walk: WalkView;
   readonly entry: EntryView;
+  readonly answers: AnswersView;
+  readonly bookmarks: BookmarkStore;
+  readonly bookmarksView: BookmarksView;
   /** What has the selection in that of Domains and Walk in which something was selected last. */
   selected(): Element | WalkElement | undefined;
 }

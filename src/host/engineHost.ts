@@ -69,6 +69,7 @@ export class EngineHost implements vscode.Disposable {
     return this.twice(options, async (life) => {
       // Without the question's own signal: others wait for the same opening.
       await this.openIn(life, params.inspection);
+      if ('other' in params && typeof params.other === 'string') await this.openIn(life, params.other);
       return life.client.request(method, params, options);
     });
   }

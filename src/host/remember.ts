@@ -7,6 +7,8 @@ const RECENT_LIMIT = 10;
 /** What was asked for last time, offered first the next time. */
 export interface LastValues {
   readonly iova?: string;
+  /** Physical address or range. */
+  readonly paddr?: string;
   readonly device?: string;
   readonly access?: 'read' | 'write';
   readonly domain?: string;
@@ -15,7 +17,7 @@ export interface LastValues {
   readonly filters?: readonly string[];
 }
 
-const TEXTS = ['iova', 'device', 'domain', 'copyForm', 'exportFormat'] as const;
+const TEXTS = ['iova', 'paddr', 'device', 'domain', 'copyForm', 'exportFormat'] as const;
 
 export class Memory {
   constructor(

@@ -67,8 +67,8 @@ describe('what package.json contributes', () => {
     const inline = (contributes().menus['view/item/context'] ?? []).filter(({ group }) =>
       group?.startsWith('inline'),
     );
-    for (const kind of ['image', 'device', 'domain', 'table', 'run', 'entry', 'result', 'step']) {
-      for (const view of ['iopte.domains', 'iopte.walk']) {
+    for (const kind of ['image', 'device', 'domain', 'table', 'run', 'entry', 'result', 'step', 'bookmark']) {
+      for (const view of ['iopte.domains', 'iopte.walk', 'iopte.bookmarks']) {
         const shown = inline.filter(
           ({ when = '' }) => when.includes(view) && new RegExp(`\\b${kind}\\b`).test(when),
         );
@@ -89,7 +89,7 @@ describe('what package.json contributes', () => {
     const views = contributes().views['iopte'] ?? [];
     deepEqual(
       views.map(({ id }) => id),
-      ['iopte.domains', 'iopte.entry', 'iopte.walk'],
+      ['iopte.domains', 'iopte.entry', 'iopte.walk', 'iopte.results', 'iopte.bookmarks'],
     );
     for (const { icon } of views) ok(icon);
   });

@@ -1,8 +1,19 @@
 import * as vscode from 'vscode';
 import type { App, Command } from '../app';
+import { clearResults, copyResult, revealResult } from './answers';
+import {
+  addBookmark,
+  copyBookmark,
+  deleteBookmark,
+  editBookmark,
+  revealBookmark,
+  saveBookmarks,
+} from './bookmarks';
+import { compareWith } from './compareWith';
 import { copyAddress, copyAs } from './copyAs';
 import { restartEngine, showLog } from './engine';
 import { exportList } from './exportList';
+import { findPhysical } from './findPhysical';
 import { clearFilter, setFilter } from './filter';
 import { findRoots } from './findRoots';
 import { goToIova } from './goToIova';
@@ -10,6 +21,7 @@ import { closeInspection, openDescription, openRecent, refreshInspection } from 
 import { describeImage, openInInspector, openMemoryImage } from './openMemoryImage';
 import { openSample } from './openSample';
 import { revealStep } from './reveal';
+import { showAliases } from './showAliases';
 import { walkIova } from './walkIova';
 
 /** Every command of package.json. */
@@ -31,6 +43,18 @@ export const commands: readonly Command[] = [
   copyAs,
   copyAddress,
   exportList,
+  findPhysical,
+  showAliases,
+  compareWith,
+  revealResult,
+  copyResult,
+  clearResults,
+  addBookmark,
+  revealBookmark,
+  editBookmark,
+  deleteBookmark,
+  copyBookmark,
+  saveBookmarks,
   showLog,
   restartEngine,
 ];

@@ -1,0 +1,118 @@
+import type { DomainKey } from '../inspection/protocol';
+
+/** A place in the tables of an image, with a note. Everything is text, as it is kept. */
+export interface Bookmark {
+  /** URI of what was opened: the description where there is one, else the image. */
+  readonly source: string;
+  readonly imageTitle: string;
+  /** The node of Domains. */
+  readonly node: string;
+  readonly kind: BookmarkKind;
+  /** What the row said when it was marked. */
+  readonly label: string;
+  readonly description: string;
+  readonly note: string;
+  /** Where to look when the node is not there any more. */
+  readonly domain?: StoredDomain;
+  readonly iova?: string;
+}
+
+const KINDS = ['iommu', 'device', 'domain', 'table', 'run', 'entry'] as const;
+export type BookmarkKind = (typeof KINDS)[number];
+
+export const isBookmarkKind = (kind: string): kind is BookmarkKind => KINDS.some((each) => each === kind);
+
+/** A domain's key with its addresses as text: JSON has no 64-bit integers. */
+export interface StoredDomain {
+  readonly iommu: string;
+  readonly stage: 1 | 2;
+  readonly domainId: number;
+  readonly root: string;
+  readonly levels: number;
+  readonly below?: { readonly domainId: number; readonly root: string };
+}
+
+export function storeDomain({ iommu, stage, domainId, root, levels, below }: DomainKey): StoredDomain {
+  const text = (address: bigint): string => `0x${address.toString(16)}`;
+  return {
+    ...{ iommu, stage, domainId, root: text(root), levels },
+    ...(below && { below: { domainId: below.domainId, root: text(below.root) } }),
+  };
+}
+
+export const domainOfStored = ({ below, ...domain }: StoredDomain): DomainKey => ({
+  ...domain,
+  root: BigInt(domain.root),
+  ...(below && { below: { domainId: below.domainId, root: BigInt(below.root) } }),
+});
+
+/** What is kept in the workspace, and in a file beside an image. */
+export const BOOKMARKS_VERSION = 1;
+
+/** What a kept state is: bookmarks with what among them could not be read, or a state of another shape. */
+export type ReadBookmarks =
+  | { readonly kind: 'read'; readonly bookmarks: readonly Bookmark[]; readonly damaged: readonly unknown[] }
+  /** `version`: as it says itself; undefined when it says none. */
+  | { readonly kind: 'foreign'; readonly version: number | undefined };
+
+/** The form in which bookmarks are kept. What could not be read among them stays where it is. */
+export const storeBookmarks = (bookmarks: readonly Bookmark[], damaged: readonly unknown[] = []): object => ({
+  version: BOOKMARKS_VERSION,
+  bookmarks: [...bookmarks, ...damaged],
+});
+
+/** Reads kept bookmarks. What another version or another program left there is told, and never taken for bookmarks. */
+export function readBookmarks(stored: unknown): ReadBookmarks {
+  if (stored === undefined || stored === null) return { kind: 'read', bookmarks: [], damaged: [] };
+  const version = isRecord(stored) ? stored['version'] : undefined;
+  const list: unknown = isRecord(stored) ? stored['bookmarks'] : undefined;
+  if (version !== BOOKMARKS_VERSION || !Array.isArray(list)) {
+    return { kind: 'foreign', version: typeof version === 'number' ? version : undefined };
+  }
+  const all: readonly unknown[] = list;
+  return {
+    kind: 'read',
+    bookmarks: all.filter(isBookmark),
+    damaged: all.filter((each) => !isBookmark(each)),
+  };
+}
+
+/** Names a bookmark: there is one for a place of a source. */
+export const bookmarkId = ({ source, node }: Pick<Bookmark, 'source' | 'node'>): string =>
+  `${source}#${node}`;
+
+/** Takes in those that are new; the note of one that is known stays. */
+export function mergeBookmarks(known: readonly Bookmark[], others: readonly Bookmark[]): readonly Bookmark[] {
+  const ids = new Set(known.map(bookmarkId));
+  return [...known, ...others.filter((each) => !ids.has(bookmarkId(each)))];
+}
+
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+const isAddress = (value: unknown): boolean => typeof value === 'string' && /^0x[0-9a-f]{1,16}$/.test(value);
+
+function isBookmark(value: unknown): value is Bookmark {
+  if (!isRecord(value)) return false;
+  const { source, imageTitle, node, kind, label, description, note, domain, iova } = value;
+  return (
+    [source, imageTitle, node, kind, label, description, note].every((text) => typeof text === 'string') &&
+    isBookmarkKind(String(kind)) &&
+    (domain === undefined || isDomain(domain)) &&
+    (iova === undefined || isAddress(iova))
+  );
+}
+
+function isDomain(value: unknown): value is StoredDomain {
+  if (!isRecord(value)) return false;
+  const { iommu, stage, domainId, root, levels, below } = value;
+  return (
+    typeof iommu === 'string' &&
+    (stage === 1 || stage === 2) &&
+    typeof domainId === 'number' &&
+    isAddress(root) &&
+    typeof levels === 'number' &&
+    (below === undefined ||
+      (isRecord(below) && typeof below['domainId'] === 'number' && isAddress(below['root'])))
+  );
+}

@@ -1,0 +1,156 @@
+import * as vscode from 'vscode';
+import { domainKeyOf, hex, RequestError, type TreeNode } from '../../inspection/protocol';
+import type { App, Command } from '../app';
+import { bookmarkId, domainOfStored, isBookmarkKind, storeDomain, type Bookmark } from '../bookmarks';
+import { sourceOf } from '../bookmarkStore';
+import type { Inspection } from '../inspections';
+import { baseName } from '../source';
+import { bookmarkText, isBookmarkElement } from '../views/bookmarksView';
+import { domainOf, isElement, wordsOf, type NodeElement } from '../views/elements';
+import { wordNode } from '../views/wording';
+import { revealPlace } from './answers';
+import { openUri } from './openMemoryImage';
+import { givenText, givenValues, targetInspection } from './targets';
+
+/** Keeps the row of Domains that is given or selected, with a note that is asked for. Takes a row, then `{note}`. */
+export const addBookmark: Command = {
+  id: 'iopte.addBookmark',
+  async run(app, ...args) {
+    const element = args.find(isElement) ?? app.domains.selected;
+    if (element?.kind !== 'node' || !isBookmarkKind(element.node.kind)) {
+      throw new RequestError({
+        code: 'host/no-selection',
+        message: vscode.l10n.t('Nothing that can be marked is selected in Domains.'),
+        hint: vscode.l10n.t('Select a device, a domain, a table or an IOPTE there first.'),
+      });
+    }
+    const made = bookmarkOf(element);
+    const known = app.bookmarks.all.find((each) => bookmarkId(each) === bookmarkId(made));
+    const note = givenNote(args) ?? (await askNote(made.label, known?.note ?? ''));
+    if (note !== undefined) await app.bookmarks.put({ ...made, note });
+  },
+};
+
+const givenNote = (args: readonly unknown[]): string | undefined =>
+  args
+    .filter((arg) => !Array.isArray(arg))
+    .map((arg) => givenText(givenValues(arg), 'note'))
+    .find((note) => note !== undefined);
+
+const askNote = (label: string, value: string): Thenable<string | undefined> =>
+  vscode.window.showInputBox({
+    title: vscode.l10n.t('Bookmark {0}', label),
+    prompt: vscode.l10n.t('Note, or nothing'),
+    value,
+    ignoreFocusOut: true,
+  });
+
+function bookmarkOf(element: NodeElement): Bookmark {
+  const { node, inspection } = element;
+  const { label, description } = wordNode(node, wordsOf(element));
+  const domain = domainOf(element);
+  const iova = iovaOf(node);
+  return {
+    source: sourceOf(inspection),
+    imageTitle: inspection.title,
+    node: node.id,
+    // Checked by the caller: range and message nodes are none.
+    kind: isBookmarkKind(node.kind) ? node.kind : 'entry',
+    label,
+    description,
+    note: '',
+    ...(domain && { domain: storeDomain(domainKeyOf(domain)) }),
+    ...(iova !== undefined && { iova: hex(iova) }),
+  };
+}
+
+function iovaOf(node: TreeNode): bigint | undefined {
+  if (node.kind === 'run') return node.run.iova;
+  return node.kind === 'entry' || node.kind === 'table' ? node.range.start : undefined;
+}
+
+/** Shows a bookmark's place, and opens its image first where it is not open. */
+export const revealBookmark: Command = {
+  id: 'iopte.revealBookmark',
+  async run(app, arg) {
+    const bookmark = chosen(app, arg);
+    const inspection = await openedOf(app, bookmark);
+    const where = app.inspections.find(inspection.id)?.where ?? '';
+    const path = await app.inspections.ask(inspection, 'path', {
+      node: bookmark.node,
+      ...(where !== '' && { where }),
+    });
+    if (path.at(-1)?.id === bookmark.node) {
+      await app.domains.reveal(inspection, path, { focus: !isBookmarkElement(arg) });
+      return;
+    }
+    // Tables of another size, or a filter: what is there now at its address.
+    const { domain, iova } = bookmark;
+    if (domain && iova !== undefined) {
+      const place = { kind: 'iova', domain: domainOfStored(domain), iova: BigInt(iova) } as const;
+      await revealPlace(app, inspection, place, isBookmarkElement(arg));
+      return;
+    }
+    await app.domains.reveal(inspection, path, { focus: !isBookmarkElement(arg) });
+    void vscode.window.showInformationMessage(
+      vscode.l10n.t('{0} is not in Domains any more; what is nearest is shown.', bookmark.label),
+    );
+  },
+};
+
+async function openedOf(app: App, { source, imageTitle }: Bookmark): Promise<Inspection> {
+  const find = (): Inspection | undefined => app.inspections.all.find((each) => sourceOf(each) === source);
+  const open = find();
+  if (open) return open;
+  await openUri(app, vscode.Uri.parse(source));
+  const now = find();
+  if (now) return now;
+  throw new RequestError({
+    code: 'host/no-image',
+    message: vscode.l10n.t('{0} is not open.', imageTitle),
+    hint: vscode.l10n.t('Open it first.'),
+  });
+}
+
+/** Changes the note. Takes a row, then `{note}`. */
+export const editBookmark: Command = {
+  id: 'iopte.editBookmark',
+  async run(app, ...args) {
+    const bookmark = chosen(app, args[0]);
+    const note = givenNote(args.slice(1)) ?? (await askNote(bookmark.label, bookmark.note));
+    if (note !== undefined) await app.bookmarks.put({ ...bookmark, note });
+  },
+};
+
+export const deleteBookmark: Command = {
+  id: 'iopte.deleteBookmark',
+  run: (app, arg) => app.bookmarks.delete(chosen(app, arg)),
+};
+
+export const copyBookmark: Command = {
+  id: 'iopte.copyBookmark',
+  run: (app, arg) => vscode.env.clipboard.writeText(bookmarkText(chosen(app, arg))),
+};
+
+/** Writes the bookmarks of an image to a file beside it, which is read when the image is opened. */
+export const saveBookmarks: Command = {
+  id: 'iopte.saveBookmarks',
+  async run(app, arg) {
+    const row = isBookmarkElement(arg) ? arg.bookmark : undefined;
+    const inspection = row ? await openedOf(app, row) : targetInspection(app, arg);
+    const file = await app.bookmarks.saveBeside(inspection);
+    void vscode.window.showInformationMessage(
+      vscode.l10n.t('Bookmarks of {0} are in {1}.', inspection.title, baseName(file)),
+    );
+  },
+};
+
+function chosen(app: App, arg: unknown): Bookmark {
+  const element = isBookmarkElement(arg) ? arg : app.bookmarksView.selected;
+  if (element) return element.bookmark;
+  throw new RequestError({
+    code: 'host/no-bookmark',
+    message: vscode.l10n.t('No bookmark is selected.'),
+    hint: vscode.l10n.t('Select one in Bookmarks, or add one with "IOPTE: Add Bookmark".'),
+  });
+}

@@ -1,0 +1,44 @@
+import type { DomainKey } from '../../inspection/protocol';
+import type { Inspection } from '../inspections';
+import type { Wording } from './wording';
+
+/** Where Domains shows what a row is about. */
+export type Place =
+  | { readonly kind: 'iova'; readonly domain: DomainKey; readonly iova: bigint }
+  | {
+      readonly kind: 'device';
+      readonly iommu: string;
+      readonly requester: number;
+      readonly pasid: number | null;
+    };
+
+/** A row of Results: of a search, a list of aliases or a difference. */
+export interface AnswerElement {
+  readonly kind: 'answer';
+  readonly id: string;
+  /** The image that the row is about. */
+  readonly inspection: Inspection;
+  readonly wording: Wording;
+  readonly place?: Place;
+  readonly parent?: AnswerElement;
+  readonly startsOpen?: boolean;
+  readonly children?: () => Promise<readonly AnswerElement[]>;
+}
+
+/** What one question gave. */
+export interface Answers {
+  /** What was asked, beside the view's name. */
+  readonly title: string;
+  /** What the rows do not tell: what is missing, that there are none. */
+  readonly message: string;
+  readonly inspections: readonly Inspection[];
+  readonly rows: readonly AnswerElement[];
+}
+
+/** A value that came with a command: a row of Results, or not. */
+export const isAnswer = (value: unknown): value is AnswerElement =>
+  typeof value === 'object' && value !== null && 'kind' in value && value.kind === 'answer';
+
+/** A row as text. */
+export const answerText = ({ wording }: AnswerElement): string =>
+  `${wording.label} ${wording.description}`.trim();
