@@ -1,7 +1,7 @@
 import { levelOf, type CompiledLevel } from '../formats/compile';
 import { FRAME_ENTRIES, frameOf } from '../memory/words';
 import { type FrameNumber } from '../values';
-import { type AddressSpace } from './addressSpace';
+import { regionsOf, type AddressSpace } from './addressSpace';
 import { classify, entryFrame, entryPermission, nextDepth } from './entry';
 import { ABSENT, LEAF, READ_WRITE, TABLE } from './entryClass';
 import { pageAt } from './pageAt';
@@ -65,8 +65,15 @@ export interface SpaceStatistics {
   readonly complete: boolean;
 }
 
+/** Pages [start, end) of what a table covers, from its first page on. */
+interface Part {
+  readonly start: number;
+  readonly end: number;
+}
+
 /**
- * Counts what an address space maps. Yields the number of entries read since the last yield, one table at most.
+ * Counts what an address space maps for the addresses that it takes; a page that reaches beyond them counts whole, as it is
+ * listed. Yields the number of entries read since the last yield, one table at most.
  * A table reached again is not read again, so that the work is bounded by the image, not by what it claims to map.
  */
 export function* countSpace(
@@ -74,8 +81,30 @@ export function* countSpace(
   entryBudget = DEFAULT_STATISTICS_BUDGET,
 ): Generator<number, SpaceStatistics> {
   const counter = new Counter(space, entryBudget);
-  const total = yield* counter.root();
+  const total: Counts = new Map();
+  for (const part of partsOf(space)) addMasked(total, yield* counter.root(part), READ_WRITE);
   return counter.summary(total);
+}
+
+/** A table that is counted, and how much of it. */
+interface Table {
+  readonly level: CompiledLevel;
+  readonly frame: FrameNumber;
+  /** Entries of its first frame that lie before it. */
+  readonly before: number;
+  /** The tables above it and itself. */
+  readonly path: readonly FrameNumber[];
+  readonly part: Part;
+}
+
+/** What an address space takes of its root table: mostly all of it. */
+function partsOf(space: AddressSpace): Part[] {
+  const pages = 2 ** (space.format.addressBits - 12);
+  const parts = regionsOf(space)
+    .map(({ start, end, offset }) => ({ start: start - offset, end: Math.min(end - offset, pages) }))
+    .filter(({ start, end }) => start < end);
+  const [low, high] = parts;
+  return low && high && low.end >= high.start ? [{ start: low.start, end: high.end }] : parts;
 }
 
 class Counter {
@@ -95,35 +124,42 @@ class Counter {
     this.#left = budget;
   }
 
-  root(): Generator<number, Counts> {
+  root(part: Part): Generator<number, Counts> {
     const { root, rootEntry, format } = this.#space;
-    return this.#table(root, format.rootDepth, [], rootEntry);
+    return this.#table(root, format.rootDepth, [], part, rootEntry);
   }
 
-  /** Counts below one table as if everything above it allowed reads and writes. */
+  /** Counts a part of what one table covers, as if everything above it allowed reads and writes. */
   *#table(
     frame: FrameNumber,
     depth: number,
     above: readonly FrameNumber[],
+    { start, end }: Part,
     before = 0,
   ): Generator<number, Counts> {
+    const level = levelOf(this.#space.format, depth);
+    const size = level.indexMask + 1;
+    const first = Math.max(0, Math.floor(start / level.pagesPerEntry));
+    const last = Math.min(size, Math.ceil(end / level.pagesPerEntry));
+    // Of a part that ends within an entry its table has a part, too.
+    const whole = start <= 0 && end >= size * level.pagesPerEntry;
     const key = frame * 8 + depth;
     const known = this.#met.get(key);
-    if (known) return known;
-    if (!this.#met.has(key)) this.#tables.set(depth, (this.#tables.get(depth) ?? 0) + 1);
-    const counts: Counts = new Map();
-    const level = levelOf(this.#space.format, depth);
-    const path = [...above, frame];
-    const size = level.indexMask + 1;
-    for (let index = 0; index < size && this.#left > 0;) {
-      const slot = index + before;
-      const end = Math.min(size, index + FRAME_ENTRIES - (slot % FRAME_ENTRIES));
-      yield* this.#frame(level, frameOf(frame, slot), slot % FRAME_ENTRIES, end - index, path, counts);
-      index = end;
+    if (known && whole) return known;
+    if (!this.#met.has(key)) {
+      this.#tables.set(depth, (this.#tables.get(depth) ?? 0) + 1);
+      this.#met.set(key, undefined);
     }
-    this.#left -= size;
-    this.#keep(key, counts);
-    yield size;
+    const counts: Counts = new Map();
+    const table: Table = { level, frame, before, path: [...above, frame], part: { start, end } };
+    for (let index = first; index < last && this.#left > 0;) {
+      const next = Math.min(last, index + FRAME_ENTRIES - ((index + before) % FRAME_ENTRIES));
+      yield* this.#frame(table, index, next, counts);
+      index = next;
+    }
+    this.#left -= last - first;
+    if (whole) this.#keep(key, counts);
+    yield last - first;
     return counts;
   }
 
@@ -140,38 +176,38 @@ class Counter {
     this.#met.set(key, empty ? NOTHING : counts);
   }
 
-  /** Counts `entries` entries of one frame of a table, and what is below them. */
-  *#frame(
-    level: CompiledLevel,
-    frame: FrameNumber,
-    first: number,
-    entries: number,
-    path: readonly FrameNumber[],
-    counts: Counts,
-  ): Generator<number> {
+  /** Counts entries [from, to) of a table, which are in one frame, and what is below them. */
+  *#frame(table: Table, from: number, to: number, counts: Counts): Generator<number> {
     const { format, memory } = this.#space;
-    for (let slot = first; slot < first + entries && this.#left > 0;) {
+    const { level, before, path, part } = table;
+    const frame = frameOf(table.frame, from + before);
+    // What entry 0 of the table has as its place in the frame.
+    const origin = ((from + before) % FRAME_ENTRIES) - from;
+    for (let index = from; index < to && this.#left > 0;) {
       // Read afresh: the tables below may have pushed this frame out.
       const words = memory.readFrame(frame);
       if (!words) {
         add(counts, UNREADABLE, 1);
         return;
       }
+      const slot = index + origin;
       const lo = words[2 * slot] ?? 0;
       const hi = words[2 * slot + 1] ?? 0;
       const found = classify(format, level, lo, hi);
       if (found === LEAF) {
-        slot = this.#leaf(level, words, slot, counts);
+        index = this.#leaf(level, words, slot, counts) - origin;
         continue;
       }
       this.#flush(counts);
-      slot++;
+      const page = index * level.pagesPerEntry;
+      index++;
       if (found === TABLE) {
         const next = entryFrame(format, lo, hi);
         if (path.includes(next)) add(counts, PROBLEMS, 1);
         else {
-          const below = yield* this.#table(next, nextDepth(format, level, lo), path);
-          addMasked(counts, below, entryPermission(format, found, lo, hi));
+          const below = { start: part.start - page, end: part.end - page };
+          const inside = yield* this.#table(next, nextDepth(format, level, lo), path, below);
+          addMasked(counts, inside, entryPermission(format, found, lo, hi));
         }
       } else if (found !== ABSENT) add(counts, PROBLEMS, 1);
     }

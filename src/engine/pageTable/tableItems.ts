@@ -1,7 +1,7 @@
 import { levelOf } from '../formats/compile';
 import { FRAME_ENTRIES, frameOf } from '../memory/words';
 import { FRAME_BYTES, type FrameNumber } from '../values';
-import { rootPage, type AddressSpace } from './addressSpace';
+import { regionsOf, rootPage, type AddressSpace } from './addressSpace';
 import { classify, entryFrame, entryPermission, nextDepth } from './entry';
 import { ABSENT, LEAF, READ_WRITE, TABLE } from './entryClass';
 
@@ -58,7 +58,10 @@ export function pageOfEntry(space: AddressSpace, place: TablePlace, index: numbe
   return place.above.length === 0 ? rootPage(space, page) : page;
 }
 
-/** The items of one table, as far as its frames can be read; undefined when none can. At most one for each entry. */
+/**
+ * The items of one table, as far as its frames can be read; undefined when none can. At most one for each entry, and none for
+ * entries that no address of the space leads to.
+ */
 export function tableItems(space: AddressSpace, place: TablePlace): readonly TableItem[] | undefined {
   const { memory, format } = space;
   const level = levelOf(format, place.depth);
@@ -66,6 +69,9 @@ export function tableItems(space: AddressSpace, place: TablePlace): readonly Tab
   const above = [...place.above, place.frame];
   // Entries of the root from here on stand for the upper part of the address space: no neighbours of those before.
   const upper = place.above.length === 0 ? Math.ceil(space.lowEnd / level.pagesPerEntry) : undefined;
+  const regions = regionsOf(space);
+  const isTaken = (page: number): boolean =>
+    regions.some(({ start, end }) => page < end && page + level.pagesPerEntry > start);
   let words: Uint32Array | undefined;
   let readable = false;
   for (let index = 0; index <= level.indexMask; index++) {
@@ -74,6 +80,7 @@ export function tableItems(space: AddressSpace, place: TablePlace): readonly Tab
       words = memory.readFrame(frameOf(place.frame, slot))?.slice();
       readable ||= words !== undefined;
     }
+    if (!isTaken(pageOfEntry(space, place, index))) continue;
     const lo = words?.[2 * (slot % FRAME_ENTRIES)] ?? 0;
     const hi = words?.[2 * (slot % FRAME_ENTRIES) + 1] ?? 0;
     const found = classify(format, level, lo, hi);
