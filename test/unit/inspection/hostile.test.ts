@@ -91,6 +91,7 @@ async function examine(image: HostileImage, seed: number): Promise<void> {
     const translating = opened.iommus[0]?.translating === true;
     for (const domain of domains.slice(0, 4)) await examineDomain(asker, domain, image, translating);
     await examineRequests(asker, image);
+    await examineQuestions(asker);
     await examineTree(asker, new Random(seed));
   } finally {
     await client.dispose();
@@ -129,6 +130,20 @@ class Asker {
       clearInterval(watch);
     }
   }
+}
+
+/** Questions over all tables at once. */
+async function examineQuestions(asker: Asker): Promise<void> {
+  const page = { limit: 100 };
+  for (const range of [
+    { start: 0n, end: 1n << 64n },
+    { start: 0x3000n, end: 0x3001n },
+  ]) {
+    await asker.ask('find', { inspection: INSPECTION, range, page });
+  }
+  await asker.ask('aliases', { inspection: INSPECTION, page });
+  const compared = await asker.ask('compare', { inspection: INSPECTION, other: INSPECTION, page });
+  assert.deepEqual(compared?.rows ?? [], [], 'a source does not differ from itself');
 }
 
 async function examineDomain(
