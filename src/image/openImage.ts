@@ -5,7 +5,8 @@ import { type MemoryImage } from './memoryImage';
 import { type ImagePlatform } from './platform';
 import { type ImageProblem } from './problems';
 import { chooseReader, HEAD_BYTES } from './readers/index';
-import { type DescribedSegment, type DumpedIommu, type ReadImage } from './readers/reader';
+import { type DescribedSegment } from './readers/describedSegment';
+import { type DumpedIommu, type ReadImage } from './readers/reader';
 export { type DumpedIommu } from './readers/reader';
 import { type CancelSignal, type Progress, type Task } from './task';
 

@@ -1,6 +1,6 @@
 import { type JSONPath } from 'jsonc-parser';
 import { FRAME_BYTES, hex, parseInteger } from '../../engine/values';
-import { type DescribedSegment } from '../readers/reader';
+import { type DescribedSegment } from '../readers/describedSegment';
 import { PHYSICAL_END } from '../segments';
 import { type JsonText, nodeAt, rangeOf, type TextRange } from './jsonText';
 import { type IommuKind, REGISTERS, type RegisterSpec } from './registers';

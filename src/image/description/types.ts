@@ -1,4 +1,4 @@
-import { type DescribedSegment } from '../readers/reader';
+import { type DescribedSegment } from '../readers/describedSegment';
 import { type IommuKind } from './registers';
 
 /** What a `NAME.iopte.json` file says. */

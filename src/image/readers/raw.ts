@@ -4,7 +4,8 @@ import { MemoryImage, type MissingRange } from '../memoryImage';
 import { reportOverlaps } from '../overlaps';
 import { ProblemList } from '../problems';
 import { PHYSICAL_END, SegmentList, SegmentMap } from '../segments';
-import { type DescribedSegment, type ImageReader } from './reader';
+import { type DescribedSegment } from './describedSegment';
+import { type ImageReader } from './reader';
 
 const TITLE = 'raw memory';
 

@@ -5,14 +5,7 @@ import { type DescribedIommu } from '../description/types';
 import { type MemoryImage } from '../memoryImage';
 import { type ImageProblem } from '../problems';
 import { type Task } from '../task';
-
-/** Where a piece of a file without headers belongs, as a description file says it. Bytes. */
-export interface DescribedSegment {
-  readonly paddr: number;
-  readonly offset: number;
-  /** Absent: to the end of the file. */
-  readonly length?: number;
-}
+import { type DescribedSegment } from './describedSegment';
 
 export interface ReaderOptions extends Task {
   /** Places in the file; needed by formats that do not say so themselves, and overrides what a file says. */

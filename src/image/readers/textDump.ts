@@ -13,7 +13,7 @@ import { TextDump } from './textDump/parser';
 
 /** A line that only these files have. The line before it may be anything, up to the bytes that are looked at. */
 const TELLING =
-  /(?:^|[\r\n])\s*(?:Device \S+ (?:with pasid [0-9a-f]+ )?@0x[0-9a-f]|IOMMU \S+: Root Table Address: 0x|DMA Remapping is not enabled on |DeviceId\s+QWORD\[3\])/;
+  /(?:^|[\r\n])\s*(?:Device \S+ (?:with pasid [0-9a-f]+ )?@0x[0-9a-f]|IOMMU \S+: Root Table Address: 0x|DMA Remapping is not enabled on |IOMMU: \S+ Register Base Address: |DeviceId\s+QWORD\[3\])/;
 
 /** Texts of the Linux kernel's debugfs: one of them, or several one after the other. */
 export const textDump: ImageReader = {

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { type FrameNumber, frameNumber } from '../../../src/engine/values';
 import { type MemoryImage } from '../../../src/image/memoryImage';
 import { openImage, type OpenedImage } from '../../../src/image/openImage';
-import { type DescribedSegment } from '../../../src/image/readers/reader';
+import { type DescribedSegment } from '../../../src/image/readers/describedSegment';
 import { nodeImagePlatform } from '../../../src/inspection/node/inflate';
 import { value } from './support';
 

@@ -374,6 +374,23 @@ describe('a text dump of device structures', () => {
     assert.deepEqual(codesOf(image), []);
   });
 
+  it('takes the mode of a unit without devices from its RTADDR, and names one that differs', async () => {
+    const registers = (rtaddr: string): string[] => [
+      'IOMMU: dmar1 Register Base Address: fed91000',
+      'Name\t\t\tOffset\t\tContents',
+      ...Array<string>(90).fill('MTRRCAP         \t0x100\t\t0x0000000000000000'),
+      `RTADDR          \t0x20\t\t0x${rtaddr.padStart(16, '0')}`,
+      '',
+    ];
+    const empty = await open(...registers('103027400'), ...LEGACY.slice(0, 2));
+    assert.equal(directoryOf(empty).mode, 'VT-d scalable, from a text dump');
+    assert.deepEqual(codesOf(empty), []);
+    const differs = await open(...registers('103028000'), ...LEGACY);
+    assert.equal(directoryOf(differs).mode, 'VT-d legacy, from a text dump');
+    assert.deepEqual(codesOf(differs), ['image/text-contradiction']);
+    assert.equal(refusal(await openBytes(bytesOf(...registers('0')))).code, 'image/text-empty');
+  });
+
   it('knows a unit that does not translate', async () => {
     const image = await open('DMA Remapping is not enabled on dmar2', ...LEGACY);
     const directory = directoryOf(image);

@@ -2,7 +2,7 @@ import { frameOf } from '../../../engine/memory/words';
 import { FRAME_BYTES, FRAME_WORDS, type FrameNumber } from '../../../engine/values';
 import { BlockIndex } from '../../blockIndex';
 import { type ByteSource, bytesSource } from '../../byteSource';
-import { SegmentList } from '../../segments';
+import { PHYSICAL_END, SegmentList } from '../../segments';
 
 /** Frames at most: 384 MiB. They hold the tables of 128 GiB in 4 KiB pages, of which a dump has 3.9 GB of text. */
 const MOST_FRAMES = 65_536;
@@ -127,7 +127,8 @@ export class FrameStore {
     const known = this.index.get(frame);
     if (known >= 0) return known;
     const slot = this.frames.length;
-    if (slot >= MOST_FRAMES) return -1;
+    // Rubbish may put a PASID directory so that it goes on beyond the last physical address.
+    if (slot >= MOST_FRAMES || frame >= PHYSICAL_END / FRAME_BYTES) return -1;
     if (slot % SLAB_FRAMES === 0) {
       this.slabs.push({
         words: new Uint32Array(SLAB_FRAMES * FRAME_WORDS),

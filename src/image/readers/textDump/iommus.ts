@@ -67,12 +67,22 @@ function isKnown({ notes, units }: TextDump, roots: readonly Roots[], section: D
   return false;
 }
 
-function dmarIommu({ registers, domains }: TextDump, unit: DmarUnit): DumpedIommu {
+function dmarIommu({ notes, registers, domains }: TextDump, unit: DmarUnit): DumpedIommu {
   const { name, rootTable, rows, scalable } = unit;
   const printed = registers.units.get(name);
   const values = new Map(printed?.values);
   const address = rootTable ? joined(rootTable) : 0n;
-  values.set('RTADDR', address | (scalable ? SCALABLE : 0n));
+  const said = values.get('RTADDR');
+  const same = said !== undefined && said >> 12n === address >> 12n;
+  if (said !== undefined && rootTable && !same) {
+    notes.warn(
+      'contradiction',
+      `Line ${unit.line}: the root table of ${name} is at ${hex(address)}, and its RTADDR is ${hex(said)}: the former is believed.`,
+      'Put dumps of different machines or times into different files.',
+    );
+  }
+  // The rows tell the mode; where there are none, the register does.
+  if (rows.length > 0 || !same) values.set('RTADDR', address | (scalable ? SCALABLE : 0n));
   const requesters = new Set(rows.map(({ requester }) => requester));
   const section = domains.sections.find(({ device }) => device && requesters.has(device.requester));
   return {
