@@ -88,7 +88,10 @@ function makeNested(
     const pages = 2 ** (rule.shift - 12);
     for (let entry = 0; entry * pages <= TABLE_FRAMES * (1 + TABLES); entry++) {
       const target = BigInt(GUEST + entry * pages) << 12n;
-      const word = holes.includes(entry) ? 0n : entryWord(format, rule, 'leaf', target, 1);
+      // Choice 5 is read-only.
+      const word = holes.includes(entry)
+        ? 0n
+        : entryWord(format, rule, 'leaf', target, entry % 3 === 1 ? 5 : 1);
       physical.set(tableFrame(table), entry, word);
     }
   });
