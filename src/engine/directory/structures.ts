@@ -1,10 +1,20 @@
 import { frameOf, readWord } from '../memory/words';
 import { type PhysicalMemory } from '../memory/physicalMemory';
 import { type AddressSpace } from '../pageTable/addressSpace';
+import { levelOf } from '../formats/compile';
 import { type TableWalk } from '../pageTable/tableWalk';
 import { frameHalves, walkTables } from '../pageTable/walk';
 import { FRAME_BYTES, frameNumber, type FrameNumber } from '../values';
-import { type StructureEntry, type StructureRole } from './deviceDirectory';
+import { type DirectoryAnswer, type StructureEntry, type StructureRole } from './deviceDirectory';
+import { type Fault } from './faults';
+
+/** An answer that ends a request. */
+export type Refusal = Extract<DirectoryAnswer, { kind: 'fault' }>;
+
+/** `why` and `hint` are whole sentences. */
+export function refusal(fault: Fault, why: string, hint?: string): Refusal {
+  return { kind: 'fault', fault, why, ...(hint === undefined ? {} : { hint }) };
+}
 
 /** Where a structure entry stands: entry `index` of `words` words each, of the table whose first byte is `offset` into a frame. */
 export interface StructurePlace {
@@ -57,6 +67,33 @@ export function readStructure(
     ...(under ? { under } : {}),
   };
   return { ok: true, entry };
+}
+
+/** How a vendor tells of an access to a structure that stage 2 refused. */
+export interface RefusedBelow {
+  /** `The context descriptor` */
+  readonly what: string;
+  /** The fault that hardware gives for one of the walk, where it is another. */
+  readonly told?: (fault: Fault) => Fault;
+  /** What the vendor calls the address; absent: `guest physical address`. */
+  readonly address?: string;
+}
+
+/** What it means that stage 2 refused the access to an entry of a process. */
+export function refusedBelow(
+  { outcome, inputLo, inputHi }: TableWalk,
+  stage2: AddressSpace | undefined,
+  { what, told, address = 'guest physical address' }: RefusedBelow,
+): Refusal {
+  const at = ((BigInt(inputHi >>> 0) << 32n) | BigInt(inputLo >>> 0)).toString(16);
+  const fault = outcome.ok ? 'process-entry-unreadable' : outcome.fault;
+  const depth = outcome.ok ? 0 : outcome.depth;
+  const why = `${what} is at ${address} 0x${at}, and stage 2 refuses the access (${fault}).`;
+  return {
+    ...refusal(told?.(fault) ?? fault, why),
+    stage: 2,
+    level: depth === 0 || !stage2 ? null : levelOf(stage2.format, depth).rule.level,
+  };
 }
 
 /** True when a word has a bit of its mask. */

@@ -23,7 +23,7 @@ import {
   type StructureRole,
 } from '../deviceDirectory';
 import { type Fault } from '../faults';
-import { anySet, readStructure } from '../structures';
+import { anySet, readStructure, refusal as refuse, type Refusal } from '../structures';
 import { encryptionProblem, guessEncryptionBit } from './encryptionBit';
 import {
   decodeDte,
@@ -66,9 +66,6 @@ const LAYOUTS = {
 };
 
 const OFF_WHY = 'Control.IommuEn is 0, so no request is translated.';
-
-/** Where the answer of an entry ends. */
-type Refusal = Extract<DirectoryAnswer, { kind: 'fault' }>;
 
 /** The device table of an AMD IOMMU and the GCR3 tables of its devices (AMD 48882 3.10 §2.2.2). */
 export class AmdDirectory implements DeviceDirectory {
@@ -346,8 +343,4 @@ export class AmdDirectory implements DeviceDirectory {
 function isUsed(words: readonly bigint[]): boolean {
   const { valid, translationValid, mode, gv, permission } = decodeDte(words);
   return valid && translationValid && (mode !== 0 || gv || permission !== 0);
-}
-
-function refuse(fault: Fault, why: string, hint?: string): Refusal {
-  return hint === undefined ? { kind: 'fault', fault, why } : { kind: 'fault', fault, why, hint };
 }

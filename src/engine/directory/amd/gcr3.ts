@@ -3,16 +3,14 @@ import { readWord } from '../../memory/words';
 import { type PhysicalMemory } from '../../memory/physicalMemory';
 import { type AddressSpace } from '../../pageTable/addressSpace';
 import { frameNumber, hex, type FrameNumber, type Pasid } from '../../values';
-import { type DirectoryAnswer, type StructureEntry } from '../deviceDirectory';
-import { anySet, readStructure } from '../structures';
+import { type StructureEntry } from '../deviceDirectory';
+import { anySet, readStructure, refusal, refusedBelow, type Refusal } from '../structures';
 import { GCR3_RESERVED, sayGcr3, type DeviceTableEntry } from './entries';
 
 /** Each level of a GCR3 table takes this many bits of the PASID. */
 export const PASID_BITS_OF_LEVEL = 9;
 const TABLE_ENTRIES = 2 ** PASID_BITS_OF_LEVEL;
 const PASIDS = 2 ** 20;
-
-type Refusal = Extract<DirectoryAnswer, { kind: 'fault' }>;
 
 /** The roots of guest tables by PASID: GCR3 tables of 1 to 3 levels. */
 export class Gcr3Tables {
@@ -44,12 +42,10 @@ export class Gcr3Tables {
       entries.push(read.entry);
       const [word = 0n] = read.entry.words;
       if (bits(word, 0) === 0n) {
-        const why = `${name} is not valid.`;
-        return { ok: false, refusal: { kind: 'fault', fault: 'process-entry-not-present', why } };
+        return { ok: false, refusal: refusal('process-entry-not-present', `${name} is not valid.`) };
       }
       if (anySet(read.entry.words, GCR3_RESERVED)) {
-        const why = `${name} has reserved bits set.`;
-        return { ok: false, refusal: { kind: 'fault', fault: 'process-entry-reserved', why } };
+        return { ok: false, refusal: refusal('process-entry-reserved', `${name} has reserved bits set.`) };
       }
       table = this.#frameAt(word);
     }
@@ -90,22 +86,7 @@ function refused(
   stage2: AddressSpace | undefined,
   name: string,
 ): Refusal {
-  if (!read.refused) {
-    const hint = 'Check that the image holds the GCR3 tables.';
-    return {
-      kind: 'fault',
-      fault: 'process-entry-unreadable',
-      why: `${name} cannot be read: ${read.why}.`,
-      hint,
-    };
-  }
-  const { outcome } = read.refused;
-  const depth = outcome.ok ? 0 : outcome.depth;
-  return {
-    kind: 'fault',
-    fault: outcome.ok ? 'process-entry-unreadable' : outcome.fault,
-    why: `${name} is at a guest physical address that the host tables refuse.`,
-    stage: 2,
-    level: stage2?.format.levels[depth]?.rule.level ?? null,
-  };
+  if (read.refused) return refusedBelow(read.refused, stage2, { what: name });
+  const hint = 'Check that the image holds the GCR3 tables.';
+  return refusal('process-entry-unreadable', `${name} cannot be read: ${read.why}.`, hint);
 }

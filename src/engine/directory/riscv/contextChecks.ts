@@ -1,6 +1,5 @@
 import { bits, reservedMask } from '../../bits/bitFields';
-import { type Fault } from '../faults';
-import { anySet } from '../structures';
+import { anySet, refusal, type Refusal } from '../structures';
 import {
   FIRST_STAGE_MODES,
   PROCESS_LAYOUT,
@@ -12,13 +11,6 @@ import {
   type DeviceContext,
 } from './entries';
 import { has, type Capability, type RiscvRegisters } from './registers';
-
-/** Why an entry cannot be used. */
-export interface Refusal {
-  readonly fault: Fault;
-  readonly why: string;
-  readonly hint?: string;
-}
 
 const PROCESS_RESERVED = PROCESS_LAYOUT.map(reservedMask);
 const NOT_READ_HINT = 'Tables of 32-bit modes and big-endian tables are not read by this version.';
@@ -104,10 +96,10 @@ export function contextProblem(
   registers: RiscvRegisters,
 ): Refusal | undefined {
   if (anySet(words, reserved))
-    return { fault: 'context-entry-reserved', why: 'The device context has reserved bits set.' };
+    return refusal('context-entry-reserved', 'The device context has reserved bits set.');
   for (const rule of RULES) {
     const why = rule(context, registers);
-    if (why !== undefined) return { fault: 'context-entry-invalid', why };
+    if (why !== undefined) return refusal('context-entry-invalid', why);
   }
   return undefined;
 }
@@ -119,10 +111,10 @@ export function processProblem(
   registers: RiscvRegisters,
 ): Refusal | undefined {
   if (anySet(words, PROCESS_RESERVED))
-    return { fault: 'process-entry-reserved', why: 'The process context has reserved bits set.' };
+    return refusal('process-entry-reserved', 'The process context has reserved bits set.');
   const { mode } = readPointer(words[1] ?? 0n);
   const why = firstStageProblem('PC fsc.MODE', mode, isOn(context, 'SXL'), registers);
-  return why === undefined ? undefined : { fault: 'process-entry-invalid', why };
+  return why === undefined ? undefined : refusal('process-entry-invalid', why);
 }
 
 /** Modes that are good, and that are not read here; told by name. `firstMode`: iosatp.MODE, 0 without a first stage. */
@@ -131,11 +123,8 @@ export function notRead(
   firstMode: number,
   { fctl }: RiscvRegisters,
 ): Refusal | undefined {
-  const refuse = (what: string): Refusal => ({
-    fault: 'context-entry-invalid',
-    why: `${what}, and such tables cannot be read.`,
-    hint: NOT_READ_HINT,
-  });
+  const refuse = (what: string) =>
+    refusal('context-entry-invalid', `${what}, and such tables cannot be read.`, NOT_READ_HINT);
   if (context.guest.mode !== 0 && bits(fctl, 2) === 1n)
     return refuse('fctl.GXL = 1 selects Sv32x4 (second stage)');
   if (firstMode !== 0 && isOn(context, 'SXL')) return refuse('tc.SXL = 1 selects Sv32 (first stage)');

@@ -4,8 +4,8 @@ import { type PhysicalMemory } from '../../memory/physicalMemory';
 import { type Failure } from '../../result';
 import { frameNumber, requesterId, type FrameNumber, type RequesterId } from '../../values';
 import { type StructureEntry } from '../deviceDirectory';
-import { anySet, readStructure } from '../structures';
-import { contextProblem, type Refusal } from './contextChecks';
+import { anySet, readStructure, refusal, type Refusal } from '../structures';
+import { contextProblem } from './contextChecks';
 import {
   DDTE_LAYOUT,
   contextLayout,
@@ -61,7 +61,7 @@ export class DeviceTables {
     const entries: StructureEntry[] = [];
     const refuse = (fault: Refusal['fault'], why: string, hint?: string): LocatedContext => ({
       entries,
-      found: { ok: false, refusal: hint === undefined ? { fault, why } : { fault, why, hint } },
+      found: { ok: false, refusal: refusal(fault, why, hint) },
     });
     const width = this.#shift(this.#levels);
     if (requester >= 2 ** width) {
@@ -95,8 +95,8 @@ export class DeviceTables {
     if (bits(words[0] ?? 0n, 0) === 0n)
       return refuse('context-entry-not-present', 'The device context is not valid.');
     const context = readContext(words);
-    const refusal = contextProblem(words, this.#reserved, context, this.#registers);
-    return { entries, found: refusal ? { ok: false, refusal } : { ok: true, context } };
+    const problem = contextProblem(words, this.#reserved, context, this.#registers);
+    return { entries, found: problem ? { ok: false, refusal: problem } : { ok: true, context } };
   }
 
   /** Ids whose device context is valid, in order; undefined after each table. */

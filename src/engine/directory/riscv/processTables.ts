@@ -1,12 +1,18 @@
 import { bits, reservedMask } from '../../bits/bitFields';
-import { levelOf } from '../../formats/compile';
 import { FRAME_ENTRIES, readWord } from '../../memory/words';
 import { type PhysicalMemory } from '../../memory/physicalMemory';
 import { type AddressSpace } from '../../pageTable/addressSpace';
-import { type TableWalk } from '../../pageTable/tableWalk';
 import { frameNumber, pasid, type FrameNumber, type Pasid } from '../../values';
-import { type DirectoryAnswer, type StructureEntry } from '../deviceDirectory';
-import { anySet, readStructure, type StructurePlace } from '../structures';
+import { type StructureEntry } from '../deviceDirectory';
+import { type Fault } from '../faults';
+import {
+  anySet,
+  readStructure,
+  refusal,
+  refusedBelow,
+  type Refusal,
+  type StructurePlace,
+} from '../structures';
 import { processProblem } from './contextChecks';
 import { PDTE_LAYOUT, PROCESS_MODES, modeName, sayPointer, sayProcess, type DeviceContext } from './entries';
 import { type RiscvRegisters } from './registers';
@@ -18,11 +24,9 @@ const SHIFTS = [0, 8, 17, 20];
 const POINTER_RESERVED = PDTE_LAYOUT.map(reservedMask);
 const PROCESS_WORDS = 2;
 
-type Refused = Extract<DirectoryAnswer, { readonly kind: 'fault' }>;
-
 /** A process context that was found, or why there is none. */
 type LocatedProcess =
-  { readonly ok: true; readonly words: readonly bigint[] } | { readonly ok: false; readonly answer: Refused };
+  { readonly ok: true; readonly words: readonly bigint[] } | { readonly ok: false; readonly answer: Refusal };
 
 /** The process directory of a device context whose pdtp.MODE is not Bare: one to three levels. */
 export class ProcessTables {
@@ -50,12 +54,12 @@ export class ProcessTables {
   }
 
   /** Why a process_id is wider than the directory; undefined when it is not. */
-  tooWide(process: Pasid): Refused | undefined {
+  tooWide(process: Pasid): Refusal | undefined {
     const width = SHIFTS[this.#levels] ?? 0;
     if (process < 2 ** width) return undefined;
     const mode = modeName(PROCESS_MODES, this.#levels) ?? '';
     const why = `process_id 0x${process.toString(16)} is wider than the ${width} bits of pdtp mode ${mode}.`;
-    return { kind: 'fault', fault: 'pasid-out-of-range', why };
+    return refusal('pasid-out-of-range', why);
   }
 
   /** Walks to a process context; the entries read are added to `entries`. */
@@ -78,7 +82,7 @@ export class ProcessTables {
     if (bits(read.words[0] ?? 0n, 0) === 0n)
       return refuse('process-entry-not-present', `The context of process_id ${process} is not valid.`);
     const problem = processProblem(read.words, this.#context, this.#registers);
-    return problem ? { ok: false, answer: { kind: 'fault', ...problem } } : read;
+    return problem ? { ok: false, answer: problem } : read;
   }
 
   /** process_ids whose context is valid, in order, read in `memory` as the guest's addresses; undefined after each table. */
@@ -115,27 +119,21 @@ export class ProcessTables {
       entries.push(read.entry);
       return { ok: true, words: read.entry.words };
     }
-    if (read.refused) return { ok: false, answer: refusedBelow(read.refused, this.#stage2) };
+    if (read.refused) {
+      const what = `The ${place.role === 'process' ? 'process context' : 'process-directory entry'}`;
+      return { ok: false, answer: refusedBelow(read.refused, this.#stage2, { what, told: toldAs }) };
+    }
     return refuse('process-entry-unreadable', `The process directory cannot be read: ${read.why}.`);
   }
 }
 
-function refuse(fault: Refused['fault'], why: string): LocatedProcess {
-  return { ok: false, answer: { kind: 'fault', fault, why } };
+function refuse(fault: Fault, why: string): LocatedProcess {
+  return { ok: false, answer: refusal(fault, why) };
 }
 
-/** What it means that the second stage refuses an access to the process directory. */
-function refusedBelow({ outcome, inputLo, inputHi }: TableWalk, stage2: AddressSpace | undefined): Refused {
-  const address = ((BigInt(inputHi >>> 0) << 32n) | BigInt(inputLo >>> 0)).toString(16);
-  const fault = outcome.ok ? 'process-entry-unreadable' : outcome.fault;
-  const depth = outcome.ok ? 0 : outcome.depth;
-  return {
-    kind: 'fault',
-    fault,
-    why: `The second stage refuses the process-directory entry at guest physical address 0x${address}: ${fault}.`,
-    stage: 2,
-    level: depth === 0 || !stage2 ? null : levelOf(stage2.format, depth).rule.level,
-  };
+/** Access faults of the second stage are those of the directory's own entry (RISC-V IOMMU 1.0 §2.3.2, cause 265). */
+function toldAs(fault: Fault): Fault {
+  return fault === 'table-unreadable' || fault === 'address-size' ? 'process-entry-unreadable' : fault;
 }
 
 const pointed = (word: bigint): FrameNumber => frameNumber(Number(bits(word, 53, 10)));

@@ -15,6 +15,7 @@ import {
   type VendorWords,
 } from '../deviceDirectory';
 import { type Fault } from '../faults';
+import { refusal } from '../structures';
 import { notRead } from './contextChecks';
 import { DeviceTables, type LocatedContext } from './deviceTables';
 import {
@@ -136,7 +137,7 @@ export class RiscvDirectory implements DeviceDirectory {
 
   #lookupIn({ entries: above, found }: LocatedContext, pasid: Pasid | null): DirectoryLookup {
     const entries = [...above];
-    if (!found.ok) return { answer: { kind: 'fault', ...found.refusal }, entries };
+    if (!found.ok) return { answer: found.refusal, entries };
     return { answer: this.#answer(found.context, pasid, entries), entries };
   }
 
@@ -146,7 +147,7 @@ export class RiscvDirectory implements DeviceDirectory {
       if (pasid === null) return this.#translate(context, context.process, first);
       const why =
         'The device context has no process directory (tc.PDTV = 0), and the request has a process_id.';
-      return { kind: 'fault', fault: 'pasid-not-supported', why, hint: 'Ask without a process_id.' };
+      return refusal('pasid-not-supported', why, 'Ask without a process_id.');
     }
     const process = pasid ?? (isOn(context, 'DPE') ? pasidOf(0) : undefined);
     // Without a process_id, or without a directory, there is no first stage.
@@ -155,7 +156,7 @@ export class RiscvDirectory implements DeviceDirectory {
     const tooWide = tables.tooWide(process);
     if (tooWide) return tooWide;
     const unread = notRead(context, 0, this.#registers);
-    if (unread) return { kind: 'fault', ...unread };
+    if (unread) return unread;
     const located = tables.locate(process, entries);
     if (!located.ok) return located.answer;
     const [attribute = 0n, fsc = 0n] = located.words;
@@ -165,7 +166,7 @@ export class RiscvDirectory implements DeviceDirectory {
   /** Through the first stage at `pointer` when it is not Bare, then the second of the context when that is not. */
   #translate(context: DeviceContext, id: number, pointer: ModePointer): DirectoryAnswer {
     const unread = notRead(context, pointer.mode, this.#registers);
-    if (unread) return { kind: 'fault', ...unread };
+    if (unread) return unread;
     const space: AddressSpace | undefined =
       pointer.mode === 0 ? this.#spaces.secondStage(context) : this.#spaces.firstStage(context, id, pointer);
     const permission = READ_WRITE;
@@ -182,7 +183,7 @@ export class RiscvDirectory implements DeviceDirectory {
 function offAs(mode: number): DeviceDirectory['off'] {
   if (mode === OFF) {
     const why = 'ddtp.iommu_mode is Off: all inbound transactions are disallowed.';
-    return { answer: { kind: 'fault', fault: 'translation-blocked', why }, why };
+    return { answer: refusal('translation-blocked', why), why };
   }
   if (mode !== BARE) return undefined;
   const why = 'ddtp.iommu_mode is Bare: every request passes untranslated.';

@@ -1,14 +1,11 @@
 import { type PhysicalMemory } from '../../memory/physicalMemory';
 import { type AddressSpace } from '../../pageTable/addressSpace';
-import { levelOf } from '../../formats/compile';
-import { type DirectoryAnswer, type StructureEntry } from '../deviceDirectory';
-import { readStructure } from '../structures';
+import { type StructureEntry } from '../deviceDirectory';
+import { readStructure, refusal, refusedBelow, type Refusal } from '../structures';
 import { CD_WORDS, L1CD_LAYOUT, sayCd, sayL1Cd } from './contexts';
 import { addressOf, flagOf } from './fields';
 import { placeOf } from './streams';
 import { type Ste } from './streamTable';
-
-export type FaultAnswer = DirectoryAnswer & { readonly kind: 'fault' };
 
 const CD_BYTES = CD_WORDS * 8;
 const IMAGE_HINT = 'Check the stream table entry, and that the image holds the table.';
@@ -26,7 +23,7 @@ export function readContext(
   ste: Ste,
   substream: number,
   entries: StructureEntry[],
-): StructureEntry | FaultAnswer {
+): StructureEntry | Refusal {
   const split = contextSplit(ste);
   if (split === undefined) {
     const base = aligned(ste.contextPointer, CD_BYTES * 2 ** ste.contextsLog2);
@@ -39,7 +36,7 @@ export function readContext(
   if ('kind' in l1) return l1;
   if (!flagOf(l1.words, 0, 0)) {
     const why = `The level 1 context descriptor of SubstreamID ${substream} is not valid.`;
-    return { kind: 'fault', fault: 'process-entry-not-present', why };
+    return refusal('process-entry-not-present', why);
   }
   const table = aligned(addressOf(l1.words, 0, 55, 12), CD_BYTES * 2 ** split);
   return readOne(memory, stage2, { role: 'process', base: table, index: substream % 2 ** split }, entries);
@@ -58,7 +55,7 @@ function readOne(
   stage2: AddressSpace | undefined,
   { role, base, index }: ContextPlace,
   entries: StructureEntry[],
-): StructureEntry | FaultAnswer {
+): StructureEntry | Refusal {
   const directory = role === 'process-directory';
   const words = directory ? L1CD_LAYOUT.length : CD_WORDS;
   const say = directory ? sayL1Cd : sayCd;
@@ -72,12 +69,7 @@ function readOne(
   const at = `0x${(base + BigInt(index * words * 8)).toString(16)}`;
   if (!read.refused) {
     const why = `${what} at ${at} cannot be read: ${read.why}.`;
-    return { kind: 'fault', fault: 'process-entry-unreadable', why, hint: IMAGE_HINT };
+    return refusal('process-entry-unreadable', why, IMAGE_HINT);
   }
-  const { outcome } = read.refused;
-  const fault = outcome.ok ? 'process-entry-unreadable' : outcome.fault;
-  const depth = outcome.ok ? 0 : outcome.depth;
-  const level = depth === 0 || !stage2 ? null : levelOf(stage2.format, depth).rule.level;
-  const why = `${what} is at the intermediate address ${at}, and stage 2 refuses the access (${fault}).`;
-  return { kind: 'fault', fault, why, stage: 2, level };
+  return refusedBelow(read.refused, stage2, { what, address: 'intermediate address' });
 }

@@ -3,7 +3,7 @@ import { type AddressSpace } from '../../pageTable/addressSpace';
 import { READ_WRITE } from '../../pageTable/entryClass';
 import { type DirectoryAnswer, type StructureEntry } from '../deviceDirectory';
 import { PASSES } from '../gate';
-import { type Fault } from '../faults';
+import { refusal } from '../structures';
 import { readContext } from './contextTable';
 import { readCd, type Cd } from './contexts';
 import { intermediateBits, type SmmuFeatures } from './features';
@@ -39,24 +39,23 @@ export class SmmuLookup {
 
   answer(stream: number, substream: number | null, entries: StructureEntry[]): DirectoryAnswer {
     const entry = this.#streams.read(stream, entries);
-    if ('fault' in entry) return { kind: 'fault', ...entry };
+    if ('fault' in entry) return entry;
     const ste = this.read(entry);
-    const refuse = (fault: Fault, why: string): DirectoryAnswer => ({ kind: 'fault', fault, why });
-    if (!ste.valid) return refuse('context-entry-not-present', 'The STE is not valid (V = 0).');
+    if (!ste.valid) return refusal('context-entry-not-present', 'The STE is not valid (V = 0).');
     if (ste.config < CONFIG_BYPASS) {
-      return refuse(
+      return refusal(
         'translation-blocked',
         `STE.Config is ${ste.config}: requests are aborted, and no event is recorded.`,
       );
     }
     const problem = steProblem(this.#features, ste);
-    if (problem !== undefined) return refuse('context-entry-invalid', `The STE is illegal: ${problem}`);
+    if (problem !== undefined) return refusal('context-entry-invalid', `The STE is illegal: ${problem}`);
     const stage2 = (ste.config & CONFIG_STAGE2) === 0 ? undefined : this.#stage2(ste);
-    if (typeof stage2 === 'string') return refuse('context-entry-invalid', `The STE is illegal: ${stage2}`);
+    if (typeof stage2 === 'string') return refusal('context-entry-invalid', `The STE is illegal: ${stage2}`);
     if ((ste.config & CONFIG_STAGE1) === 0) {
       return substream === null
         ? this.#bypass(stage2)
-        : refuse(
+        : refusal(
             'pasid-not-supported',
             'Requests with a SubstreamID are aborted: STE.Config has no stage 1.',
           );
@@ -68,25 +67,24 @@ export class SmmuLookup {
 
   /** Which context descriptor a request uses (IHI 0070 5.2 S1CDMax, S1DSS). */
   #substream(ste: Ste, substream: number | null): number | 'bypass' | DirectoryAnswer {
-    const refuse = (fault: Fault, why: string): DirectoryAnswer => ({ kind: 'fault', fault, why });
     if (ste.contextsLog2 === 0) {
       if (substream === null) return 0;
       const why = this.#features.substreamIdBits === 0 ? 'IDR1.SSIDSIZE is 0' : 'STE.S1CDMax is 0';
-      return refuse('pasid-not-supported', `Requests with a SubstreamID are aborted: ${why}.`);
+      return refusal('pasid-not-supported', `Requests with a SubstreamID are aborted: ${why}.`);
     }
     if (substream === null) {
       if (ste.withoutSubstream === DSS_BYPASS) return 'bypass';
       if (ste.withoutSubstream === DSS_SUBSTREAM_0) return 0;
       const why = `Requests without a SubstreamID are aborted: STE.S1DSS is ${ste.withoutSubstream} (F_STREAM_DISABLED).`;
-      return refuse('translation-blocked', why);
+      return refusal('translation-blocked', why);
     }
     if (substream >= 2 ** ste.contextsLog2) {
       const why = `SubstreamID ${substream} is beyond the ${2 ** ste.contextsLog2} context descriptors of the stream.`;
-      return refuse('pasid-out-of-range', why);
+      return refusal('pasid-out-of-range', why);
     }
     if (substream === 0 && ste.withoutSubstream === DSS_SUBSTREAM_0) {
       const why = 'SubstreamID 0 is of requests without a SubstreamID: STE.S1DSS is 2 (F_STREAM_DISABLED).';
-      return refuse('translation-blocked', why);
+      return refusal('translation-blocked', why);
     }
     return substream;
   }
@@ -115,20 +113,20 @@ export class SmmuLookup {
   ): DirectoryAnswer {
     const entry = readContext(this.#memory, stage2, ste, substream, entries);
     if ('kind' in entry) return entry;
-    const refuse = (fault: Fault, why: string): DirectoryAnswer => ({ kind: 'fault', fault, why });
     const cd = readCd(entry.words);
-    if (!cd.valid) return refuse('process-entry-not-present', 'The context descriptor is not valid (V = 0).');
+    if (!cd.valid)
+      return refusal('process-entry-not-present', 'The context descriptor is not valid (V = 0).');
     const world = streamWorld(this.#features, ste) ?? { single: false };
     const problem = cdProblem(this.#features, ste, world, cd);
     if (problem !== undefined) {
-      return refuse('process-entry-invalid', `The context descriptor is illegal: ${problem}`);
+      return refusal('process-entry-invalid', `The context descriptor is illegal: ${problem}`);
     }
     const privileged = isPrivileged(this.#features, ste, world);
     const spaces: (AddressSpace | undefined)[] = [undefined, undefined];
     for (const region of regionsWalked(world, cd)) {
       const regime = stage1Regime(this.#features, world, cd, region, privileged);
       if (typeof regime === 'string') {
-        return refuse('process-entry-invalid', `The context descriptor is illegal: ${regime}`);
+        return refusal('process-entry-invalid', `The context descriptor is illegal: ${regime}`);
       }
       spaces[region.region] = this.#spaces.stage1(regime, {
         asid: world.single ? 0 : cd.asid,
@@ -153,7 +151,7 @@ function tableAnswer(
   const space = lower ?? upper;
   if (!space || (blocked.lower !== undefined && blocked.upper !== undefined)) {
     const why = [...new Set([blocked.lower, blocked.upper])].join(' ');
-    return { kind: 'fault', fault: 'translation-blocked', why };
+    return refusal('translation-blocked', why);
   }
   return {
     kind: 'table',

@@ -1,5 +1,6 @@
 import { bits } from '../../bits/bitFields';
 import { type DeviceDirectory } from '../deviceDirectory';
+import { refusal } from '../structures';
 import { type SmmuFeatures } from './features';
 import { passes } from './lookup';
 
@@ -19,5 +20,5 @@ export function offAs(values: ReadonlyMap<string, bigint>, features: SmmuFeature
     };
   }
   const why = 'Translation is off (CR0.SMMUEN = 0), and GBPA.ABORT = 1 aborts every request.';
-  return { answer: { kind: 'fault', fault: 'translation-blocked', why }, why };
+  return { answer: refusal('translation-blocked', why), why };
 }

@@ -2,19 +2,11 @@ import { bits } from '../../bits/bitFields';
 import { type PhysicalMemory } from '../../memory/physicalMemory';
 import { frameNumber } from '../../values';
 import { type StructureEntry, type StructureRole } from '../deviceDirectory';
-import { type Fault } from '../faults';
-import { readStructure, type StructurePlace } from '../structures';
+import { readStructure, refusal, type Refusal, type StructurePlace } from '../structures';
 import { addressOf, numberOf } from './fields';
 import { type SmmuFeatures } from './features';
 import { splitOf } from './registers';
 import { STE_WORDS, sayL1, saySte } from './streamTable';
-
-/** What an entry could not be read for, in the words of a refusal. */
-export interface Refusal {
-  readonly fault: Fault;
-  readonly why: string;
-  readonly hint?: string;
-}
 
 const STE_BYTES = STE_WORDS * 8;
 const STES_IN_FRAME = 4096 / STE_BYTES;
@@ -48,7 +40,7 @@ export class StreamTable {
     const name = `0x${stream.toString(16)}`;
     if (stream >= 2 ** this.idBits) {
       const why = `StreamID ${name} is beyond the ${2 ** this.idBits} StreamIDs of the stream table.`;
-      return { fault: 'requester-out-of-range', why };
+      return refusal('requester-out-of-range', why);
     }
     if (!this.twoLevel) return this.#entry('context', this.#base, stream, entries);
     const index = Math.floor(stream / 2 ** this.split);
@@ -56,16 +48,15 @@ export class StreamTable {
     if (!('role' in l1)) return l1;
     const span = numberOf(l1.words, 0, 4, 0);
     const where = `The level 1 stream table descriptor of StreamID ${name}`;
-    if (span === 0)
-      return { fault: 'root-entry-not-present', why: `${where} has no level 2 table (Span is 0).` };
+    if (span === 0) return refusal('root-entry-not-present', `${where} has no level 2 table (Span is 0).`);
     if (span > LARGEST_SPAN || span > this.split + 1) {
       const why = `${where} has Span ${span}, above ${Math.min(LARGEST_SPAN, this.split + 1)}, the most there can be.`;
-      return { fault: 'root-entry-reserved', why };
+      return refusal('root-entry-reserved', why);
     }
     const slot = stream % 2 ** this.split;
     if (slot >= 2 ** (span - 1)) {
       const why = `StreamID ${name} is number ${slot} of a level 2 table of ${2 ** (span - 1)} entries.`;
-      return { fault: 'requester-out-of-range', why };
+      return refusal('requester-out-of-range', why);
     }
     return this.#entry('context', level2(l1, span), slot, entries);
   }
@@ -106,11 +97,7 @@ export class StreamTable {
     }
     const what = role === 'root' ? 'level 1 stream table descriptor' : 'stream table entry';
     const why = `The ${what} at 0x${(table + BigInt(index * words * 8)).toString(16)} cannot be read: ${read.refused ? 'stage 2 refuses it' : read.why}.`;
-    return {
-      fault: role === 'root' ? 'root-entry-unreadable' : 'context-entry-unreadable',
-      why,
-      hint: TABLE_HINT,
-    };
+    return refusal(role === 'root' ? 'root-entry-unreadable' : 'context-entry-unreadable', why, TABLE_HINT);
   }
 }
 

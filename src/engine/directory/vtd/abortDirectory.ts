@@ -5,9 +5,9 @@ import {
   type Register,
 } from '../deviceDirectory';
 import { type Fault } from '../faults';
+import { refusal } from '../structures';
 import { vtdFaultCode } from './faultCodes';
 import { translationOff, VTD_INTERRUPT_WINDOW, VTD_WORDS, vtdRegisters } from './registers';
-import { refusal } from './scalableChecks';
 
 const WHY = 'RTADDR.TTM = 3 (abort-DMA mode): every request is blocked.';
 const HINT = 'Firmware and crash kernels set this mode; no tables are read in it.';

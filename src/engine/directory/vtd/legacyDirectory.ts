@@ -20,7 +20,7 @@ import {
 } from './legacyEntries';
 import { READ_WRITE } from '../../pageTable/entryClass';
 import { type Fault } from '../faults';
-import { anySet, readStructure } from '../structures';
+import { anySet, readStructure, refusal } from '../structures';
 import { vtdFaultCode } from './faultCodes';
 import { translationOff, VTD_INTERRUPT_WINDOW, VTD_WORDS, vtdRegisters } from './registers';
 import { reservedFields } from './reservedFields';
@@ -75,7 +75,7 @@ export class VtdLegacyDirectory implements DeviceDirectory {
   lookup(requester: RequesterId, pasid: Pasid | null): DirectoryLookup {
     const entries: StructureEntry[] = [];
     const refuse = (fault: Fault, why: string, hint?: string): DirectoryLookup => ({
-      answer: hint === undefined ? { kind: 'fault', fault, why } : { kind: 'fault', fault, why, hint },
+      answer: refusal(fault, why, hint),
       entries,
     });
     if (pasid !== null) {
@@ -156,29 +156,28 @@ export class VtdLegacyDirectory implements DeviceDirectory {
   /** What a context entry that was read makes of a request; AW must be good in pass-through too (VT-d 4.1 §9.3). */
   #interpret(words: readonly bigint[]): DirectoryAnswer {
     const [lo = 0n, hi = 0n] = words;
-    const refuse = (fault: Fault, why: string): DirectoryAnswer => ({ kind: 'fault', fault, why });
-    if (bits(lo, 0) === 0n) return refuse('context-entry-not-present', 'The context entry is not present.');
+    if (bits(lo, 0) === 0n) return refusal('context-entry-not-present', 'The context entry is not present.');
     const reserved = contextReserved(this.#values.get('CAP'));
     if (anySet(words, reserved)) {
       const fields = reservedFields(words, reserved, CONTEXT_LAYOUT);
-      return refuse('context-entry-reserved', `The context entry has set what must be 0: ${fields}.`);
+      return refusal('context-entry-reserved', `The context entry has set what must be 0: ${fields}.`);
     }
     const type = bits(lo, 3, 2);
     const ecap = this.#values.get('ECAP');
-    if (type === 3n) return refuse('context-entry-invalid', 'TT = 3 is reserved.');
+    if (type === 3n) return refusal('context-entry-invalid', 'TT = 3 is reserved.');
     if (type === 1n && ecap !== undefined && bits(ecap, 2) === 0n) {
-      return refuse('context-entry-invalid', 'TT = 1 needs a device TLB, and ECAP.DT is 0.');
+      return refusal('context-entry-invalid', 'TT = 1 needs a device TLB, and ECAP.DT is 0.');
     }
     const width = Number(bits(hi, 2, 0));
     const levels = LEVELS_OF_WIDTH[width];
-    if (levels === undefined) return refuse('context-entry-invalid', `AW = ${width} is reserved.`);
+    if (levels === undefined) return refusal('context-entry-invalid', `AW = ${width} is reserved.`);
     const cap = this.#values.get('CAP');
     if (cap !== undefined && bits(cap, 8 + width) === 0n) {
-      return refuse('context-entry-invalid', `AW = ${width} (${levels} levels) is not in CAP.SAGAW.`);
+      return refusal('context-entry-invalid', `AW = ${width} (${levels} levels) is not in CAP.SAGAW.`);
     }
     if (type === PASS_THROUGH) {
       return ecap !== undefined && bits(ecap, 6) === 0n
-        ? refuse('context-entry-invalid', 'TT = 2 (pass-through), and ECAP.PT is 0.')
+        ? refusal('context-entry-invalid', 'TT = 2 (pass-through), and ECAP.PT is 0.')
         : { kind: 'pass-through', permission: READ_WRITE };
     }
     const space = this.#spaces.second({

@@ -1,8 +1,6 @@
 import { bits } from '../../bits/bitFields';
 import { type Pasid } from '../../values';
-import { type DirectoryAnswer } from '../deviceDirectory';
-import { type Fault } from '../faults';
-import { anySet } from '../structures';
+import { anySet, refusal, type Refusal } from '../structures';
 import { LEVELS_OF_WIDTH } from './legacyEntries';
 import { reservedFields } from './reservedFields';
 import {
@@ -13,13 +11,6 @@ import {
   processReserved,
   SCALABLE_CONTEXT_LAYOUT,
 } from './scalableEntries';
-
-/** A refusal. */
-export type Refusal = Extract<DirectoryAnswer, { kind: 'fault' }>;
-
-export function refusal(fault: Fault, why: string, hint?: string): Refusal {
-  return { kind: 'fault', fault, why, ...(hint === undefined ? {} : { hint }) };
-}
 
 /** CAP and ECAP, undefined where the register was not given (then nothing is refused for it), and what they reserve by word. */
 export interface Capabilities {

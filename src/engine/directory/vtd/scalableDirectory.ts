@@ -13,7 +13,7 @@ import {
   type StructureRole,
 } from '../deviceDirectory';
 import { type Fault } from '../faults';
-import { anySet, readStructure, type StructurePlace } from '../structures';
+import { anySet, readStructure, refusal, type Refusal, type StructurePlace } from '../structures';
 import { vtdFaultCode } from './faultCodes';
 import { LEVELS_OF_WIDTH } from './legacyEntries';
 import { presentPasids, WorkLeft } from './pasids';
@@ -24,9 +24,7 @@ import {
   contextProblem,
   pasidProblem,
   processProblem,
-  refusal,
   type Capabilities,
-  type Refusal,
 } from './scalableChecks';
 import {
   PASID_DIRECTORY_LAYOUT,

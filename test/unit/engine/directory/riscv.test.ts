@@ -387,6 +387,26 @@ describe('RISC-V process directories', () => {
     const rows = [...directory.devices()].flatMap((row) => (row ? [row.pasid] : []));
     assert.deepEqual(rows, [null, 0x305]);
   });
+  it('are unreadable, and not a fault of the request, where the second stage cannot be read on the way', () => {
+    const guest = (machine: Machine) => {
+      machine.context(0, [V | PDTV, SV39X4 | 0x20n, 0n, (1n << 60n) | 0x50n]);
+      return lookup(machine.open({ capabilities: (CAPABILITIES & ~mask(37, 32)) | (40n << 32n) }), 0, 5);
+    };
+    // The second stage points to a table that is not there, and to one beyond the physical addresses (PAS = 40).
+    for (const [table, level] of [
+      [0x999, 0],
+      [2 ** 30, 1],
+    ] as const) {
+      const machine = new Machine();
+      machine.guestTables(0x20, {});
+      machine.memory.set(0x24, 0, pointer(table));
+      const answer = guest(machine);
+      assert.ok(answer.kind === 'fault');
+      assert.deepEqual([answer.fault, answer.stage, answer.level], ['process-entry-unreadable', 2, level]);
+      const code = new Machine().open().faultCode(answer.fault, 'read', 2);
+      assert.equal(code, 'cause 265 (PDT entry load access fault)');
+    }
+  });
 });
 
 describe('RISC-V device directories', () => {
