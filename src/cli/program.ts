@@ -26,6 +26,7 @@ const FILE_HELP = `
 FILE is one of
   an image with a description (*.iopte.json) beside it that names it
   an image, with --registers
+  a text dump of the Linux kernel's debugfs (domain_translation_struct, dmar_translation_struct, devtbl)
   a description`;
 
 const ANY_FILE_HELP = `
