@@ -122,7 +122,7 @@ export const sourceOf = ({ descriptionUri, imageUri }: Inspection): string =>
   (descriptionUri ?? imageUri).toString();
 
 /** `guest.elf.gz` -> `guest.iopte-bookmarks.json`, beside it. */
-export const fileUri = ({ imageUri }: Pick<Inspection, 'imageUri'>): vscode.Uri => {
+const fileUri = ({ imageUri }: Pick<Inspection, 'imageUri'>): vscode.Uri => {
   const description = defaultDescriptionUri(imageUri);
   return description.with({ path: description.path.slice(0, -DESCRIPTION_SUFFIX.length) + FILE_SUFFIX });
 };

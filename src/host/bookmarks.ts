@@ -47,7 +47,7 @@ export const domainOfStored = ({ below, ...domain }: StoredDomain): DomainKey =>
 });
 
 /** What is kept in the workspace, and in a file beside an image. */
-export const BOOKMARKS_VERSION = 1;
+const BOOKMARKS_VERSION = 1;
 
 /** What a kept state is: bookmarks with what among them could not be read, or a state of another shape. */
 export type ReadBookmarks =

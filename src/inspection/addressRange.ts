@@ -1,7 +1,7 @@
 import { parseInteger } from '../engine/values';
 
 /** Half-open range of addresses; `end` may be 2^64. */
-export interface ParsedRange {
+interface ParsedRange {
   readonly start: bigint;
   readonly end: bigint;
 }

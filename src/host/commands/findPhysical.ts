@@ -50,7 +50,7 @@ const rangeInput = (range: AddressRange): string =>
   range.end - range.start === 1n ? hex(range.start) : rangeText(range);
 
 /** What is wrong with a physical address or range; undefined when it is one. */
-export const checkRange = (text: string): string | undefined =>
+const checkRange = (text: string): string | undefined =>
   parseRange(text)
     ? undefined
     : vscode.l10n.t(

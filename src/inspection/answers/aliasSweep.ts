@@ -2,7 +2,7 @@ import { type Work } from '../work';
 import { type MappingColumns } from './mappingColumns';
 
 /** Mappings of an alias that are named. */
-export const NAMED_MAPPINGS = 32;
+const NAMED_MAPPINGS = 32;
 /** Mappings between two yields. */
 const STEP = 4096;
 

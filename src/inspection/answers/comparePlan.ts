@@ -15,7 +15,7 @@ export interface SpacePair {
 }
 
 /** What there is to compare: differences above the tables, and the tables that belong together. */
-export interface ComparePlan {
+interface ComparePlan {
   readonly heads: readonly Difference[];
   readonly pairs: readonly SpacePair[];
 }

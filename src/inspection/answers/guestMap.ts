@@ -6,7 +6,7 @@ import { type Work } from '../work';
 import { RunStream, type Budget } from './runStream';
 
 /** Stretches of guest memory that are kept at most: 24 MiB of them. */
-export const MOST_STRETCHES = 2 ** 20;
+const MOST_STRETCHES = 2 ** 20;
 const GROW = 4096;
 
 /** A stretch of what a run leads to, in physical memory. */

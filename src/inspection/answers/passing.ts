@@ -10,7 +10,7 @@ export const NAMED_DEVICES = 16;
 const ALL_REQUESTERS = 0x1_0000;
 
 /** Devices that pass untranslated in the same way. */
-export interface PassingDevices {
+interface PassingDevices {
   readonly answer: DirectoryAnswer;
   readonly devices: DeviceName[];
   count: number;

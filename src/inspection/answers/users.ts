@@ -5,7 +5,7 @@ import { stateOf, type DeviceState } from '../deviceTable';
 import { type Work } from '../work';
 
 /** What an address space is to a device: it takes its addresses, those of the upper end, or is the stage 2 below. */
-export type SpaceRole = 'lower' | 'upper' | 'below';
+type SpaceRole = 'lower' | 'upper' | 'below';
 export const SPACE_ROLES: readonly SpaceRole[] = ['lower', 'upper', 'below'];
 
 /** A device or one of its processes, and the address spaces of its requests. */
