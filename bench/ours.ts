@@ -1,4 +1,4 @@
-import { FAULTS, type Fault } from '../src/engine/directory/faults';
+import { FAULTS, type Fault } from '../src/engine/faults';
 import { openDirectory } from '../src/engine/directory/index';
 import { ALL_PAGES, type AddressSpace } from '../src/engine/pageTable/addressSpace';
 import { listRuns, type ListOptions, type RunList } from '../src/engine/pageTable/list';

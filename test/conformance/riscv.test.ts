@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { type DeviceDirectory, type DirectoryAnswer } from '../../src/engine/directory/deviceDirectory';
-import { FAULTS, type Fault } from '../../src/engine/directory/faults';
+import { FAULTS, type Fault } from '../../src/engine/faults';
 import { openDirectory } from '../../src/engine/directory/index';
 import { openImage } from '../../src/image/openImage';
 import { nodeImagePlatform } from '../../src/inspection/node/inflate';

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { type DeviceDirectory } from '../../src/engine/directory/deviceDirectory';
-import { type Fault } from '../../src/engine/directory/faults';
+import { type Fault } from '../../src/engine/faults';
 import { openDirectory } from '../../src/engine/directory/index';
 import { requesterId } from '../../src/engine/values';
 import { REGISTERS } from '../../src/image/description/registers';

@@ -4,7 +4,7 @@ import { type AddressSpace } from '../pageTable/addressSpace';
 import { type TableWalk } from '../pageTable/tableWalk';
 import { type Failure, type Result } from '../result';
 import { type Pasid, type RequesterId } from '../values';
-import { type Fault } from './faults';
+import { type Fault } from '../faults';
 
 /**
  * Structures above the page tables. root: what leads to device entries (VT-d root entry, level-1 stream table descriptor,

@@ -2,7 +2,7 @@ import { type AddressSpace } from '../pageTable/addressSpace';
 import { READ_WRITE } from '../pageTable/entryClass';
 import { type Pasid } from '../values';
 import { type DeviceDirectory, type DirectoryAnswer, type PageWindow } from './deviceDirectory';
-import { type Fault } from './faults';
+import { type Fault } from '../faults';
 
 /** What a request meets outside the tables, and why. */
 export interface Gate {

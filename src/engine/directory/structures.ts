@@ -6,7 +6,7 @@ import { type TableWalk } from '../pageTable/tableWalk';
 import { frameHalves, walkTables } from '../pageTable/walk';
 import { FRAME_BYTES, frameNumber, type FrameNumber } from '../values';
 import { type DirectoryAnswer, type StructureEntry, type StructureRole } from './deviceDirectory';
-import { type Fault } from './faults';
+import { type Fault } from '../faults';
 
 /** An answer that ends a request. */
 export type Refusal = Extract<DirectoryAnswer, { kind: 'fault' }>;

@@ -1,4 +1,4 @@
-import { type Fault } from '../directory/faults';
+import { type Fault } from '../faults';
 import { type FrameNumber } from '../values';
 import { type EntryClass } from './entryClass';
 

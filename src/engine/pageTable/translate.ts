@@ -1,4 +1,4 @@
-import { FAULTS, type Fault } from '../directory/faults';
+import { FAULTS, type Fault } from '../faults';
 import { levelOf, type CompiledLevel } from '../formats/compile';
 import { frameOf } from '../memory/words';
 import { assert } from '../result';

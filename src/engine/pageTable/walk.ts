@@ -1,4 +1,4 @@
-import { type Fault } from '../directory/faults';
+import { type Fault } from '../faults';
 import { levelOf, type CompiledLevel } from '../formats/compile';
 import { readEntry, type EntryHalves } from '../memory/words';
 import { FRAME_BYTES, type FrameNumber } from '../values';

@@ -22,7 +22,7 @@ import {
   type StructureEntry,
   type StructureRole,
 } from '../deviceDirectory';
-import { type Fault } from '../faults';
+import { type Fault } from '../../faults';
 import { anySet, readStructure, refusal as refuse, type Refusal } from '../structures';
 import { encryptionProblem, guessEncryptionBit } from './encryptionBit';
 import {

@@ -1,4 +1,4 @@
-import { type Fault } from '../faults';
+import { type Fault } from '../../faults';
 
 // Event codes and flags: AMD 48882 3.10 §2.5. PR: the entry was present; PE: permission; RZ: a reserved bit was set (clear: a
 // level or page size was wrong); GN: guest translation; RW: write.

@@ -11,7 +11,7 @@ import {
   type StructureRole,
   type VendorWords,
 } from '../deviceDirectory';
-import { type Fault } from '../faults';
+import { type Fault } from '../../faults';
 
 /** Refusals that only mean that the dump lists no entry there. */
 const UNREADABLE: readonly Fault[] = [

@@ -11,7 +11,7 @@ import {
   type Register,
   type VendorWords,
 } from '../deviceDirectory';
-import { type Fault } from '../faults';
+import { type Fault } from '../../faults';
 import { PASSES } from '../gate';
 import { vtdFaultCode } from '../vtd/faultCodes';
 import { VTD_INTERRUPT_WINDOW, VTD_WORDS } from '../vtd/registers';

@@ -1,4 +1,4 @@
-import { type Fault } from '../faults';
+import { type Fault } from '../../faults';
 
 // Causes of RISC-V IOMMU 1.0 §3.2, table "Fault record CAUSE field encodings". Requests that execute (1, 12, 20) are not asked for.
 

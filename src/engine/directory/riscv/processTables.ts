@@ -4,7 +4,7 @@ import { type PhysicalMemory } from '../../memory/physicalMemory';
 import { type AddressSpace } from '../../pageTable/addressSpace';
 import { frameNumber, pasid, type FrameNumber, type Pasid } from '../../values';
 import { type StructureEntry } from '../deviceDirectory';
-import { type Fault } from '../faults';
+import { type Fault } from '../../faults';
 import {
   anySet,
   readStructure,

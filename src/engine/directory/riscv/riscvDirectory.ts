@@ -14,7 +14,7 @@ import {
   type StructureRole,
   type VendorWords,
 } from '../deviceDirectory';
-import { type Fault } from '../faults';
+import { type Fault } from '../../faults';
 import { refusal } from '../structures';
 import { notRead } from './contextChecks';
 import { DeviceTables, type LocatedContext } from './deviceTables';

@@ -1,4 +1,4 @@
-import { type Fault } from '../faults';
+import { type Fault } from '../../faults';
 
 /** Events that an SMMU records, by number (IHI 0070 7.3); undefined: none, or not always the same one. */
 const EVENTS: Partial<Readonly<Record<Fault, string>>> = {

@@ -11,7 +11,7 @@ import {
   type StructureRole,
   type VendorWords,
 } from '../deviceDirectory';
-import { type Fault } from '../faults';
+import { type Fault } from '../../faults';
 import { contextSplit } from './contextTable';
 import { CD_LAYOUT, L1CD_LAYOUT, readCd } from './contexts';
 import { smmuFaultCode } from './faultCodes';

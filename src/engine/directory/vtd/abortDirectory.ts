@@ -4,7 +4,7 @@ import {
   type DirectoryLookup,
   type Register,
 } from '../deviceDirectory';
-import { type Fault } from '../faults';
+import { type Fault } from '../../faults';
 import { refusal } from '../structures';
 import { vtdFaultCode } from './faultCodes';
 import { translationOff, VTD_INTERRUPT_WINDOW, VTD_WORDS, vtdRegisters } from './registers';

@@ -1,4 +1,4 @@
-import { type Fault } from '../faults';
+import { type Fault } from '../../faults';
 
 /** Of a read and of a write, or of the first and of the second stage, where they differ. */
 type Code =

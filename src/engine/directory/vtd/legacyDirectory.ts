@@ -19,7 +19,7 @@ import {
   ROOT_RESERVED,
 } from './legacyEntries';
 import { READ_WRITE } from '../../pageTable/entryClass';
-import { type Fault } from '../faults';
+import { type Fault } from '../../faults';
 import { anySet, readStructure, refusal } from '../structures';
 import { vtdFaultCode } from './faultCodes';
 import { translationOff, VTD_INTERRUPT_WINDOW, VTD_WORDS, vtdRegisters } from './registers';

@@ -12,7 +12,7 @@ import {
   type StructureEntry,
   type StructureRole,
 } from '../deviceDirectory';
-import { type Fault } from '../faults';
+import { type Fault } from '../../faults';
 import { anySet, readStructure, refusal, type Refusal, type StructurePlace } from '../structures';
 import { vtdFaultCode } from './faultCodes';
 import { LEVELS_OF_WIDTH } from './legacyEntries';

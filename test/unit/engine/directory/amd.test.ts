@@ -11,7 +11,7 @@ import {
 import { amdFaultCode } from '../../../../src/engine/directory/amd/faultCodes';
 import { amdRegisters } from '../../../../src/engine/directory/amd/registers';
 import { type DeviceDirectory, type DirectoryAnswer } from '../../../../src/engine/directory/deviceDirectory';
-import { FAULTS } from '../../../../src/engine/directory/faults';
+import { FAULTS } from '../../../../src/engine/faults';
 import { openDirectory } from '../../../../src/engine/directory/index';
 import { type AddressSpace } from '../../../../src/engine/pageTable/addressSpace';
 import { READ, READ_WRITE } from '../../../../src/engine/pageTable/entryClass';

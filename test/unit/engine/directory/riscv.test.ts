@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { decodeFields, mask, type BitField } from '../../../../src/engine/bits/bitFields';
 import { type DeviceDirectory, type DirectoryAnswer } from '../../../../src/engine/directory/deviceDirectory';
-import { FAULTS, type Fault } from '../../../../src/engine/directory/faults';
+import { FAULTS, type Fault } from '../../../../src/engine/faults';
 import { openDirectory } from '../../../../src/engine/directory/index';
 import { riscvRegisters } from '../../../../src/engine/directory/riscv/registers';
 import { type AddressSpace } from '../../../../src/engine/pageTable/addressSpace';

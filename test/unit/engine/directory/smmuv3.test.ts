@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { decodeFields, mask, type BitField } from '../../../../src/engine/bits/bitFields';
 import { type DeviceDirectory } from '../../../../src/engine/directory/deviceDirectory';
-import { FAULTS, type Fault } from '../../../../src/engine/directory/faults';
+import { FAULTS, type Fault } from '../../../../src/engine/faults';
 import { addressGateOf, gateOf, spaceOf } from '../../../../src/engine/directory/gate';
 import { openDirectory } from '../../../../src/engine/directory/index';
 import { smmuRegisters } from '../../../../src/engine/directory/smmuv3/registers';

@@ -6,7 +6,7 @@ import {
   type DirectoryAnswer,
   type DirectoryDevice,
 } from '../../../../src/engine/directory/deviceDirectory';
-import { FAULTS } from '../../../../src/engine/directory/faults';
+import { FAULTS } from '../../../../src/engine/faults';
 import { openDirectory } from '../../../../src/engine/directory/index';
 import { type AddressSpace } from '../../../../src/engine/pageTable/addressSpace';
 import { walkTables } from '../../../../src/engine/pageTable/walk';
