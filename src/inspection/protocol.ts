@@ -4,7 +4,7 @@
  */
 import { type FieldValue } from '../engine/bits/bitFields';
 import { type VendorWords } from '../engine/directory/deviceDirectory';
-import { type Fault } from '../engine/directory/faults';
+import { type Fault } from '../engine/faults';
 import { type Failure } from '../engine/result';
 import { type Completion } from '../engine/filter/completion';
 import { type TextProblem } from '../image/description/textProblem';
@@ -34,8 +34,8 @@ export { IOMMU_KINDS, KIND_TITLES, REGISTERS } from '../image/description/regist
 export type { IommuKind, RegisterSpec } from '../image/description/registers';
 export { RequestError } from './requestError';
 /** `fault` of a refused request; docs/faults.md says each in full with its code in the specification. */
-export { FAULTS } from '../engine/directory/faults';
-export type { Fault } from '../engine/directory/faults';
+export { FAULTS } from '../engine/faults';
+export type { Fault } from '../engine/faults';
 export type { VendorWords } from '../engine/directory/deviceDirectory';
 export {
   formatRequester,
