@@ -29,5 +29,6 @@ export const FAULTS = [
   'interrupt-output',
   'table-unreadable',
   'entry-unknown',
+  'not-read',
 ] as const;
 export type Fault = (typeof FAULTS)[number];

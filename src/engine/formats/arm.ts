@@ -249,23 +249,41 @@ const START_LEVELS: Readonly<Record<ArmGranule, readonly (number | undefined)[]>
   '64K': [3, 2, 1],
 };
 
+/** The least bits of physical addresses that a start level is there for (AArch64.S2InvalidSL). */
+const LEAST_PHYSICAL_BITS: Readonly<Record<ArmGranule, Readonly<Record<number, number>>>> = {
+  '4K': { [-1]: 52, 0: 44 },
+  '16K': { 0: 52, 1: 42 },
+  '64K': { 1: 44 },
+};
+
+/** What the hardware allows of stage 2 start levels; undefined: not known, so the permissive reading. */
+export interface Stage2Limits {
+  /** PAMax, or OAS of an SMMU. */
+  readonly physicalBits?: number | undefined;
+  /** FEAT_TTST: tables of the 4K granule may start at level 3. */
+  readonly smallTables?: boolean | undefined;
+}
+
 /** Tables that may be concatenated at the start of a stage 2 walk: up to 16. */
 const MOST_CONCATENATED_LOG2 = 4;
 
 /**
  * Where a stage 2 walk starts, of which software chooses the level; undefined when the level is reserved or does not
- * fit the input bits (Tables D8-20 to D8-24, D8-30 to D8-33, D8-39 to D8-41).
+ * fit the input bits (Tables D8-20 to D8-24, D8-30 to D8-33, D8-39 to D8-41), or the hardware (J1.1 AArch64.S2InvalidSL).
  */
 export function stage2Start(
   granule: ArmGranule,
   form: ArmAddressForm,
   inputBits: number,
   startLevel: { readonly sl0: number; readonly sl2: number },
+  { physicalBits = 52, smallTables = true }: Stage2Limits = {},
 ): ArmStart | undefined {
   const { pageShift, stride, topLevel } = ARM_GRANULES[granule];
   const level = START_LEVELS[granule][startLevel.sl2 * 4 + startLevel.sl0];
   // The topmost level of the 4K and 16K granules is there for 52-bit addresses only.
   if (level === undefined || (level === topLevel && granule !== '64K' && form !== 'ds')) return undefined;
+  if (granule === '4K' && level === 3 && !smallTables) return undefined;
+  if (physicalBits < (LEAST_PHYSICAL_BITS[granule][level] ?? 0)) return undefined;
   const levels = 4 - level;
   const rootIndexBits = inputBits - pageShift - (levels - 1) * stride;
   // The topmost table is never concatenated: all the bits there are fit one.

@@ -136,4 +136,8 @@ const WORDS: Readonly<Record<Fault, { readonly reason: string; readonly hint: st
     reason: 'the source does not say what stands in this entry',
     hint: 'A text dump lists every mapped page: nothing was mapped here when it was printed, unless the text was cut.',
   },
+  'not-read': {
+    reason: 'the tables have a form that this version does not read',
+    hint: 'The machine may translate the request all the same: what is said here is no answer of the hardware.',
+  },
 };

@@ -203,7 +203,7 @@ export class AmdDirectory implements DeviceDirectory {
     const segment = requester >> (16 - segments);
     if (segments > 0 && segment > 0) {
       return refuse(
-        'context-entry-unreadable',
+        'not-read',
         `DeviceID ${hex(requester)} has its entry in device table segment ${segment}, whose base register is not known.`,
         'Only segment 0, that of DevTabBase, can be read (Control.DevTblSegEn).',
       );

@@ -124,7 +124,7 @@ export function notRead(
   { fctl }: RiscvRegisters,
 ): Refusal | undefined {
   const refuse = (what: string) =>
-    refusal('context-entry-invalid', `${what}, and such tables cannot be read.`, NOT_READ_HINT);
+    refusal('not-read', `${what}, and such tables cannot be read.`, NOT_READ_HINT);
   if (context.guest.mode !== 0 && bits(fctl, 2) === 1n)
     return refuse('fctl.GXL = 1 selects Sv32x4 (second stage)');
   if (firstMode !== 0 && isOn(context, 'SXL')) return refuse('tc.SXL = 1 selects Sv32 (first stage)');

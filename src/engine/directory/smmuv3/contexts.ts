@@ -157,6 +157,7 @@ export function readCd(words: readonly bigint[]) {
     aa64: flagOf(words, 0, 41),
     marksDirty: flagOf(words, 0, 42),
     marksAccessed: flagOf(words, 0, 43),
+    marksTables: flagOf(words, 1, 3),
     stalls: flagOf(words, 0, 44),
     aborts: flagOf(words, 0, 46),
     asid: numberOf(words, 0, 63, 48),

@@ -39,6 +39,10 @@ export interface SmmuFeatures {
   /** Indirect permissions of stage 1 and of stage 2. */
   readonly indirect1: boolean | undefined;
   readonly indirect2: boolean | undefined;
+  readonly overlay2: boolean | undefined;
+  /** Descriptor bits 62:59 for hardware (PBHA), and device permission tables. */
+  readonly hardwareAttributes: boolean | undefined;
+  readonly permissionTable: boolean | undefined;
   /** Bits of a physical address, at most 52. */
   readonly outputBits: number | undefined;
   readonly granules: Readonly<Record<ArmGranule, boolean>> | undefined;
@@ -94,6 +98,9 @@ export function smmuFeatures(values: ReadonlyMap<string, bigint>): SmmuFeatures 
     deniesUnprivileged: idr3.flag(13),
     indirect1: idr3.flag(18),
     indirect2: idr3.flag(19),
+    overlay2: idr3.flag(20),
+    hardwareAttributes: idr3.flag(3),
+    permissionTable: idr3.flag(15),
     outputBits: values.has('IDR5') ? addressSize(idr5.number(2, 0) ?? 0) : undefined,
     granules: values.has('IDR5') ? { '4K': granule(4), '16K': granule(5), '64K': granule(6) } : undefined,
     wideSmallGranules: idr5.flag(7),

@@ -3,7 +3,7 @@ import { type AddressSpace } from '../../pageTable/addressSpace';
 import { READ_WRITE } from '../../pageTable/entryClass';
 import { type DirectoryAnswer, type StructureEntry } from '../deviceDirectory';
 import { PASSES } from '../gate';
-import { refusal } from '../structures';
+import { refusal, type Refusal } from '../structures';
 import { readContext } from './contextTable';
 import { readCd, type Cd } from './contexts';
 import { intermediateBits, type SmmuFeatures } from './features';
@@ -52,6 +52,7 @@ export class SmmuLookup {
     if (problem !== undefined) return refusal('context-entry-invalid', `The STE is illegal: ${problem}`);
     const stage2 = (ste.config & CONFIG_STAGE2) === 0 ? undefined : this.#stage2(ste);
     if (typeof stage2 === 'string') return refusal('context-entry-invalid', `The STE is illegal: ${stage2}`);
+    if (stage2 && 'fault' in stage2) return stage2;
     if ((ste.config & CONFIG_STAGE1) === 0) {
       return substream === null
         ? this.#bypass(stage2)
@@ -100,9 +101,10 @@ export class SmmuLookup {
     };
   }
 
-  #stage2(ste: Ste): AddressSpace | string {
+  #stage2(ste: Ste): AddressSpace | Refusal | string {
     const regime = stage2Regime(this.#features, ste);
-    return typeof regime === 'string' ? regime : this.#spaces.stage2(ste.vmid, regime);
+    const good = typeof regime !== 'string' && !('fault' in regime);
+    return good ? this.#spaces.stage2(ste.vmid, regime) : regime;
   }
 
   #stage1(
@@ -119,6 +121,7 @@ export class SmmuLookup {
     const world = streamWorld(this.#features, ste) ?? { single: false };
     const problem = cdProblem(this.#features, ste, world, cd);
     if (problem !== undefined) {
+      if (typeof problem !== 'string') return problem;
       return refusal('process-entry-invalid', `The context descriptor is illegal: ${problem}`);
     }
     const privileged = isPrivileged(this.#features, ste, world);

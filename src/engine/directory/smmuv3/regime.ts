@@ -1,6 +1,7 @@
 import { type ArmGranule, type ArmStart } from '../../formats/arm';
 import { type ArmAddressForm } from '../../formats/armDescriptors';
 import { type FormatHardware, type PageTableFormat } from '../../formats/pageTableFormat';
+import { refusal, type Refusal } from '../structures';
 import { type SmmuFeatures } from './features';
 
 /** Tables of one stage, as an STE or a CD describes them. */
@@ -13,6 +14,14 @@ export interface TableRegime {
   readonly inputBits: number;
   /** Byte address of the root, aligned as hardware does. */
   readonly root: number;
+}
+
+const NOT_READ_HINT =
+  'This version reads VMSAv8-64 tables of 64-bit little-endian descriptors with direct permissions.';
+
+/** Tables that hardware takes, and that are not read here. `what`: the field, as `S2ENDI is 1`. */
+export function notRead(what: string, tables: string): Refusal {
+  return refusal('not-read', `${what}: ${tables} are not read by this version.`, NOT_READ_HINT);
 }
 
 /** Granule by TG0 and S2TG, and by TG1 (IHI 0070 5.4, 5.2). */

@@ -6,11 +6,13 @@ import {
   addressForm,
   alignedRoot,
   granuleProblem,
+  notRead,
   rootProblem,
   sizeProblem,
   type TableRegime,
 } from './regime';
 import { type Cd, type CdRegion } from './contexts';
+import { type Refusal } from '../structures';
 import { type Ste } from './streamTable';
 
 /** Whose addresses a stream has: decided by STE.STRW and CR2.E2H (IHI 0070 5.2 STRW). */
@@ -19,10 +21,14 @@ export interface StreamWorld {
   readonly single: boolean;
 }
 
+/** Whether STE.STRW counts (IHI 0070 5.2 STRW). */
+export function usesWorld(features: SmmuFeatures, ste: Ste): boolean {
+  return features.hypervisor !== false && ste.config === 5;
+}
+
 /** The world of a non-secure stream with stage 1; undefined when STRW is reserved. */
 export function streamWorld(features: SmmuFeatures, ste: Ste): StreamWorld | undefined {
-  const used = features.hypervisor !== false && ste.config === 5;
-  if (!used || ste.world === 0) return { single: false };
+  if (!usesWorld(features, ste) || ste.world === 0) return { single: false };
   // Without CR2 it is E2H, as those hypervisors have it that give streams to EL2.
   return ste.world === 2 ? { single: features.hostMode === false } : undefined;
 }
@@ -32,8 +38,16 @@ export function isPrivileged(features: SmmuFeatures, ste: Ste, world: StreamWorl
   return world.single || (ste.privilege === 3 && features.overridesPrivilege !== false);
 }
 
-/** Why a CD is illegal before its tables are looked at, as a sentence; undefined when it is not (IHI 0070 5.4.2). */
-export function cdProblem(features: SmmuFeatures, ste: Ste, world: StreamWorld, cd: Cd): string | undefined {
+/**
+ * Why a CD is illegal before its tables are looked at, as a sentence (IHI 0070 5.4.2 CdIllegal); or a refusal of tables that
+ * hardware takes, and that are not read; undefined when it is good.
+ */
+export function cdProblem(
+  features: SmmuFeatures,
+  ste: Ste,
+  world: StreamWorld,
+  cd: Cd,
+): string | Refusal | undefined {
   const { stallModel, marks, tables64, tables32 } = features;
   if (ste.neverStalls && cd.stalls) return 'CD.S is 1, and the STE forbids stalls (S1STALLD).';
   if (features.abortsOnly === true && !cd.aborts) {
@@ -45,7 +59,7 @@ export function cdProblem(features: SmmuFeatures, ste: Ste, world: StreamWorld, 
   if (walked.length > 0 && cd.bigEndian) {
     return features.bigEndian === false
       ? 'CD.ENDI is 1, and IDR0.TTENDIAN says that tables are little-endian.'
-      : 'CD.ENDI is 1: big-endian tables are not read by this version.';
+      : notRead('CD.ENDI is 1', 'big-endian tables');
   }
   if (walked.length > 0 && features.littleEndian === false) {
     return 'CD.ENDI is 0, and IDR0.TTENDIAN says that tables are big-endian.';
@@ -53,17 +67,20 @@ export function cdProblem(features: SmmuFeatures, ste: Ste, world: StreamWorld, 
   if (!cd.aa64) {
     return tables32 === false
       ? 'CD.AA64 is 0, and IDR0.TTF says that VMSAv8-32 tables are not supported.'
-      : 'CD.AA64 is 0: VMSAv8-32 tables and 128-bit descriptors are not read by this version.';
+      : notRead('CD.AA64 is 0', 'VMSAv8-32 tables and 128-bit descriptors');
   }
   if (tables64 === false) return 'CD.AA64 is 1, and IDR0.TTF says that VMSAv8-64 tables are not supported.';
   if (ste.indirect1 && cd.indirect && features.indirect1 === true) {
-    return 'CD.PIE is 1: indirect permissions are not read by this version.';
+    return notRead('CD.PIE is 1', 'indirect permissions');
   }
   if ((cd.marksAccessed || cd.marksDirty) && marks === 0) {
     return 'CD.HA or CD.HD is 1, and IDR0.HTTU says that hardware marks nothing.';
   }
   if (cd.marksDirty && marks === 1)
     return 'CD.HD is 1, and IDR0.HTTU says that hardware does not mark dirty.';
+  if (marks === 3 && cd.marksTables && !cd.marksAccessed) {
+    return 'CD.HAFT is 1 (hardware marks tables), and CD.HA is 0.';
+  }
   if (!world.single && features.asid16 === false && cd.asid > 0xff) {
     return `CD.ASID is ${cd.asid}, and IDR0.ASID16 says that ASIDs have 8 bits.`;
   }

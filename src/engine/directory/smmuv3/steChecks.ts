@@ -1,9 +1,10 @@
 import { intermediateBits, type SmmuFeatures } from './features';
-import { streamWorld } from './stage1';
+import { streamWorld, usesWorld } from './stage1';
 import { CONFIG_STAGE1, CONFIG_STAGE2, type Ste } from './streamTable';
 
 const SPLIT_STAGE_ATS = 2;
 const FULL_ATS = 1;
+const FULL_ATS_WITH_TABLE = 3;
 const BOTH_STAGES = 7;
 
 /** Why a valid STE that lets requests pass is illegal but for its stage 2 tables, as a sentence (IHI 0070 5.2.2). */
@@ -28,6 +29,11 @@ function atsProblem(features: SmmuFeatures, ste: Ste): string | undefined {
     if (ste.config !== BOTH_STAGES) return 'EATS is 2, which needs both stages.';
     if (ste.stalls) return 'EATS is 2, and S2S is 1.';
     if (features.splitStageAts === false) return 'EATS is 2, and IDR0.NS1ATS says that it is not supported.';
+  }
+  if (ste.ats === FULL_ATS_WITH_TABLE && features.permissionTable === true) {
+    if (usesWorld(features, ste) && ste.world !== 0) {
+      return `EATS is 3 (permission table), and STRW is ${ste.world}, not EL1.`;
+    }
   }
   const stalls = ste.stalls && (ste.config & CONFIG_STAGE2) !== 0;
   return ste.ats === FULL_ATS && stalls ? 'EATS is 1, and S2S is 1.' : undefined;

@@ -209,6 +209,8 @@ export function readSte(words: readonly bigint[]) {
     contextPointer: addressOf(words, 0, 55, 6),
     contextsLog2: numberOf(words, 0, 63, 59),
     withoutSubstream: numberOf(words, 1, 1, 0),
+    /** S2HWU62 to S2HWU59. */
+    hardwareBits: numberOf(words, 1, 11, 8),
     indirect1: flagOf(words, 1, 24),
     decidesMemoryType: flagOf(words, 1, 25),
     neverStalls: flagOf(words, 1, 27),
@@ -227,7 +229,9 @@ export function readSte(words: readonly bigint[]) {
     marksDirty: flagOf(words, 2, 55),
     marksAccessed: flagOf(words, 2, 56),
     stalls: flagOf(words, 2, 57),
+    marksTables: flagOf(words, 2, 59),
     indirect2: flagOf(words, 2, 60),
+    overlay2: flagOf(words, 2, 61),
     sl0Bit2: numberOf(words, 3, 2, 2),
     wide: flagOf(words, 3, 3),
     root: addressOf(words, 3, 51, 4),

@@ -169,6 +169,10 @@ describe('RISC-V directories that cannot be read', () => {
     assert.equal(lookup(directory, 3).kind, 'pass-through');
     const guests = machine.open({ capabilities, fctl: 4n });
     assert.match(whyOf(lookup(guests, 2)), /fctl\.GXL = 1 selects Sv32x4/);
+    for (const answer of [lookup(directory, 0), lookup(directory, 1), lookup(guests, 2)]) {
+      assert.equal(reach(answer, 0), 'not-read');
+    }
+    assert.equal(directory.faultCode('not-read', 'read', null), undefined);
     // With 64-bit guest modes SXL leaves guest addresses 34 bits (RISC-V IOMMU 1.0, tc.SXL).
     const { lowEnd, highStart } = spaceOf(lookup(directory, 2));
     assert.deepEqual([lowEnd, highStart], [2 ** 22, 2 ** 52]);
