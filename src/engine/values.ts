@@ -1,7 +1,8 @@
 /**
- * The values of the house. Inside the engine an address never is a bigint: a page frame number fits a JS number
- * exactly (52 bits), a physical byte address fits too (52 bits < 2^53), an entry is a lo/hi pair of 32-bit words.
- * bigint appears only at the edges (protocol, command line, files).
+ * The values of the house. Inside the engine addresses are no bigints: a page or frame number fits a JS number exactly (at
+ * most 52 bits); so does the byte address of an entry, of 52 bits, or of RISC-V's 56 as a multiple of 8; other addresses
+ * and entries are lo/hi pairs of 32-bit words. bigint appears at the edges (protocol, command line, files) and in words of
+ * structures, which are few.
  */
 declare const brand: unique symbol;
 /** A value that only its constructor below may make. */
@@ -28,6 +29,11 @@ export const FRAME_SHIFT = 12;
 export const FRAME_BYTES = 4096;
 /** 32-bit words in a frame. */
 export const FRAME_WORDS = 1024;
+
+/** Halves of the byte address of a frame. */
+export function frameHalves(frame: number): { readonly lo: number; readonly hi: number } {
+  return { lo: (frame % 0x100000) * FRAME_BYTES, hi: Math.floor(frame / 0x100000) };
+}
 
 /** A device as someone names it. */
 export interface NamedDevice {

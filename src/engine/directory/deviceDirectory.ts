@@ -16,7 +16,7 @@ export type StructureRole = 'root' | 'context' | 'process-directory' | 'process'
 /** A structure entry that was read: one or more 64-bit words at a physical byte address. */
 export interface StructureEntry {
   readonly role: StructureRole;
-  /** Physical byte address, below 2^52. */
+  /** Physical byte address, a multiple of 8: up to 56 bits of it fit a number. */
   readonly address: number;
   readonly index: number;
   readonly words: readonly bigint[];

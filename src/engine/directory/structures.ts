@@ -3,8 +3,8 @@ import { type PhysicalMemory } from '../memory/physicalMemory';
 import { type AddressSpace } from '../pageTable/addressSpace';
 import { levelOf } from '../formats/compile';
 import { type TableWalk } from '../pageTable/tableWalk';
-import { frameHalves, walkTables } from '../pageTable/walk';
-import { FRAME_BYTES, frameNumber, type FrameNumber } from '../values';
+import { walkTables } from '../pageTable/walk';
+import { FRAME_BYTES, frameHalves, frameNumber, type FrameNumber } from '../values';
 import { type DirectoryAnswer, type StructureEntry, type StructureRole } from './deviceDirectory';
 import { type Fault } from '../faults';
 

@@ -70,3 +70,17 @@ export function regionsOf(space: AddressSpace, startPage = 0, endPage = ALL_PAGE
   const high = { start: Math.max(startPage, space.highStart), end: endPage, offset: highOffset(space) };
   return [low, high].filter(({ start, end }) => start < end);
 }
+
+/** True when the address space does not take this input address. */
+export function beyondWidth(space: AddressSpace, addressLo: number, addressHi: number): boolean {
+  const high = space.ignoresTopByte ? (addressHi << 8) >> 8 : addressHi;
+  const page = (high >>> 0) * 0x100000 + (addressLo >>> 12);
+  return page >= space.lowEnd && page < space.highStart;
+}
+
+/** True when an input page is an interrupt message by the device entry's own pattern. */
+export function isInterruptInput({ interruptPattern }: AddressSpace, lo: number, hi: number): boolean {
+  if (!interruptPattern) return false;
+  const page = (BigInt(hi >>> 0) << 20n) | BigInt(lo >>> 12);
+  return (page & ~interruptPattern.mask) === interruptPattern.pattern;
+}

@@ -2,7 +2,8 @@ import { ENCODING_COLUMNS, type CompiledFormat, type CompiledLevel } from '../fo
 import { frameNumber, type FrameNumber } from '../values';
 import { ABSENT, LEAF, MALFORMED, READ, READ_WRITE, TABLE, WRITE, type EntryClass } from './entryClass';
 
-// The rules of every walker, list and count stand in this file once; what differs by format is data.
+// The rules of every walker, list and count stand once: what an entry is and says here, the faults of requests in
+// entryFaults.ts, marks in marks.ts, and pages of several entries in pageAt.ts. What differs by format is data.
 
 /** Classifies an entry at a level. A present entry is checked for reserved bits before its permission is looked at. */
 export function classify(format: CompiledFormat, level: CompiledLevel, lo: number, hi: number): EntryClass {
@@ -86,20 +87,6 @@ export function entryPermission(format: CompiledFormat, found: EntryClass, lo: n
 /** 1 for every other number than 0, without a branch: what entries allow and were used for is not foreseen. */
 export function isNotZero(bits: number): number {
   return (bits | (~bits + 1)) >>> 31;
-}
-
-export function isAccessed(format: CompiledFormat, lo: number, hi: number): boolean {
-  return ((lo & format.accessedLo) | (hi & format.accessedHi)) !== 0;
-}
-
-/** Whether a leaf is marked dirty. */
-export function isDirty(format: CompiledFormat, lo: number, hi: number): boolean {
-  const { dirtyMaskLo, dirtyMaskHi } = format;
-  return (
-    (dirtyMaskLo | dirtyMaskHi) !== 0 &&
-    (lo & dirtyMaskLo) === format.dirtyValueLo &&
-    (hi & dirtyMaskHi) === format.dirtyValueHi
-  );
 }
 
 /** The frame at the address field of an entry: that of the next table, or of a leaf with what its size adds. */

@@ -10,6 +10,12 @@ export function marksOf(format: CompiledFormat, lo: number, hi: number): number 
   return (accessed * ACCESSED) | (format.hasDirty & ((clean ^ 1) * DIRTY));
 }
 
+export const isAccessed = (format: CompiledFormat, lo: number, hi: number): boolean =>
+  (marksOf(format, lo, hi) & ACCESSED) !== 0;
+
+export const isDirty = (format: CompiledFormat, lo: number, hi: number): boolean =>
+  (marksOf(format, lo, hi) & DIRTY) !== 0;
+
 /** Whether hardware may change the dirty mark of this leaf: where another bit allows it (Arm DBM), that bit must be set. */
 function hasDirtyMark(format: CompiledFormat, lo: number, hi: number): boolean {
   const { dirtyMaskLo, dirtyMaskHi, dirtyMarkLo, dirtyMarkHi } = format;

@@ -1,7 +1,7 @@
 import { type PhysicalMemory } from '../memory/physicalMemory';
-import { frameNumber, type FrameNumber } from '../values';
+import { frameHalves, frameNumber, type FrameNumber } from '../values';
 import { type AddressSpace } from './addressSpace';
-import { frameHalves, walkTables } from './walk';
+import { walkTables } from './walk';
 
 /** Frames whose translation is kept. */
 const MOST_KEPT = 2 ** 18;

@@ -2,7 +2,7 @@ import { FAULTS, type Fault } from '../faults';
 import { levelOf, type CompiledLevel } from '../formats/compile';
 import { frameOf } from '../memory/words';
 import { assert } from '../result';
-import { type AddressSpace } from './addressSpace';
+import { beyondWidth, type AddressSpace } from './addressSpace';
 import {
   baseHi,
   baseLo,
@@ -19,10 +19,11 @@ import {
   skipsZeros,
 } from './entry';
 import { ABSENT, LEAF, MALFORMED, READ, READ_WRITE, TABLE, WRITE } from './entryClass';
+import { leafFault, malformedFault } from './entryFaults';
 import { KIND_MARKS_SHIFT, KIND_PAGE, KIND_PERMISSION, leafKindsOf } from './leafKinds';
 import { LeafTables, LOOKUP_ROWS } from './leafTables';
 import { ACCESSED, DIRTY } from './runColumns';
-import { beyondWidth, leafFault, malformedFault, walkTables } from './walk';
+import { walkTables } from './walk';
 
 /** Requests of one address space and their answers, struct of arrays. Row i of each array belongs to request i. */
 export interface TranslationBatch {
@@ -274,7 +275,7 @@ function takeEntry(
   const { format } = space;
   const found = classify(format, level, lo, hi);
   if (found === ABSENT) return NOT_PRESENT;
-  if (found === MALFORMED) return statusOf(malformedFault(level, space, lo));
+  if (found === MALFORMED) return statusOf(malformedFault(format, level, lo));
   const permission = above & entryPermission(format, found, lo, hi);
   if (found === LEAF) {
     // Bits of a large leaf's address below its size do not count; most addresses are small with them, too.
@@ -285,7 +286,7 @@ function takeEntry(
       return ADDRESS_SIZE;
     }
     if (format.needsAccessed || format.needsDirty) {
-      const fault = leafFault(space, lo, hi, permission, needed === WRITE);
+      const fault = leafFault(format, lo, hi, permission, needed === WRITE);
       if (fault) return statusOf(fault);
     }
   } else if (format.deniesAtLeaf) return GO_ON;

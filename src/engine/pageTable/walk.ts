@@ -1,39 +1,23 @@
 import { type Fault } from '../faults';
 import { levelOf, type CompiledLevel } from '../formats/compile';
 import { readEntry, type EntryHalves } from '../memory/words';
-import { FRAME_BYTES, type FrameNumber } from '../values';
-import { type AddressSpace } from './addressSpace';
+import { FRAME_BYTES, frameHalves, type FrameNumber } from '../values';
+import { beyondWidth, isInterruptInput, type AddressSpace } from './addressSpace';
 import {
   classify,
   entryFrame,
   entryPermission,
   indexAt,
-  isAccessed,
-  isDirty,
   isForbiddenOutput,
-  isLeaf,
   leafFrame,
   nextDepth,
   offsetShift,
   pageShift,
   skipsZeros,
 } from './entry';
-import { ABSENT, LEAF, MALFORMED, READ, READ_WRITE, WRITE } from './entryClass';
+import { ABSENT, LEAF, MALFORMED, READ_WRITE } from './entryClass';
+import { accessFault, leafFault, malformedFault } from './entryFaults';
 import { type TableStep, type TableWalk } from './tableWalk';
-
-/** True when the address space does not take this input address. */
-export function beyondWidth(space: AddressSpace, addressLo: number, addressHi: number): boolean {
-  const high = space.ignoresTopByte ? (addressHi << 8) >> 8 : addressHi;
-  const page = (high >>> 0) * 0x100000 + (addressLo >>> 12);
-  return page >= space.lowEnd && page < space.highStart;
-}
-
-/** True when an input page is an interrupt message by the device entry's own pattern. */
-export function isInterruptInput({ interruptPattern }: AddressSpace, lo: number, hi: number): boolean {
-  if (!interruptPattern) return false;
-  const page = (BigInt(hi >>> 0) << 20n) | BigInt(lo >>> 12);
-  return (page & ~interruptPattern.mask) === interruptPattern.pattern;
-}
 
 /**
  * Walks one address step by step: every entry read, in order, until a leaf or the reason there is none; with a stage 2
@@ -99,7 +83,7 @@ class Walker {
         const known = space.memory.knows?.(table, slot) ?? true;
         return this.#refuse(known ? 'not-present' : 'entry-unknown', depth);
       }
-      if (found === MALFORMED) return this.#refuse(malformedFault(level, space, lo), depth);
+      if (found === MALFORMED) return this.#refuse(malformedFault(format, level, lo), depth);
       if (found === LEAF) return this.#leaf(level, lo, hi, permission);
       const fault = format.deniesAtLeaf ? undefined : accessFault(permission, this.#write);
       if (fault) return this.#refuse(fault, depth);
@@ -125,7 +109,7 @@ class Walker {
     const frame = leafFrame(format, level, lo, hi);
     // Before marks and permission, as Arm has it: DDI 0487 D8.15.
     if (frame >= format.outputEnd) return this.#refuse('address-size', level.depth);
-    const fault = leafFault(this.#space, lo, hi, permission, this.#write);
+    const fault = leafFault(format, lo, hi, permission, this.#write);
     if (fault) return this.#refuse(fault, level.depth);
     const output = leafAddress(frame, offsetShift(format, level, lo, hi), this.#lo, this.#hi);
     if (isForbiddenOutput(format, output.paddrLo, output.paddrHi))
@@ -150,42 +134,6 @@ class Walker {
     const walk = { inputLo: this.#lo, inputHi: this.#hi, steps: this.#steps, outcome };
     return under ? { ...walk, under } : walk;
   }
-}
-
-/** What permission refuses; undefined when it allows the access. */
-function accessFault(permission: number, write: boolean): Fault | undefined {
-  if ((permission & (write ? WRITE : READ)) !== 0) return undefined;
-  return write ? 'write-denied' : 'read-denied';
-}
-
-/** Why an entry that is not as it should be faults: an AMD level field that leads nowhere has a word of its own. */
-export function malformedFault(level: CompiledLevel, { format }: AddressSpace, lo: number): Fault {
-  const table = !isLeaf(level, lo);
-  return table && format.nextLevelShift >= 0 && nextDepth(format, level, lo) === 0
-    ? 'level-skip'
-    : 'entry-reserved';
-}
-
-/** What a good leaf refuses: first what its marks say, then its permission. */
-export function leafFault(
-  { format }: AddressSpace,
-  lo: number,
-  hi: number,
-  permission: number,
-  write: boolean,
-): Fault | undefined {
-  const denied = accessFault(permission, write);
-  if (format.needsAccessed && !isAccessed(format, lo, hi)) {
-    // Arm looks at the access flag before the permission (DDI 0487 D8.15); RISC-V at the permission first.
-    return format.format.permissionBeforeMarks ? (denied ?? 'access-flag') : 'access-flag';
-  }
-  if (denied) return denied;
-  return write && format.needsDirty && !isDirty(format, lo, hi) ? 'dirty-flag' : undefined;
-}
-
-/** Halves of the byte address of a frame. */
-export function frameHalves(frame: number): { readonly lo: number; readonly hi: number } {
-  return { lo: (frame % 0x100000) * FRAME_BYTES, hi: Math.floor(frame / 0x100000) };
 }
 
 /** The output address: the leaf's base with the offset below `shift` (12 to 63) taken from the input. */

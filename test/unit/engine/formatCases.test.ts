@@ -19,11 +19,10 @@ import {
   entryFrame,
   entryPermission,
   indexAt,
-  isAccessed,
-  isDirty,
   nextDepth,
   pageShift,
 } from '../../../src/engine/pageTable/entry';
+import { isAccessed, isDirty } from '../../../src/engine/pageTable/marks';
 import { ABSENT, LEAF, READ, READ_WRITE, TABLE, WRITE } from '../../../src/engine/pageTable/entryClass';
 import { entryProblems } from '../../../src/engine/pageTable/entryProblems';
 import { pageAt } from '../../../src/engine/pageTable/pageAt';

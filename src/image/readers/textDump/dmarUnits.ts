@@ -1,5 +1,4 @@
-import { frameHalves } from '../../../engine/pageTable/walk';
-import { parseRequester, type RequesterId } from '../../../engine/values';
+import { frameHalves, parseRequester, type RequesterId } from '../../../engine/values';
 import { frameAt, halvesOf } from './hex';
 import { type FrameStore } from './frameStore';
 import { type Notes } from './notes';

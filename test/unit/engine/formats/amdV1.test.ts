@@ -8,12 +8,11 @@ import {
   classify,
   entryFrame,
   entryPermission,
-  isAccessed,
-  isDirty,
   leafFrame,
   nextDepth,
   pageShift,
 } from '../../../../src/engine/pageTable/entry';
+import { isAccessed, isDirty } from '../../../../src/engine/pageTable/marks';
 import { ABSENT, LEAF, MALFORMED, READ, TABLE, WRITE } from '../../../../src/engine/pageTable/entryClass';
 import { entryProblems } from '../../../../src/engine/pageTable/entryProblems';
 

@@ -14,12 +14,11 @@ import {
   classify,
   entryFrame,
   entryPermission,
-  isAccessed,
-  isDirty,
   leafFrame,
   pageShift,
   permissionText,
 } from '../../../../src/engine/pageTable/entry';
+import { isAccessed, isDirty } from '../../../../src/engine/pageTable/marks';
 import { ABSENT, LEAF, MALFORMED, TABLE } from '../../../../src/engine/pageTable/entryClass';
 import { entryProblems } from '../../../../src/engine/pageTable/entryProblems';
 import { faultOf, makeBatch, translateBatch } from '../../../../src/engine/pageTable/translate';

@@ -10,7 +10,8 @@ import {
 } from '../../../../src/engine/formats/pageTableFormat';
 import { sv39, sv39x4, sv48, sv48x4, sv57, sv57x4 } from '../../../../src/engine/formats/riscv';
 import { signExtended, zeroExtended, type AddressSpace } from '../../../../src/engine/pageTable/addressSpace';
-import { classify, isDirty, leafFrame, pageShift } from '../../../../src/engine/pageTable/entry';
+import { classify, leafFrame, pageShift } from '../../../../src/engine/pageTable/entry';
+import { isDirty } from '../../../../src/engine/pageTable/marks';
 import { ABSENT, LEAF, MALFORMED, TABLE } from '../../../../src/engine/pageTable/entryClass';
 import { makeBatch, translateBatch, faultOf } from '../../../../src/engine/pageTable/translate';
 import { walkTables } from '../../../../src/engine/pageTable/walk';

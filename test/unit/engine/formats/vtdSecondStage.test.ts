@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { vtdSecondStage, vtdSecondStageIo } from '../../../../src/engine/formats/vtdSecondStage';
-import { entryPermission, isAccessed, isDirty } from '../../../../src/engine/pageTable/entry';
+import { entryPermission } from '../../../../src/engine/pageTable/entry';
+import { isAccessed, isDirty } from '../../../../src/engine/pageTable/marks';
 import {
   ABSENT,
   LEAF,

@@ -3,7 +3,8 @@ import { decodeFields } from '../../../../src/engine/bits/bitFields';
 import { levelOf } from '../../../../src/engine/formats/compile';
 import { type FormatHardware, type PageTableFormat } from '../../../../src/engine/formats/pageTableFormat';
 import { amdV2, vtdFirstStage } from '../../../../src/engine/formats/x8664';
-import { entryPermission, isAccessed, isDirty } from '../../../../src/engine/pageTable/entry';
+import { entryPermission } from '../../../../src/engine/pageTable/entry';
+import { isAccessed, isDirty } from '../../../../src/engine/pageTable/marks';
 import {
   ABSENT,
   LEAF,
