@@ -175,6 +175,10 @@ function around(real: readonly number[], frames: number) {
     if (last && stretch.start <= last.end) last.end = Math.max(last.end, stretch.end);
     else joined.push({ ...stretch });
   }
+  // Stretches that met, and those that begin at address 0, leave some for the last one.
+  const made = joined.reduce((sum, { start, end }) => sum + end - start, 0);
+  const last = joined.at(-1);
+  if (last) last.end += Math.max(0, frames - made);
   const bytes = (frame: number): number => Math.ceil(frame / KINDS) * KINDS * 4096;
   return joined.map(({ start, end }) => ({
     start: Math.floor(start / KINDS) * KINDS * 4096,
@@ -185,49 +189,45 @@ function around(real: readonly number[], frames: number) {
 type Pick = (random: Random, kind?: number) => number;
 
 const TEXT = 'the quick brown fox jumps over the lazy dog; int main(void) { return 0; }\n';
+const TEXT_BYTES = new TextEncoder().encode(TEXT);
 
 /** What stands in a frame of each kind. */
 function fillNoise(words: Uint32Array, frame: number, random: Random, pick: Pick): void {
   const kind = frame % KINDS;
   words.fill(0);
-  if (kind < 4) fillPageTable(words, random, (entry) => x86Entry(entry, kind, pick));
-  else if (kind < 8) fillPageTable(words, random, (entry) => armEntry(entry, kind - 4, pick));
-  else if (kind < 12) fillPageTable(words, random, (entry) => riscvEntry(entry, kind - 8, pick));
+  if (kind < 4) fillPageTable(words, random, pick, X86, kind);
+  else if (kind < 8) fillPageTable(words, random, pick, ARM, kind - 4);
+  else if (kind < 12) fillPageTable(words, random, pick, RISCV, kind - 8);
   else if (kind < 15) fillPointers(words, random);
   else if (kind < 18) fillText(words, random);
   else if (kind < 21) fillSmallNumbers(words, random);
   else if (kind < 26) for (let at = 0; at < FRAME_WORDS; at++) words[at] = random.next();
 }
 
+/** A processor's page tables: frames of `kind` are leaf tables, the next three kinds the levels above. */
+interface Tables {
+  readonly kind: number;
+  /** Entries hold the frame number from this bit on. */
+  readonly shift: number;
+  /** Flags, low and high halves. */
+  readonly table: number;
+  readonly leaf: readonly [lo: number, hi: number];
+}
+const X86: Tables = { kind: 0, shift: 12, table: 0x67, leaf: [0x163, 0x80000000] };
+const ARM: Tables = { kind: 4, shift: 12, table: 3, leaf: [0xf13, 0x680000] };
+const RISCV: Tables = { kind: 8, shift: 10, table: 1, leaf: [0xe7, 0] };
+
 /** Dense, sparse or with few entries. */
-function fillPageTable(words: Uint32Array, random: Random, entry: (random: Random) => bigint): void {
+function fillPageTable(words: Uint32Array, random: Random, pick: Pick, tables: Tables, level: number): void {
   const share = [SHARES, SHARES / 8, 8][random.below(3)] ?? SHARES;
+  const { shift } = tables;
   for (let at = 0; at < FRAME_WORDS; at += 2) {
-    if (random.below(SHARES) >= share) continue;
-    const word = entry(random);
-    words[at] = Number(word & 0xffff_ffffn);
-    words[at + 1] = Number(word >> 32n);
+    if (share < SHARES && random.below(SHARES) >= share) continue;
+    const target = level === 0 ? pick(random) : pick(random, tables.kind + level - 1);
+    const [lo, hi] = level === 0 ? tables.leaf : [tables.table, 0];
+    words[at] = (target << shift) | lo;
+    words[at + 1] = Math.floor(target / 2 ** (32 - shift)) | hi;
   }
-}
-
-/** `level` 0: leaves. A few entries above are large leaves. */
-function x86Entry(random: Random, level: number, pick: Pick): bigint {
-  const below = level === 0 || random.below(16) === 0 ? undefined : level - 1;
-  const target = BigInt(pick(random, below)) << 12n;
-  if (level === 0) return target | 0x8000_0000_0000_0163n;
-  return below === undefined && level < 3
-    ? (target & ~0x3fff_ffffn) | 0x8000_0000_0000_01e3n
-    : target | 0x67n;
-}
-
-function armEntry(random: Random, level: number, pick: Pick): bigint {
-  if (level === 0) return (BigInt(pick(random)) << 12n) | 0x68_0000_0000_0f13n;
-  return (BigInt(pick(random, 4 + level - 1)) << 12n) | 3n;
-}
-
-function riscvEntry(random: Random, level: number, pick: Pick): bigint {
-  if (level === 0) return (BigInt(pick(random)) << 10n) | 0xe7n;
-  return (BigInt(pick(random, 8 + level - 1)) << 10n) | 1n;
 }
 
 /** Lists, vtables and lengths of a kernel. */
@@ -243,7 +243,10 @@ function fillPointers(words: Uint32Array, random: Random): void {
 function fillText(words: Uint32Array, random: Random): void {
   const bytes = new Uint8Array(words.buffer, words.byteOffset, words.byteLength);
   const from = random.below(TEXT.length);
-  for (let at = 0; at < bytes.length; at++) bytes[at] = TEXT.charCodeAt((from + at) % TEXT.length);
+  for (let at = -from; at < bytes.length; at += TEXT.length) {
+    const skipped = Math.max(0, -at);
+    bytes.set(TEXT_BYTES.subarray(skipped, Math.min(TEXT.length, bytes.length - at)), at + skipped);
+  }
 }
 
 /** Counters and flags: some stand as far apart as device entries do. */

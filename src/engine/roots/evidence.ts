@@ -5,8 +5,14 @@ import { type AddressSpace } from '../pageTable/addressSpace';
 import { countSpace } from '../pageTable/statistics';
 import { type RootProposal } from './proposal';
 
-/** Devices that are looked at: all DeviceIDs of a full device table. */
-const MOST_DEVICES = 70_000;
+/** How much of what is below a candidate is read. */
+export interface Budget {
+  /** Steps of listing its devices, each of bounded work. */
+  readonly steps: number;
+  /** Entries of its page tables, about. */
+  readonly entries: number;
+}
+
 /** Entries of the page tables of one domain in one reading. */
 const MOST_ENTRIES_OF_DOMAIN = 2 ** 16;
 /** A domain with at most this part of its entries no good counts as one all the same: dumps lack pages, tables are edited. */
@@ -38,32 +44,33 @@ export interface Evidence {
   readonly complete: boolean;
 }
 
-/** Opens the directory that a proposal describes and reads what is below it: about `budget` entries of page tables. */
+/** Opens the directory that a proposal describes and reads what is below it. */
 export function* gatherEvidence(
   memory: PhysicalMemory,
   { kind, registers }: RootProposal,
-  budget: number,
+  budget: Budget,
 ): Generator<number, Evidence | undefined> {
   const opened = openDirectory(kind, memory, registers);
   if (!opened.ok) return undefined;
   const directory = opened.value;
   const counts = { devices: 0, withTables: 0, passThrough: 0, blocked: 0, badDevices: 0 };
   const spaces = new Set<AddressSpace>();
+  let steps = 0;
   for (const device of directory.devices()) {
     yield 1;
+    if (++steps > budget.steps) break;
     if (!device) continue;
     counts.devices++;
     counts[kindOf(device)]++;
     for (const space of spacesOf(device)) spaces.add(space);
-    if (counts.devices >= MOST_DEVICES) break;
   }
-  const below = yield* readSpaces(spaces, budget);
+  const below = yield* readSpaces(spaces, budget.entries);
   return {
     mode: directory.mode,
     ...counts,
     ...below,
     directoryProblems: directory.problems().length,
-    complete: below.complete && counts.devices < MOST_DEVICES,
+    complete: below.complete && steps <= budget.steps,
   };
 }
 

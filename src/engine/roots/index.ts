@@ -1,7 +1,7 @@
 import { type PhysicalMemory } from '../memory/physicalMemory';
 import { FRAME_BYTES } from '../values';
 import { amdRoots } from './amd';
-import { gatherEvidence, type Evidence } from './evidence';
+import { gatherEvidence, type Budget, type Evidence } from './evidence';
 import { FoundFrames } from './foundFrames';
 import { scanFrames, wholeFrames, type HeldRange, type ReadBytes } from './frameScan';
 import { type RootKind, type RootProposal, type RootVendor } from './proposal';
@@ -20,9 +20,8 @@ const VENDORS: readonly RootVendor[] = [vtdRoots, amdRoots, smmuv3Roots, riscvRo
 /** Proposals of one vendor of which a little is read, and all those of which more is read then. */
 const MOST_TRIED = 64;
 const MOST_READ = 24;
-/** Entries of page tables that are read for each. */
-const ENTRIES_TRIED = 2 ** 15;
-const ENTRIES_READ = 2 ** 18;
+const A_LITTLE: Budget = { steps: 2 ** 12, entries: 2 ** 15 };
+const MORE: Budget = { steps: 2 ** 17, entries: 2 ** 18 };
 /** Candidates that are given. */
 const MOST_CANDIDATES = 16;
 /** The first pass reads everything, the rest only what it found. */
@@ -100,18 +99,18 @@ export class RootSearch {
       unread += Math.max(0, worth.length - MOST_TRIED);
       proposals.push(...worth.slice(0, MOST_TRIED));
     }
-    const tried = yield* this.#read(proposals, ENTRIES_TRIED);
+    const tried = yield* this.#read(proposals, A_LITTLE);
     const likeliest = ranked(tried).slice(0, MOST_READ);
     const read = yield* this.#read(
       likeliest.map(({ proposal }) => proposal),
-      ENTRIES_READ,
+      MORE,
     );
     this.fraction = 1;
     const candidates = ranked(read).slice(0, MOST_CANDIDATES).map(candidate);
     return { candidates, frames, cutShort: found.overflowed, unread };
   }
 
-  *#read(proposals: readonly RootProposal[], budget: number): Generator<number, Read[]> {
+  *#read(proposals: readonly RootProposal[], budget: Budget): Generator<number, Read[]> {
     const read: Read[] = [];
     const from = this.fraction;
     for (const [index, proposal] of proposals.entries()) {

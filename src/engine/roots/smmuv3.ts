@@ -19,6 +19,8 @@ const TWO_LEVEL = 0x10000;
 const SPLITS = [6, 8, 10];
 /** StreamIDs of PCI devices have 16 bits: the least that a table with room to spare is taken to have. */
 const USUAL_BITS = 16;
+/** Pointers that may lead nowhere before the others are looked at no more. */
+const MOST_BAD = 4;
 /** Frames of a level-1 table of 2^20 descriptors. */
 const MOST_L1_FRAMES = 2048;
 /** Frames of a linear table of 2^16 StreamIDs. */
@@ -106,6 +108,8 @@ function twoLevel(found: FoundFrames, frame: number, frames: number): RootPropos
       largest = Math.max(largest, span);
       last = each * (HALVES / 2) + at / 2;
       addTable(found, frameAt(words, at), span, targets, parts);
+      // A processor's tables look like this one too, and lead elsewhere.
+      if (targets.bad > MOST_BAD && targets.bad > targets.good) return undefined;
     }
   }
   const split = SPLITS.find((bits) => bits >= largest - 1);
