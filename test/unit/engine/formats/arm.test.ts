@@ -300,6 +300,30 @@ describe('starts of Armv8 walks', () => {
       for (const sl0 of [1, 2, 3]) assert.equal(stage2Start(granule, 'ds', 40, { sl0, sl2: 1 }), undefined);
     assert.equal(stage2Start('64K', 'lpa', 40, { sl0: 3, sl2: 0 }), undefined);
   });
+
+  it('are in stage 2 where the hardware has them only', () => {
+    // DDI 0487 J1.1 AArch64.S2InvalidSL: the least PAMax of a start level; 4K level 3 needs FEAT_TTST.
+    const rows = [
+      ['4K', 'ds', 0, 1, 50, 52],
+      ['4K', '48', 2, 0, 44, 44],
+      ['4K', '48', 1, 0, 36, 32],
+      ['16K', 'ds', 3, 0, 50, 52],
+      ['16K', '48', 2, 0, 42, 42],
+      ['16K', '48', 1, 0, 36, 32],
+      ['64K', '48', 2, 0, 44, 44],
+      ['64K', '48', 1, 0, 36, 32],
+    ] as const;
+    for (const [granule, form, sl0, sl2, inputBits, least] of rows) {
+      const sizes = [32, 36, 40, 42, 44, 48, 52].filter((physicalBits) =>
+        stage2Start(granule, form, inputBits, { sl0, sl2 }, { physicalBits }),
+      );
+      assert.equal(sizes[0], least, `${granule} ${form} SL0 ${sl0}`);
+    }
+    for (const smallTables of [false, true, undefined]) {
+      const start = stage2Start('4K', '48', 25, { sl0: 3, sl2: 0 }, { smallTables });
+      assert.equal(start !== undefined, smallTables !== false);
+    }
+  });
 });
 
 describe('Armv8 walks', () => {
