@@ -188,7 +188,9 @@ export class AmdDirectory implements DeviceDirectory {
       if (pasid === undefined) {
         if (left.tables-- <= 0) return;
         yield undefined;
-      } else if (!entry.giov || pasid !== 0) {
+      } else if (pasid >= 2 ** this.#hardware.pasidBits) {
+        return;
+      } else if (!this.#usesPasid0(entry) || pasid !== 0) {
         if (left.rows <= 0 || rows >= MAX_PROCESSES_OF_DEVICE) return;
         left.rows--;
         rows++;
@@ -237,7 +239,8 @@ export class AmdDirectory implements DeviceDirectory {
         'Ask without a PASID.',
       );
     }
-    if (guest && (pasid !== null || entry.giov)) return this.#guest(entry, pasid ?? 0, host, entries);
+    if (guest && (pasid !== null || this.#usesPasid0(entry)))
+      return this.#guest(entry, pasid ?? 0, host, entries);
     const { permission } = entry;
     return host ? { kind: 'table', space: host, permission } : { kind: 'pass-through', permission };
   }
@@ -249,6 +252,10 @@ export class AmdDirectory implements DeviceDirectory {
     entries: StructureEntry[],
   ): DirectoryAnswer {
     const pasidBits = PASID_BITS_OF_LEVEL * (entry.glx + 1);
+    if (pasid >= 2 ** this.#hardware.pasidBits) {
+      const why = `PASID ${hex(pasid)} has more than the ${this.#hardware.pasidBits} bits that ExtFeat.PASmax allows.`;
+      return refuse('pasid-out-of-range', why);
+    }
     if (pasid >= 2 ** pasidBits) {
       return refuse(
         'pasid-out-of-range',
@@ -269,6 +276,11 @@ export class AmdDirectory implements DeviceDirectory {
   /** Whether guest translation is used: a device entry's GV counts when Control.GTEn allows it. */
   #hasGuest(entry: DeviceTableEntry): boolean {
     return entry.gv && entry.translationValid && this.#hardware.guestTranslation;
+  }
+
+  /** Whether requests without a PASID use PASID 0: GIOV counts where ExtFeat.GIoSup is 1. */
+  #usesPasid0({ giov }: DeviceTableEntry): boolean {
+    return giov && this.#hardware.guestIo;
   }
 
   #host(entry: DeviceTableEntry): AddressSpace | undefined {
@@ -293,6 +305,11 @@ export class AmdDirectory implements DeviceDirectory {
     if (entry.had === 2) return invalid('HAD is 2, which is reserved.');
     if (!this.#hasGuest(entry)) return undefined;
     if (entry.glx === 3) return invalid('GLX is 3, which is reserved: GCR3 tables have 1 to 3 levels.');
+    if (entry.glx > this.#hardware.mostGlx) {
+      return invalid(
+        `GLX is ${entry.glx}, but the hardware reads GCR3 tables of at most ${this.#hardware.mostGlx + 1} levels (ExtFeat.GLXSup).`,
+      );
+    }
     const levels = 4 + entry.guestPagingMode;
     if (levels > 5) return invalid(`GuestPagingMode is ${entry.guestPagingMode}, which is reserved.`);
     if (levels > guestLevels) {

@@ -184,7 +184,11 @@ export interface AmdHardware {
   readonly hostLevels: number;
   readonly guestLevels: number;
   readonly guestTranslation: boolean;
+  /** DTE.GIOV counts. */
   readonly guestIo: boolean;
+  /** Highest supported GLX of a DTE. */
+  readonly mostGlx: number;
+  readonly pasidBits: number;
   /** NX of guest tables is not reserved. */
   readonly noExecute: boolean;
   /** Hardware can set A, and D, in host tables. */
@@ -214,6 +218,8 @@ export function amdHardware(values: ReadonlyMap<string, bigint>): AmdHardware {
     guestLevels: gats === 3 ? 0 : gats + 4,
     guestTranslation: has(4) && is(16, true),
     guestIo: has(48),
+    mostGlx: Number(bits(feature ?? 0x8000n, 15, 14)),
+    pasidBits: feature === undefined ? 20 : Math.min(20, Number(bits(feature, 36, 32)) + 1),
     noExecute: has(3),
     hostAccessed: has(49),
     hostDirty: has(52),

@@ -28,8 +28,18 @@ const GIOV = bit(54);
 const HOST_LEAF = IR | IW | 1n;
 const GUEST_LEAF = 0x67n;
 
-/** PPRSup, NXSup, GTSup; HATS 6 levels; GATS 5 levels; GIOSup, HASup, HDSup. */
-const FEATURES = bit(1) | bit(3) | bit(4) | (2n << 10n) | (1n << 12n) | bit(48) | bit(49) | bit(52);
+/** PPRSup, NXSup, GTSup; HATS 6 levels; GATS 5 levels; GLXSup 3 levels; PASmax 20 bits; GIOSup, HASup, HDSup. */
+const FEATURES =
+  bit(1) |
+  bit(3) |
+  bit(4) |
+  (2n << 10n) |
+  (1n << 12n) |
+  (2n << 14n) |
+  (19n << 32n) |
+  bit(48) |
+  bit(49) |
+  bit(52);
 /** IommuEn, GTEn. */
 const ON = bit(0) | bit(16);
 
@@ -415,6 +425,38 @@ describe('AMD-Vi guest translation', () => {
         .register('ExtFeat', FEATURES & ~bit(4))
         .fault(5, 7),
       'pasid-not-supported',
+    );
+  });
+
+  it('takes GIOV, GLX and PASIDs as far as the AMD hardware has them', () => {
+    // GLXSup 1: two levels; PASmax 9: PASIDs of ten bits.
+    const features = (FEATURES & ~mask(15, 14) & ~mask(36, 32)) | (1n << 14n) | (9n << 32n);
+    const machine = (glx: bigint) =>
+      new Machine()
+        .entry(5, guest(3n | IR | IW | GIOV | (glx << 56n), at(2)))
+        .frame(2, { 0: at(3) | 1n, 1: at(3) | 1n, 2: at(3) | 1n })
+        .frame(3, Object.fromEntries(Array.from({ length: 512 }, (_, index) => [index, at(10) | 1n])))
+        .register('ExtFeat', features);
+    assert.equal(machine(1n).fault(5), 'table', 'GIOV: PASID 0');
+    assert.equal(
+      machine(1n)
+        .register('ExtFeat', features & ~bit(48))
+        .fault(5),
+      'pass-through',
+      'no GIoSup',
+    );
+    assert.equal(machine(2n).fault(5, 7), 'context-entry-invalid');
+    assert.equal(machine(1n).fault(5, 0x3ff), 'table');
+    assert.equal(machine(1n).fault(5, 0x400), 'pasid-out-of-range');
+    const listed = [...machine(1n).open().devices()].flatMap((device) => (device ? [device.pasid] : []));
+    assert.deepEqual([listed.length, listed[1], listed.at(-1)], [1024, 1, 0x3ff]);
+    const plain = machine(1n)
+      .register('ExtFeat', features & ~bit(48))
+      .open();
+    assert.equal(
+      [...plain.devices()].flatMap((device) => device ?? [])[1]?.pasid,
+      0,
+      'PASID 0 is one of its own',
     );
   });
 
