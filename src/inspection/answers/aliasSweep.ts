@@ -22,20 +22,14 @@ export interface AliasStretch {
   }[];
 }
 
-/** What a space is to the question: its number of the stage 2 below it, and whether it is only such a stage 2. */
-export interface SweptSpace {
-  /** Place of its stage 2 among the spaces; -1: none. */
-  readonly below: number;
-  readonly onlyBelow: boolean;
-}
-
 /**
  * Sweeps over mappings in the order of their first frames and gives every stretch with two mappings or more. A mapping
  * of a stage 1 and that of the stage 2 below it are one way, not two.
  */
 export class AliasSweep {
   readonly #columns: MappingColumns;
-  readonly #spaces: readonly SweptSpace[];
+  /** Of each space the place of the stage 2 below it; -1: none. */
+  readonly #below: readonly number[];
   readonly #most: number;
   readonly stretches: AliasStretch[] = [];
   /** There are more than `most`: the rest is left out. */
@@ -46,16 +40,15 @@ export class AliasSweep {
   /** The same by the frame behind them, as a binary heap. */
   readonly #ends: number[] = [];
   readonly #bySpace = new Map<number, number>();
-  #final = 0;
   #identity = 0;
   /** Sums of two hashes of each active mapping's space and distance: stretches with the same ones are one alias. */
   #sums = 0;
   #otherSums = 0;
   #last: { readonly sums: number; readonly otherSums: number; readonly stretch: AliasStretch } | undefined;
 
-  constructor(columns: MappingColumns, spaces: readonly SweptSpace[], most: number) {
+  constructor(columns: MappingColumns, below: readonly number[], most: number) {
     this.#columns = columns;
-    this.#spaces = spaces;
+    this.#below = below;
     this.#most = most;
   }
 
@@ -126,7 +119,6 @@ export class AliasSweep {
   #count(row: number, space: number, by: 1 | -1): void {
     const { frame, page, permission } = this.#columns;
     const distance = (page[row] ?? 0) - (frame[row] ?? 0);
-    if (this.#spaces[space]?.onlyBelow !== true) this.#final += by;
     if (distance === 0) this.#identity += by;
     const mixed = hash(space, distance, permission[row] ?? 0);
     this.#sums = (this.#sums + by * mixed) | 0;
@@ -137,9 +129,9 @@ export class AliasSweep {
   #isSingle(): boolean {
     const count = this.#active.length;
     if (count < 2) return true;
-    if (count > 2 || this.#final !== 1) return false;
+    if (count > 2) return false;
     const [one, other] = this.#active.map((row) => this.#columns.space[row] ?? 0);
-    const isOver = (above = 0, below = 0): boolean => this.#spaces[above]?.below === below;
+    const isOver = (above = 0, below = 0): boolean => this.#below[above] === below;
     return isOver(one, other) || isOver(other, one);
   }
 

@@ -11,11 +11,10 @@ import { refuse } from '../requestError';
 import { domainKey } from '../spaces';
 import { runInSlices, type CallContext, type Scheduling, type Work } from '../work';
 import { bytesOf, checkLimit, parseCursor } from './addresses';
-import { AliasSweep, type AliasStretch, type SweptSpace } from './aliasSweep';
+import { AliasSweep, type AliasStretch } from './aliasSweep';
 import { newStretch, readGuestMap, type GuestMap } from './guestMap';
 import { MappingColumns } from './mappingColumns';
 import { newBudget, RunStream, type Budget } from './runStream';
-import { readUsers } from './users';
 
 /** Mappings that are kept at most, with 29 bytes each; neighbours that continue each other are one. */
 const MOST_MAPPINGS = 2 ** 21;
@@ -92,13 +91,13 @@ async function readAliases(
   scheduling: Scheduling,
 ): Promise<Aliases> {
   const collected = await runInSlices(collect(inspection), context, scheduling);
-  const { columns, swept, keys } = collected;
+  const { columns, below, keys } = collected;
   const order = await sortedOrder(columns.frame.subarray(0, columns.length), {
     signal: context.signal,
     pause: () => scheduling.pause(),
   });
   if (!order) return refuse(CANCELLED, 'Cancelled.');
-  const sweep = new AliasSweep(columns, swept, MOST_ALIASES);
+  const sweep = new AliasSweep(columns, below, MOST_ALIASES);
   await runInSlices(sweep.run(order), context, scheduling);
   const byKind = sorted(sweep.stretches);
   const full = `There are more than ${MOST_ALIASES.toLocaleString('en')} aliases: those at higher addresses are left out.`;
@@ -121,7 +120,8 @@ function sorted(stretches: readonly AliasStretch[]): Aliases['byKind'] {
 
 interface Collected extends Unread {
   readonly columns: MappingColumns;
-  readonly swept: readonly SweptSpace[];
+  /** Of each space the place of the stage 2 below it; -1: none. */
+  readonly below: readonly number[];
   readonly keys: readonly DomainKey[];
   readonly incomplete: string | undefined;
 }
@@ -129,7 +129,7 @@ interface Collected extends Unread {
 /** Every mapping of every domain, with its final physical address. */
 function* collect(inspection: Inspection): Work<Collected> {
   const columns = new MappingColumns();
-  const swept: SweptSpace[] = [];
+  const below: number[] = [];
   const keys: DomainKey[] = [];
   const unread = { unreadableTables: 0, cycles: 0, unreadIommus: [] as string[] };
   const reader = new MappingReader(columns);
@@ -140,16 +140,11 @@ function* collect(inspection: Inspection): Work<Collected> {
       continue;
     }
     const { spaces } = yield* inspection.devices(summary.name);
-    const used = new Set<AddressSpace>();
-    for (const user of yield* readUsers(directory)) {
-      for (const space of [user.spaces.lower, user.spaces.upper]) if (space) used.add(space);
-    }
-    const first = swept.length;
+    const first = below.length;
     const placeOf = new Map(spaces.map(({ space }, index) => [space, first + index]));
     for (const { space } of spaces) {
-      const index = swept.length;
-      const below = space.stage2 ? (placeOf.get(space.stage2) ?? -1) : -1;
-      swept.push({ below, onlyBelow: !used.has(space) });
+      const index = below.length;
+      below.push(space.stage2 ? (placeOf.get(space.stage2) ?? -1) : -1);
       keys.push(domainKey(summary.name, space));
       if (incomplete !== undefined) continue;
       const read = yield* reader.read(space, index);
@@ -160,7 +155,7 @@ function* collect(inspection: Inspection): Work<Collected> {
       incomplete = `${read.why} The search stopped in ${domain}: what it and those behind it map is left out.`;
     }
   }
-  return { columns, swept, keys, incomplete, ...unread };
+  return { columns, below, keys, incomplete, ...unread };
 }
 
 interface Read {

@@ -2,6 +2,10 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { type Alias, type Difference, type EngineClient } from '../../../src/inspection/protocol';
+import { builtAmd } from '../../builders/independent/amd';
+import { riscvImages, smmuv3Images } from '../../builders/independent/armRiscvImages';
+import { builtVtd } from '../../builders/independent/vtd';
+import { openBuiltImage } from './builtSources';
 import { inProcessEngine, openSample } from './inProcess';
 
 const FRAME = 4096;
@@ -396,4 +400,36 @@ describe('the difference of two sources', () => {
       { numRuns: 80 },
     );
   });
+});
+
+describe('aliases and differences of images from the independent builders', function () {
+  this.timeout(120_000);
+
+  for (const [vendor, images] of [
+    ['VT-d', builtVtd()],
+    ['AMD-Vi', builtAmd()],
+    ['SMMUv3', smmuv3Images()],
+    ['RISC-V', riscvImages()],
+  ] as const) {
+    it(`${vendor}: nothing differs from itself, and a stage 1 with its stage 2 is no alias`, async () => {
+      const { client } = inProcessEngine();
+      for (const image of images) {
+        await openBuiltImage(client, image, 'a');
+        await openBuiltImage(client, image, 'b');
+        const page = { limit: 1000 };
+        const compared = await client.request('compare', { inspection: 'a', other: 'b', page });
+        assert.deepEqual(compared.rows, [], image.name);
+        const { rows } = await client.request('aliases', { inspection: 'a', page });
+        for (const { count, mappings } of rows) {
+          assert.ok(count > 1);
+          const [one, other] = mappings;
+          if (count !== 2 || !one || !other || one.domain.stage === other.domain.stage) continue;
+          const [upper, lower] =
+            one.domain.stage === 1 ? [one.domain, other.domain] : [other.domain, one.domain];
+          assert.notDeepEqual(upper.below, { domainId: lower.domainId, root: lower.root }, image.name);
+        }
+      }
+      await client.dispose();
+    });
+  }
 });
