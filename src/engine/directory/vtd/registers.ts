@@ -191,6 +191,8 @@ export function vtdRegisters(values: ReadonlyMap<string, bigint>): Register[] {
 export function secondStageHardware(values: ReadonlyMap<string, bigint>): FormatHardware {
   const cap = values.get('CAP');
   const ecap = values.get('ECAP');
+  // The manual reserves SNP by ECAP.SC. Linux 5.13 set it by scalable mode alone, and QEMU lets it pass there.
+  const scalable = bits(values.get('RTADDR') ?? 0n, 11, 10) === 1n;
   const largePages = new Set<number>();
   if (cap !== undefined && bits(cap, 34) === 1n) largePages.add(2 ** 21);
   if (cap !== undefined && bits(cap, 35) === 1n) largePages.add(2 ** 30);
@@ -198,7 +200,7 @@ export function secondStageHardware(values: ReadonlyMap<string, bigint>): Format
     largePages: cap === undefined ? undefined : largePages,
     ...(ecap === undefined
       ? {}
-      : { features: { snoopControl: bits(ecap, 7) === 1n, deviceTlb: bits(ecap, 2) === 1n } }),
+      : { features: { snoopControl: scalable || bits(ecap, 7) === 1n, deviceTlb: bits(ecap, 2) === 1n } }),
     forbiddenOutput: FORBIDDEN_OUTPUT,
   };
 }

@@ -347,6 +347,20 @@ describe('VT-d scalable mode', () => {
     assert.equal(lost?.code, 'directory/root-unreadable');
   });
 
+  it('takes SNP of second-stage leaves whether or not ECAP has snoop control', () => {
+    // PASID, SMTS, SSTS, coherent walks; SC is clear in the first.
+    const ecap = bit(40) | bit(43) | bit(46) | bit(48);
+    for (const ECAP of [ecap, ecap | bit(7)]) {
+      const unit = new Unit().process(0, SECOND);
+      for (let frame = 0x20; frame < 0x24; frame++) {
+        unit.memory.frame(frame);
+        unit.memory.set(frame, 0, at(frame + 1) | 3n | (frame === 0x23 ? bit(11) : 0n));
+      }
+      const { outcome } = walkTables(spaceOf(ask(unit.open({ ECAP }))), 0x123, 0, false);
+      assert.ok(outcome.ok && outcome.paddrLo === 0x24123, outcome.ok ? '' : outcome.fault);
+    }
+  });
+
   it('blocks all when ECAP has no scalable mode, and passes all when translation is off', () => {
     const ecap = mask(63, 0) ^ bit(43);
     const blocked = new Unit().open({ ECAP: ecap }).off;
