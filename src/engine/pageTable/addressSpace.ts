@@ -23,8 +23,8 @@ export interface AddressSpace {
   readonly memory: PhysicalMemory;
   /** What translates its table and output addresses. */
   readonly stage2: AddressSpace | undefined;
-  /** Input pages that are interrupt messages: page & ~mask = pattern. RISC-V DC.msi_addr_*. */
-  readonly interruptPattern?: { readonly mask: bigint; readonly pattern: bigint };
+  /** Input pages that are interrupt messages. RISC-V DC.msi_addr_*. */
+  readonly interruptPattern?: InterruptPattern;
   /**
    * This space as hardware uses it for what it reads by itself, tables and directories: without its pattern, as that is never
    * a message; VT-d with SSADE, where such a read needs write permission, too.
@@ -78,9 +78,22 @@ export function beyondWidth(space: AddressSpace, addressLo: number, addressHi: n
   return page >= space.lowEnd && page < space.highStart;
 }
 
-/** True when an input page is an interrupt message by the device entry's own pattern. */
-export function isInterruptInput({ interruptPattern }: AddressSpace, lo: number, hi: number): boolean {
-  if (!interruptPattern) return false;
-  const page = (BigInt(hi >>> 0) << 20n) | BigInt(lo >>> 12);
-  return (page & ~interruptPattern.mask) === interruptPattern.pattern;
+/** Halves of addresses: those that have the pattern in the bits of the mask are interrupt messages. */
+export interface InterruptPattern {
+  readonly maskLo: number;
+  readonly maskHi: number;
+  readonly lo: number;
+  readonly hi: number;
+}
+
+/** Of page numbers that have `pattern` in every bit but those of `mask`. */
+export function interruptPages(mask: bigint, pattern: bigint): InterruptPattern {
+  const low = (pages: bigint): number => Number((pages & 0xfffffn) << 12n) | 0;
+  const high = (pages: bigint): number => Number((pages >> 20n) & 0xffffffffn) | 0;
+  const pages = ~mask & ((1n << 52n) - 1n);
+  return { maskLo: low(pages), maskHi: high(pages), lo: low(pattern), hi: high(pattern) };
+}
+
+export function isInterruptInput(pattern: InterruptPattern, lo: number, hi: number): boolean {
+  return (((lo & pattern.maskLo) ^ pattern.lo) | ((hi & pattern.maskHi) ^ pattern.hi)) === 0;
 }

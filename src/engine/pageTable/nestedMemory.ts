@@ -3,20 +3,55 @@ import { frameHalves, frameNumber, type FrameNumber } from '../values';
 import { type AddressSpace } from './addressSpace';
 import { walkTables } from './walk';
 
-/** Frames whose translation is kept. */
-const MOST_KEPT = 2 ** 18;
+/** Frames whose translation is kept, by all guest memories of a physical one together. */
+export const MOST_KEPT_FRAMES = 2 ** 18;
 const NOT_MAPPED = -1;
+
+/** What the guest memories of one physical memory keep: there may be one for each virtual machine. */
+class KeptFrames {
+  /** Those that are not empty: guest frame -> physical frame. */
+  #maps: Map<number, number>[] = [];
+  #count = 0;
+
+  add(map: Map<number, number>, guest: number, physical: number): void {
+    if (this.#count === MOST_KEPT_FRAMES) {
+      for (const each of this.#maps) each.clear();
+      this.#maps = [];
+      this.#count = 0;
+    }
+    if (map.size === 0) this.#maps.push(map);
+    map.set(guest, physical);
+    this.#count++;
+  }
+}
+
+const keptOf = new WeakMap<PhysicalMemory, KeptFrames>();
 
 /** Guest physical memory: what stage 2 makes of it. Tables of stage 1 are read from here. */
 export class NestedMemory implements PhysicalMemory {
   readonly #physical: PhysicalMemory;
   readonly #stage2: AddressSpace;
+  readonly #budget: KeptFrames;
   /** Guest frame -> physical frame. */
   readonly #kept = new Map<number, number>();
+  /** Absent where all of the physical memory is known: nobody then asks for each word. */
+  readonly knows?: (frame: FrameNumber, index: number) => boolean;
 
   constructor(physical: PhysicalMemory, stage2: AddressSpace) {
     this.#physical = physical;
     this.#stage2 = stage2;
+    this.#budget = keptOf.get(physical) ?? new KeptFrames();
+    keptOf.set(physical, this.#budget);
+    if (!physical.knows) return;
+    this.knows = (guest, index) => {
+      const frame = this.physicalFrame(guest);
+      return frame === undefined || (physical.knows?.(frame, index) ?? true);
+    };
+  }
+
+  /** Frames whose translation is kept now. */
+  get kept(): number {
+    return this.#kept.size;
   }
 
   get generation(): number {
@@ -26,11 +61,6 @@ export class NestedMemory implements PhysicalMemory {
   readFrame(frame: FrameNumber): Uint32Array | undefined {
     const physical = this.physicalFrame(frame);
     return physical === undefined ? undefined : this.#physical.readFrame(physical);
-  }
-
-  knows(frame: FrameNumber, index: number): boolean {
-    const physical = this.physicalFrame(frame);
-    return physical === undefined || (this.#physical.knows?.(physical, index) ?? true);
   }
 
   explainMissing(frame: FrameNumber): string {
@@ -46,8 +76,7 @@ export class NestedMemory implements PhysicalMemory {
     const { lo, hi } = frameHalves(frame);
     const { outcome } = walkTables(this.#stage2, lo, hi, false);
     const found = outcome.ok ? outcome.paddrHi * 0x100000 + (outcome.paddrLo >>> 12) : NOT_MAPPED;
-    if (this.#kept.size >= MOST_KEPT) this.#kept.clear();
-    this.#kept.set(frame, found);
+    this.#budget.add(this.#kept, frame, found);
     return found === NOT_MAPPED ? undefined : frameNumber(found);
   }
 }

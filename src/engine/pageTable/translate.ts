@@ -2,7 +2,7 @@ import { FAULTS, type Fault } from '../faults';
 import { levelOf, type CompiledLevel } from '../formats/compile';
 import { frameOf } from '../memory/words';
 import { assert } from '../result';
-import { beyondWidth, type AddressSpace } from './addressSpace';
+import { beyondWidth, isInterruptInput, type AddressSpace, type InterruptPattern } from './addressSpace';
 import {
   baseHi,
   baseLo,
@@ -71,6 +71,7 @@ const TRANSLATED = 0;
 /** Not a status: the entry points to a table. */
 const GO_ON = 255;
 const statusOf = (fault: Fault): number => 1 + FAULTS.indexOf(fault);
+const INTERRUPT_WINDOW = statusOf('interrupt-window');
 const ADDRESS_WIDTH = statusOf('address-width');
 const ADDRESS_SIZE = statusOf('address-size');
 const LEVEL_SKIP = statusOf('level-skip');
@@ -109,13 +110,10 @@ export function translateBatch(
   to = batch.count,
   tables = new BatchTables(space, to - from),
 ): void {
-  if (space.interruptPattern) {
-    for (let row = from; row < to; row++) takeWalk(space, batch, row);
-    return;
-  }
   translateStage(space, batch, from, to, tables.own);
+  if (space.interruptPattern) refuseInterrupts(space.interruptPattern, batch, from, to);
+  if (space.memory.knows) retellUnknown(space, batch, from, to);
   if (space.stage2 && tables.below) translateBelow(space, space.stage2, batch, from, to, tables.below);
-  else if (space.memory.knows) retellUnknown(space, batch, from, to);
 }
 
 /** Puts the results of stage 1 through stage 2. */
@@ -152,6 +150,20 @@ function translateBelow(
     batch.paddrLo[row] = below.paddrLo[at] ?? 0;
     batch.paddrHi[row] = below.paddrHi[at] ?? 0;
   });
+}
+
+/** Interrupt messages never get to the tables, whatever these say of them. */
+function refuseInterrupts(
+  pattern: InterruptPattern,
+  batch: TranslationBatch,
+  from: number,
+  to: number,
+): void {
+  for (let row = from; row < to; row++) {
+    if (!isInterruptInput(pattern, batch.addressLo[row] ?? 0, batch.addressHi[row] ?? 0)) continue;
+    batch.status[row] = INTERRUPT_WINDOW;
+    batch.depth[row] = 0;
+  }
 }
 
 /** Walks again what is not present only because the source does not say it. */

@@ -49,8 +49,9 @@ class Walker {
 
   run(): TableWalk {
     const space = this.#space;
-    const { format } = space;
-    if (isInterruptInput(space, this.#lo, this.#hi)) return this.#refuse('interrupt-window', 0);
+    const { format, interruptPattern } = space;
+    if (interruptPattern && isInterruptInput(interruptPattern, this.#lo, this.#hi))
+      return this.#refuse('interrupt-window', 0);
     if (beyondWidth(space, this.#lo, this.#hi)) return this.#refuse('address-width', 0);
     const halves: EntryHalves = { lo: 0, hi: 0 };
     let permission = READ_WRITE;

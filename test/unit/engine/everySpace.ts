@@ -8,6 +8,7 @@ import { vtdSecondStage } from '../../../src/engine/formats/vtdSecondStage';
 import { amdV2, vtdFirstStage } from '../../../src/engine/formats/x8664';
 import { type PhysicalMemory } from '../../../src/engine/memory/physicalMemory';
 import {
+  interruptPages,
   signExtended,
   upperEnd,
   zeroExtended,
@@ -121,7 +122,7 @@ export const ARM: readonly SpaceKind[] = [
   armStage2('64K', 42, 1),
 ];
 
-const interruptPattern = { mask: 0x3n, pattern: 0x40n };
+const interruptPattern = interruptPages(0x3n, 0x40n);
 
 export const RISCV: readonly SpaceKind[] = [
   kind('RISC-V Sv39', 1, compileFormat(riscv.sv39, 3, MARKS), signExtended(39)),

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { compileFormat } from '../../../src/engine/formats/compile';
 import { vtdSecondStage } from '../../../src/engine/formats/vtdSecondStage';
-import { zeroExtended, type AddressSpace } from '../../../src/engine/pageTable/addressSpace';
+import { interruptPages, zeroExtended, type AddressSpace } from '../../../src/engine/pageTable/addressSpace';
 import { listRuns } from '../../../src/engine/pageTable/list';
 import { countSpace } from '../../../src/engine/pageTable/statistics';
 import { BatchTables, faultOf, makeBatch, translateBatch } from '../../../src/engine/pageTable/translate';
@@ -198,6 +198,43 @@ describe('kept leaf tables and the width of addresses', () => {
       [...batch.status].map((status) => (status === 0 ? 'ok' : faultOf(status))),
       ['ok', 'address-width'],
     );
+  });
+});
+
+describe('an address space with an interrupt pattern', () => {
+  it('answers messages as such, mapped or not, and the rest by its tables', () => {
+    const memory = new FrameMemory();
+    for (let frame = 1; frame <= 3; frame++) memory.frame(frame);
+    memory.set(1, 0, 0x2003n);
+    memory.set(2, 0, 0x3003n);
+    for (let index = 0; index < 256; index++) memory.set(3, index, (BigInt(index + 16) << 12n) | 3n);
+    // Pages 0x44, 0x46, 0x144 and 0x146; and 2^40 bytes further one that the tables do not take.
+    const interruptPattern = interruptPages(0x1000_0102n, 0x44n);
+    const space = { ...spaceOf(memory, 3), interruptPattern };
+    const pages = [0x44n, 0x45n, 0x46n, 0x47n, 0x144n, 0x145n, 0x1000_0044n, 0x1000_0045n, 0x2000_0044n];
+    const batch = makeBatch(pages.length);
+    pages.forEach((page, row) => {
+      batch.addressLo[row] = Number((page << 12n) & 0xffffffffn);
+      batch.addressHi[row] = Number(page >> 20n);
+    });
+    const tables = new BatchTables(space, pages.length);
+    for (let times = 0; times < 2; times++) {
+      translateBatch(space, batch, 0, pages.length, tables);
+      const answers = pages.map((_, row) => {
+        const status = batch.status[row] ?? 0;
+        return status === 0 ? 'ok' : `${faultOf(status)}@${batch.depth[row]}`;
+      });
+      const [message, width] = ['interrupt-window@0', 'address-width@0'];
+      const expected = [message, 'ok', message, 'ok', message, 'not-present@1', message, width, width];
+      assert.deepEqual(answers, expected);
+      assert.deepEqual(
+        pages.map((page) => {
+          const walked = walkTables(space, Number((page << 12n) & 0xffffffffn), Number(page >> 20n), false);
+          return walked.outcome.ok ? 'ok' : `${walked.outcome.fault}@${walked.outcome.depth}`;
+        }),
+        expected,
+      );
+    }
   });
 });
 

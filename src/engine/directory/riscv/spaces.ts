@@ -2,7 +2,7 @@ import { compileFormat, type CompiledFormat } from '../../formats/compile';
 import { type PageTableFormat } from '../../formats/pageTableFormat';
 import { sv39, sv39x4, sv48, sv48x4, sv57, sv57x4 } from '../../formats/riscv';
 import { type PhysicalMemory } from '../../memory/physicalMemory';
-import { signExtended, zeroExtended, type AddressSpace } from '../../pageTable/addressSpace';
+import { interruptPages, signExtended, zeroExtended, type AddressSpace } from '../../pageTable/addressSpace';
 import { NestedMemory } from '../../pageTable/nestedMemory';
 import { assert } from '../../result';
 import { domainId, frameNumber } from '../../values';
@@ -49,7 +49,9 @@ export class RiscvSpaces {
         memory: this.#memory,
         stage2: undefined,
       };
-      return pages ? { ...forTables, interruptPattern: pages, forTables } : forTables;
+      return pages
+        ? { ...forTables, interruptPattern: interruptPages(pages.mask, pages.pattern), forTables }
+        : forTables;
     });
   }
 
