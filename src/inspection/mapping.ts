@@ -32,6 +32,18 @@ export interface DomainKey {
   readonly below?: { readonly domainId: number; readonly root: bigint };
 }
 
+export interface DomainRow extends DomainKey {
+  /** Name of the page-table format: `VT-d second stage`. */
+  readonly format: string;
+  /** Bits of input address that the tables decode. */
+  readonly addressBits: number;
+  /** What its id is called: `DID`, `ASID`, `VMID`. */
+  readonly tag: string;
+  /** Takes the addresses of the upper half, beside another domain that takes the lower ones. Arm TTBR1. */
+  readonly upper?: true;
+  readonly requesters: readonly number[];
+}
+
 /** The key alone, of something that has more. */
 export function domainKeyOf({ iommu, stage, domainId, root, levels, below }: DomainKey): DomainKey {
   return { iommu, stage, domainId, root, levels, ...(below ? { below } : {}) };

@@ -7,11 +7,13 @@ import { type VendorWords } from '../engine/directory/deviceDirectory';
 import { type Fault } from '../engine/faults';
 import { type Failure } from '../engine/result';
 import { type Completion } from '../engine/filter/completion';
+import { type IommuKind } from '../image/description/registers';
 import { type TextProblem } from '../image/description/textProblem';
 import { type ImageFile } from '../image/openImage';
 import { type ImageProblem } from '../image/problems';
 import { type CancelSignal, type Progress } from '../image/task';
-import { type DomainKey, type EntryRef, type Permission, type Run } from './mapping';
+import { type DomainKey, type DomainRow, type EntryRef, type Permission, type Run } from './mapping';
+import { type AddressRange, type Page, type PageRequest } from './pages';
 import { type RootsParams, type RootsResult } from './roots';
 import {
   type AliasesParams,
@@ -24,7 +26,8 @@ import {
 
 export type { Failure, Result } from '../engine/result';
 export { failure, success } from '../engine/result';
-export type { DomainKey, EntryRef, EntryRole, Permission, Run } from './mapping';
+export type { AddressRange, Page, PageRequest } from './pages';
+export type { DomainKey, DomainRow, EntryRef, EntryRole, Permission, Run } from './mapping';
 export type * from './questions';
 export { parseRange } from './addressRange';
 export { MAPPING_COLUMNS, domainKeyOf, domainTag, mappingRow, sameDomain } from './mapping';
@@ -84,7 +87,7 @@ export interface InspectionSummary {
 
 export interface IommuSummary {
   readonly name: string;
-  readonly kind: 'vt-d' | 'amd-vi' | 'smmuv3' | 'riscv';
+  readonly kind: IommuKind;
   readonly segment: number;
   /** What the device structures are: `VT-d legacy`. */
   readonly mode: string;
@@ -102,28 +105,6 @@ export interface RegisterValue {
   readonly name: string;
   readonly value: bigint;
   readonly fields: readonly FieldValue[];
-}
-
-/** A page of a list: rows, and the cursor of the next page when there is more. */
-export interface PageRequest {
-  /** As given by the previous page; absent: from the start. */
-  readonly cursor?: string;
-  /** 1 to 1000. */
-  readonly limit: number;
-}
-
-export interface Page<Row> {
-  readonly rows: readonly Row[];
-  /** Present when there is more. */
-  readonly next?: string;
-  /** Number of rows in all, where it is known without reading them all. */
-  readonly total?: number;
-}
-
-/** Half-open [start, end); end may be 2^64. */
-export interface AddressRange {
-  readonly start: bigint;
-  readonly end: bigint;
 }
 
 interface NodeBase {
@@ -186,18 +167,6 @@ export interface DeviceRow {
   /** The address spaces its requests go through: first the one that takes their addresses, then what is above and below it. */
   readonly domains: readonly DomainKey[];
   readonly problems: readonly Failure[];
-}
-
-export interface DomainRow extends DomainKey {
-  /** Name of the page-table format: `VT-d second stage`. */
-  readonly format: string;
-  /** Bits of input address that the tables decode. */
-  readonly addressBits: number;
-  /** What its id is called: `DID`, `ASID`, `VMID`. */
-  readonly tag: string;
-  /** Takes the addresses of the upper half, beside another domain that takes the lower ones. Arm TTBR1. */
-  readonly upper?: true;
-  readonly requesters: readonly number[];
 }
 
 export type { FieldValue } from '../engine/bits/bitFields';

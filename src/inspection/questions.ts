@@ -1,8 +1,8 @@
 /** Questions over all tables of a source, or of two: where memory is mapped, what is mapped twice, what differs. */
 import { type Failure } from '../engine/result';
 import { type DeviceState } from './deviceTable';
-import { type DomainKey, type Permission, type Run } from './mapping';
-import { type AddressRange, type DomainRow, type Page, type PageRequest } from './protocol';
+import { type DomainKey, type DomainRow, type Permission, type Run } from './mapping';
+import { type AddressRange, type Page, type PageRequest } from './pages';
 
 /** A device as requests name it; with a PASID one of its processes. */
 export interface DeviceName {
