@@ -26,8 +26,11 @@ export interface PageTableFormat {
   /** A leaf without its accessed mark (a write to one without its dirty mark) faults when hardware does not set it. */
   readonly faultsUnaccessed?: boolean;
   readonly faultsUndirtied?: boolean;
-  /** A leaf without its marks that also denies the access: which of the two faults. */
-  readonly permissionBeforeMarks?: boolean;
+  /**
+   * What a leaf faults for that has several things wrong: its permission, then its marks, then where it leads (RISC-V
+   * Privileged §4.3.2); absent: where it leads, then its accessed mark, then its permission (Arm DDI 0487 D8.15).
+   */
+  readonly permissionFirst?: boolean;
   /** What entries above take away is refused at the leaf only, so that a missing leaf is told as missing (Arm D8.4.1). */
   readonly deniesAtLeaf?: boolean;
   /** Where the bits of the output address, or of the next table's address, stand in an entry. */

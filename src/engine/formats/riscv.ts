@@ -34,7 +34,7 @@ const HAS_PERMISSION = { mask: Number(RWX), values: [0], not: true };
 function makeLevels(count: number, rootIndexBits: number): LevelRule[] {
   return Array.from({ length: count }, (_, level) => ({
     level,
-    entryName: `L${level} PTE`,
+    entryName: 'PTE',
     shift: 12 + 9 * level,
     indexBits: level === count - 1 ? rootIndexBits : 9,
     leaf: level === 0 ? 'always' : HAS_PERMISSION,
@@ -167,7 +167,7 @@ function makeFormat(mode: string, count: number, stage: 1 | 2, section: string):
     dirty: hasAll(DIRTY_BIT),
     faultsUnaccessed: true,
     faultsUndirtied: true,
-    permissionBeforeMarks: true,
+    permissionFirst: true,
     address: { high: 53, low: 10, to: 12 },
     largeRun: {
       kind: 'same-word',

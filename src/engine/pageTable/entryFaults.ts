@@ -1,6 +1,6 @@
 import { type Fault } from '../faults';
 import { type CompiledFormat, type CompiledLevel } from '../formats/compile';
-import { isLeaf, nextDepth } from './entry';
+import { entryFrame, isLeaf, leafFrame, nextDepth } from './entry';
 import { READ, WRITE } from './entryClass';
 import { isAccessed, isDirty } from './marks';
 
@@ -20,19 +20,27 @@ export function malformedFault(format: CompiledFormat, level: CompiledLevel, lo:
     : 'entry-reserved';
 }
 
-/** What a good leaf refuses: first what its marks say, then its permission. */
+/** What a good leaf refuses, in the format's order: for its permission, its marks, or where it leads. */
 export function leafFault(
   format: CompiledFormat,
+  level: CompiledLevel,
   lo: number,
   hi: number,
   permission: number,
   write: boolean,
 ): Fault | undefined {
   const denied = accessFault(permission, write);
-  if (format.needsAccessed && !isAccessed(format, lo, hi)) {
-    // Arm looks at the access flag before the permission (DDI 0487 D8.15); RISC-V at the permission first.
-    return format.format.permissionBeforeMarks ? (denied ?? 'access-flag') : 'access-flag';
-  }
-  if (denied) return denied;
-  return write && format.needsDirty && !isDirty(format, lo, hi) ? 'dirty-flag' : undefined;
+  const tooFar = leadsTooFar(format, level, lo, hi) ? 'address-size' : undefined;
+  const unaccessed = format.needsAccessed && !isAccessed(format, lo, hi) ? 'access-flag' : undefined;
+  const undirtied = write && format.needsDirty && !isDirty(format, lo, hi) ? 'dirty-flag' : undefined;
+  return format.format.permissionFirst === true
+    ? (denied ?? unaccessed ?? undirtied ?? tooFar)
+    : (tooFar ?? unaccessed ?? denied ?? undirtied);
+}
+
+/** Address bits of a large leaf below its size do not count; most leaves have a small address with them, too. */
+function leadsTooFar(format: CompiledFormat, level: CompiledLevel, lo: number, hi: number): boolean {
+  return (
+    entryFrame(format, lo, hi) >= format.outputEnd && leafFrame(format, level, lo, hi) >= format.outputEnd
+  );
 }

@@ -13,7 +13,6 @@ import {
   entryPermission,
   indexAt,
   isForbiddenOutput,
-  leafFrame,
   nextDepth,
   pageShift,
   skipsZeros,
@@ -290,15 +289,8 @@ function takeEntry(
   if (found === MALFORMED) return statusOf(malformedFault(format, level, lo));
   const permission = above & entryPermission(format, found, lo, hi);
   if (found === LEAF) {
-    // Bits of a large leaf's address below its size do not count; most addresses are small with them, too.
-    if (
-      entryFrame(format, lo, hi) >= format.outputEnd &&
-      leafFrame(format, level, lo, hi) >= format.outputEnd
-    ) {
-      return ADDRESS_SIZE;
-    }
-    if (format.needsAccessed || format.needsDirty) {
-      const fault = leafFault(format, lo, hi, permission, needed === WRITE);
+    if (format.needsAccessed || format.needsDirty || entryFrame(format, lo, hi) >= format.outputEnd) {
+      const fault = leafFault(format, level, lo, hi, permission, needed === WRITE);
       if (fault) return statusOf(fault);
     }
   } else if (format.deniesAtLeaf) return GO_ON;

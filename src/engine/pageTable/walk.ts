@@ -108,9 +108,7 @@ class Walker {
   #leaf(level: CompiledLevel, lo: number, hi: number, permission: number): TableWalk {
     const { format, stage2 } = this.#space;
     const frame = leafFrame(format, level, lo, hi);
-    // Before marks and permission, as Arm has it: DDI 0487 D8.15.
-    if (frame >= format.outputEnd) return this.#refuse('address-size', level.depth);
-    const fault = leafFault(format, lo, hi, permission, this.#write);
+    const fault = leafFault(format, level, lo, hi, permission, this.#write);
     if (fault) return this.#refuse(fault, level.depth);
     const output = leafAddress(frame, offsetShift(format, level, lo, hi), this.#lo, this.#hi);
     if (isForbiddenOutput(format, output.paddrLo, output.paddrHi))
