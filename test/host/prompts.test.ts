@@ -28,6 +28,20 @@ describe('prompts', () => {
     equal(await askInSteps('Title', '', [step('a', { kind: 'cancel' })]), undefined);
   });
 
+  it('ask what follows from the answers so far', async () => {
+    const places: string[] = [];
+    const answer =
+      (value: string): Step<string> =>
+      (_state, { step, of }) => {
+        places.push(`${String(step)}/${String(of)}`);
+        return Promise.resolve({ kind: 'value', value });
+      };
+    const questions = (state: string): readonly Step<string>[] =>
+      state === '' ? [answer('long')] : [answer('long'), answer('longer'), answer('longest')];
+    equal(await askInSteps('Title', '', questions), 'longest');
+    deepEqual(places, ['1/1', '2/3', '3/3']);
+  });
+
   it('check values while they are typed', () => {
     for (const good of ['0x0', '0xffee0000', '4096', '2M', '0xffff_ffff_ffff_ffff'])
       equal(checkIova(good), undefined);

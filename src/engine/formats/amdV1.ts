@@ -25,7 +25,7 @@ const LEAF = { mask: Number(NEXT_LEVEL_MASK), values: [Number(DEFAULT_SIZE), Num
  */
 const levels: readonly LevelRule[] = Array.from({ length: 6 }, (_, index) => ({
   level: index + 1,
-  entryName: index === 0 ? 'PTE' : `PDE level ${index + 1}`,
+  entryName: index === 0 ? 'PTE' : 'PDE',
   shift: 12 + 9 * index,
   indexBits: index === 5 ? 7 : 9,
   leaf: index === 5 ? 'never' : LEAF,

@@ -1,8 +1,9 @@
 import * as vscode from 'vscode';
+import { type EntryDetails } from '../../inspection/protocol';
 import { type EntryStrings } from '../../webview/messages/entryMessages';
 
-/** The Entry view's own words in the user's language. */
-export function entryStrings(): EntryStrings {
+/** The Entry view's own words in the user's language, for an entry or for none. */
+export function entryStrings(entry: EntryDetails | undefined): EntryStrings {
   return {
     empty: vscode.l10n.t('No entry selected.'),
     emptyHint: vscode.l10n.t(
@@ -13,7 +14,10 @@ export function entryStrings(): EntryStrings {
     error: vscode.l10n.t('Error'),
     warning: vscode.l10n.t('Warning'),
     showBits: vscode.l10n.t('Show {0}'),
-    physicalAddress: vscode.l10n.t('At physical address'),
+    // The tables of a nested stage 1 stand in guest memory.
+    physicalAddress: entry?.ref.domain?.below
+      ? vscode.l10n.t('At guest physical address')
+      : vscode.l10n.t('At physical address'),
     iova: vscode.l10n.t('IOVA'),
     specification: vscode.l10n.t('Specification'),
     word: vscode.l10n.t('Word {0}'),

@@ -59,7 +59,7 @@ export class EntryView implements vscode.WebviewViewProvider, vscode.Disposable 
       type: 'show',
       generation: this.#generation,
       entry: this.#details ? entryModel(this.#details) : null,
-      strings: entryStrings(),
+      strings: entryStrings(this.#details),
     };
     void this.#view.webview.postMessage(message);
   }

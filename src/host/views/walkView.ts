@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import { type EntryRef, type VendorWords, type WalkResult } from '../../inspection/protocol';
+import { hex, type EntryRef, type VendorWords, type WalkResult } from '../../inspection/protocol';
 import { failureOf } from '../errors';
 import type { Inspection, Inspections } from '../inspections';
 import { tooltipOf, treeItem } from './items';
@@ -13,14 +13,18 @@ import {
   type WalkElement,
 } from './walkElements';
 import { wordField, wordWalk } from './walkWording';
-import { requesterName, wordFailure } from './wording';
+import { pasidText, requesterName, wordFailure } from './wording';
 
 /** Feeds the Walk view with the last walk of the current inspection. */
 class WalkProvider implements vscode.TreeDataProvider<WalkElement> {
   private readonly changes = new vscode.EventEmitter<undefined>();
   readonly onDidChangeTreeData = this.changes.event;
 
-  constructor(private readonly inspections: Inspections) {}
+  constructor(
+    private readonly inspections: Inspections,
+    /** Called when the rows of a walk are known. */
+    private readonly listener: (result: WalkResult, words: VendorWords) => void,
+  ) {}
 
   async getChildren(element?: WalkElement): Promise<WalkElement[]> {
     if (element?.kind === 'step') return this.linesOf(element);
@@ -29,7 +33,10 @@ class WalkProvider implements vscode.TreeDataProvider<WalkElement> {
     if (!inspection) return [];
     try {
       const result = await this.inspections.lastWalk(inspection);
-      return result ? rowsOf(inspection, result, await this.wordsOf(inspection, result)) : [];
+      if (!result) return [];
+      const words = await this.wordsOf(inspection, result);
+      this.listener(result, words);
+      return rowsOf(inspection, result, words);
     } catch (error) {
       return [{ kind: 'line', id: 'failure', wording: wordFailure(failureOf(error)) }];
     }
@@ -96,6 +103,8 @@ class WalkProvider implements vscode.TreeDataProvider<WalkElement> {
   }
 }
 
+const joined = (...parts: readonly string[]): string => parts.filter((part) => part !== '').join(' ');
+
 const hasProblems = (element: WalkElement): boolean =>
   element.kind === 'step' && element.step.problems.length > 0;
 
@@ -117,7 +126,13 @@ export class WalkView implements vscode.Disposable {
     private readonly inspections: Inspections,
     listener: WalkListener,
   ) {
-    this.provider = new WalkProvider(inspections);
+    this.provider = new WalkProvider(inspections, ({ request }, words) => {
+      this.view.description = joined(
+        requesterName(request.requester),
+        pasidText(request.pasid, words),
+        `${request.access} ${hex(request.iova)}`,
+      );
+    });
     this.view = vscode.window.createTreeView('iopte.walk', { treeDataProvider: this.provider });
     this.disposables = [
       this.provider,
@@ -152,8 +167,7 @@ export class WalkView implements vscode.Disposable {
 
   private describe(): void {
     const walk = this.inspections.current?.walk;
-    const device = walk && requesterName(walk.requester);
-    this.view.description = walk ? `${device ?? ''} ${walk.access} ${walk.iova}` : '';
+    if (!walk) this.view.description = '';
     void vscode.commands.executeCommand('setContext', 'iopte:hasWalk', walk !== undefined);
   }
 }
