@@ -12,6 +12,8 @@ const PIECE_FRAMES = 2 ** 15;
 export class FoundFrames {
   readonly #memory: PhysicalMemory;
   readonly #byForm = new Map<SignatureId, Map<number, number>>();
+  /** The first word that is not 0 of each, by form. */
+  readonly #firstWords = new Map<SignatureId, Map<number, number>>();
   /** A bit for each frame of zeros, in pieces where there are any. */
   readonly #zeros = new Map<number, Uint32Array>();
   /** First frame number beyond the memory. */
@@ -24,12 +26,30 @@ export class FoundFrames {
     this.limit = limit;
   }
 
-  /** Keeps a frame with its number of present entries. Frames come in the order of their addresses. */
-  add(id: SignatureId, frame: number, entries: number): void {
+  /**
+   * Keeps a frame with its number of present entries and its first 64-bit word that is not 0. Frames come in the order of
+   * their addresses.
+   */
+  add(id: SignatureId, frame: number, entries: number, firstWord: number): void {
     const known = this.#byForm.get(id) ?? new Map<number, number>();
+    const words = this.#firstWords.get(id) ?? new Map<number, number>();
     this.#byForm.set(id, known);
-    if (known.size < MOST_KEPT) known.set(frame, entries);
-    else this.overflowed = true;
+    this.#firstWords.set(id, words);
+    if (known.size < MOST_KEPT) {
+      known.set(frame, entries);
+      words.set(frame, firstWord);
+    } else this.overflowed = true;
+  }
+
+  /**
+   * The frames of a form whose first pointer leads to a frame of one of the forms `to`, or of zeros: the others need not be
+   * read again. `unit`: what a word is divided by for the frame number it points to.
+   */
+  leading(id: SignatureId, unit: number, to: readonly SignatureId[]): readonly number[] {
+    return [...(this.#firstWords.get(id) ?? [])].flatMap(([frame, word]) => {
+      const target = Math.floor(word / unit);
+      return this.isZero(target) || to.some((form) => this.has(form, target)) ? [frame] : [];
+    });
   }
 
   /** All frames of a form, by address. */

@@ -64,7 +64,7 @@ function lookAt(
   }
   for (const { id, count } of signatures) {
     const entries = count(words, base, first, found.limit);
-    if (entries > 0) found.add(id, frame, entries);
+    if (entries > 0) found.add(id, frame, entries, word + (words[base + first + 1] ?? 0) * 2 ** 32);
   }
 }
 

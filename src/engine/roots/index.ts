@@ -6,7 +6,7 @@ import { FoundFrames } from './foundFrames';
 import { scanFrames, wholeFrames, type HeldRange, type ReadBytes } from './frameScan';
 import { type RootKind, type RootProposal, type RootVendor } from './proposal';
 import { riscvRoots } from './riscv';
-import { findingsOf, promiseOf, scoreOf, strengthOf, type Strength } from './score';
+import { findingsOf, isBare, promiseOf, scoreOf, strengthOf, type Strength } from './score';
 import { smmuv3Roots } from './smmuv3';
 import { vtdRoots } from './vtd';
 
@@ -18,9 +18,11 @@ export type { Strength } from './score';
 /** Every vendor whose roots are looked for; adding one adds a file and a line. */
 const VENDORS: readonly RootVendor[] = [vtdRoots, amdRoots, smmuv3Roots, riscvRoots];
 /** Proposals of one vendor of which a little is read, and all those of which more is read then. */
-const MOST_TRIED = 64;
-const MOST_READ = 24;
-const A_LITTLE: Budget = { steps: 2 ** 12, entries: 2 ** 15 };
+const MOST_TRIED = 24;
+const MOST_READ = 16;
+/** Proposals of one vendor that name no tables at all: counters and flags look like them. */
+const MOST_BARE = 6;
+const A_LITTLE: Budget = { steps: 2 ** 10, entries: 2 ** 14 };
 const MORE: Budget = { steps: 2 ** 17, entries: 2 ** 18 };
 /** Candidates that are given. */
 const MOST_CANDIDATES = 16;
@@ -96,8 +98,10 @@ export class RootSearch {
     for (const vendor of VENDORS) {
       const worth = (yield* vendor.propose(found)).filter((proposal) => promiseOf(proposal) > 0);
       worth.sort((a, b) => promiseOf(b) - promiseOf(a) || a.frame - b.frame);
-      unread += Math.max(0, worth.length - MOST_TRIED);
-      proposals.push(...worth.slice(0, MOST_TRIED));
+      let bare = 0;
+      const some = worth.filter((proposal) => !isBare(proposal) || bare++ < MOST_BARE).slice(0, MOST_TRIED);
+      unread += worth.length - some.length;
+      proposals.push(...some);
     }
     const tried = yield* this.#read(proposals, A_LITTLE);
     const likeliest = ranked(tried).slice(0, MOST_READ);

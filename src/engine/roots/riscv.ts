@@ -79,15 +79,16 @@ function* propose(found: FoundFrames): Generator<number, RootProposal[]> {
   const proposals: RootProposal[] = [];
   for (const { id, extended } of FORMS) {
     const middle = new Map<number, RootProposal>();
-    for (const frame of found.frames('riscv pointer')) {
+    for (const frame of found.leading('riscv pointer', 1024, [id])) {
       yield 1;
       const parts = pointersOf(found, frame);
       const targets = countTargets(found, id, parts);
       if (targets.good > 0) middle.set(frame, make(found, { frame, extended, mode: 3, targets, parts }));
     }
-    for (const frame of middle.size > 0 ? found.frames('riscv pointer') : []) {
+    for (const frame of middle.size > 0 ? found.leading('riscv pointer', 1024, ['riscv pointer']) : []) {
       yield 1;
       const next = pointersOf(found, frame);
+      if (!next.some((each) => middle.has(each))) continue;
       const targets = { good: 0, empty: 0, bad: 0, entries: 0 };
       const parts = [...next];
       for (const each of next) {

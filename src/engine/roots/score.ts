@@ -45,6 +45,10 @@ export function promiseOf({ targets, entries, translating = 0, parts }: RootProp
   return 4 * (targets.good - targets.bad) + Math.min(translating, 64) / 4 + Math.min(entries, 1024) / 64 + 1;
 }
 
+/** Whether nothing that it says leads anywhere. */
+export const isBare = ({ targets, translating = 0 }: RootProposal): boolean =>
+  targets.good === 0 && translating === 0;
+
 export type Strength = 'strong' | 'fair' | 'weak';
 
 /** How much the evidence says: tables that decode, or a directory of several levels in which nothing is wrong. */

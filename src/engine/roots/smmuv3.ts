@@ -65,7 +65,7 @@ const signatures: readonly FrameSignature[] = [
 
 function* propose(found: FoundFrames): Generator<number, RootProposal[]> {
   const proposals: RootProposal[] = [];
-  for (const frame of found.frames('smmu l1')) {
+  for (const frame of found.leading('smmu l1', 4096, ['smmu ste'])) {
     yield 1;
     // What stands behind a table may look like more of it.
     for (const frames of new Set([1, neighbours(found, frame)])) {

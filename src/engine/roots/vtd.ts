@@ -38,7 +38,7 @@ const signatures: readonly FrameSignature[] = [
 /** Root tables are frames whose entries lead to context tables of the one mode or the other. */
 function* propose(found: FoundFrames): Generator<number, RootProposal[]> {
   const proposals: RootProposal[] = [];
-  for (const frame of found.frames('vt-d root')) {
+  for (const frame of found.leading('vt-d root', 4096, ['vt-d context', 'vt-d scalable context'])) {
     yield 1;
     const words = found.read(frame);
     if (!words) continue;
