@@ -1,7 +1,7 @@
 /** An IOMMU's memory as its specification describes it, and what the hardware must answer. Written without looking at the decoder. */
 export interface BuiltImage {
   readonly name: string;
-  readonly kind: 'vt-d' | 'amd-vi' | 'smmuv3' | 'riscv';
+  readonly kind: 'vt-d' | 'amd-vi' | 'smmuv3' | 'riscv' | 'ept';
   /** Register values by the names of the image description (src/image/description/registers.ts, the only source file to be looked at). */
   readonly registers: Readonly<Record<string, bigint>>;
   /** Frame number -> 512 words of 64 bits; frames not in the map are not in the image. */

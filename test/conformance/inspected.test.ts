@@ -12,6 +12,7 @@ import {
 } from '../../src/inspection/protocol';
 import { builtAmd } from '../builders/independent/amd';
 import { riscvImages, smmuv3Images } from '../builders/independent/armRiscvImages';
+import { eptImages } from '../builders/independent/ept';
 import { builtVtd } from '../builders/independent/vtd';
 import { type BuiltImage, type Expectation } from '../builders/built';
 import { buildElf } from '../builders/elf';
@@ -25,7 +26,7 @@ after(async () => {
 });
 
 const FRAME = 4096;
-const images = [...builtVtd(), ...builtAmd(), ...smmuv3Images(), ...riscvImages()];
+const images = [...builtVtd(), ...builtAmd(), ...smmuv3Images(), ...riscvImages(), ...eptImages()];
 
 /** Physical addresses beyond 2^52 cannot stand in a file's headers; no machine's memory reaches there. */
 const framesOf = ({ frames }: BuiltImage) => [...frames].filter(([frame]) => frame < 2 ** 40);

@@ -2,12 +2,13 @@ import { failure, type Result } from '../result';
 import { type PhysicalMemory } from '../memory/physicalMemory';
 import { type DeviceDirectory, type DirectoryKind } from './deviceDirectory';
 import { amd } from './amd';
+import { ept } from './ept';
 import { riscv } from './riscv';
 import { smmuv3 } from './smmuv3';
 import { vtd } from './vtd';
 
 /** Every kind that can be read; adding one adds a folder and a line. */
-const KINDS: readonly DirectoryKind[] = [vtd, amd, riscv, smmuv3];
+const KINDS: readonly DirectoryKind[] = [vtd, amd, riscv, smmuv3, ept];
 
 /** Opens the device directory of an IOMMU of this kind. Fails when the kind or its mode cannot be read. */
 export function openDirectory(

@@ -42,7 +42,7 @@ export function findOwner<T extends Owning>(
   if (said?.kind === 'owner') return described(iommus, [said.owner], segment, said.owner.why);
   if (said?.kind === 'candidates') return described(iommus, said.candidates, segment, said.why);
   const device = deviceName(segment, id);
-  const owners = describedOwners(iommus, segment, id).map((iommu) => ({ iommu, id }));
+  const owners = units(describedOwners(iommus, segment, id)).map((iommu) => ({ iommu, id }));
   const [first] = owners;
   if (!first) return none('unknown', `No IOMMU of the description owns ${device}.`);
   return owners.length === 1
@@ -64,6 +64,12 @@ export function describedOwners<T extends Pick<Owning, 'segment' | 'requesters'>
     ({ requesters }) => requesters?.some(({ start, end }) => id >= start && id < end) === true,
   );
   return naming.length > 0 ? naming : near.filter(({ requesters }) => requesters === undefined);
+}
+
+/** IOMMUs before the tables of guests, which belong to no device: those take a device only where there is nothing else. */
+function units<T extends Pick<Owning, 'kind'>>(iommus: readonly T[]): readonly T[] {
+  const found = iommus.filter(({ kind }) => kind !== 'ept');
+  return found.length > 0 ? found : iommus;
 }
 
 /** What the owners that the firmware names are in the description. */

@@ -1,5 +1,5 @@
-/** The IOMMUs that a description may name. */
-export const IOMMU_KINDS = ['vt-d', 'amd-vi', 'smmuv3', 'riscv'] as const;
+/** The IOMMUs that a description may name; EPT, of the processor, translates what a guest asks for. */
+export const IOMMU_KINDS = ['vt-d', 'amd-vi', 'smmuv3', 'riscv', 'ept'] as const;
 export type IommuKind = (typeof IOMMU_KINDS)[number];
 
 /** A register that a description may give, named as in its specification. */
@@ -23,7 +23,7 @@ const register = (
 
 /**
  * Registers by kind. Names and offsets: Intel VT-d 4.1 §11.4; AMD I/O Virtualization (48882) 3.10 §3.4; Arm SMMUv3
- * (IHI 0070) §6.3; RISC-V IOMMU 1.0 §5.
+ * (IHI 0070) §6.3; RISC-V IOMMU 1.0 §5; Intel SDM vol. 3C §25.6.11 (EPTP).
  */
 export const REGISTERS: Readonly<Record<IommuKind, readonly RegisterSpec[]>> = {
   'vt-d': [
@@ -84,6 +84,15 @@ export const REGISTERS: Readonly<Record<IommuKind, readonly RegisterSpec[]>> = {
     register('capabilities', 64, 0x00, 'Capabilities: page-table modes and the format of device contexts.'),
     register('fctl', 32, 0x08, 'Features-control: endianness and guest modes.'),
   ],
+  ept: [
+    register(
+      'EPTP',
+      64,
+      null,
+      'EPT pointer of the VMCS of a guest: where its tables are, their levels, and whether A and D are set.',
+      true,
+    ),
+  ],
 };
 
 /** `vt-d` -> `VT-d`: how people write the kinds. */
@@ -92,4 +101,5 @@ export const KIND_TITLES: Readonly<Record<IommuKind, string>> = {
   'amd-vi': 'AMD-Vi',
   smmuv3: 'Arm SMMUv3',
   riscv: 'RISC-V IOMMU',
+  ept: 'Intel EPT',
 };

@@ -4,13 +4,14 @@ import { type IdRange } from './types';
 
 /**
  * How each kind calls the id that it knows a device by, and its bits: PCI requester ids have 16; Arm SMMUv3 (IHI 0070)
- * §3.3.1; RISC-V IOMMU 1.0 §2.1.
+ * §3.3.1; RISC-V IOMMU 1.0 §2.1. A guest has none, and any is taken for it.
  */
 export const DEVICE_IDS: Readonly<Record<IommuKind, { readonly name: string; readonly bits: number }>> = {
   'vt-d': { name: 'a requester id', bits: 16 },
   'amd-vi': { name: 'a DeviceID', bits: 16 },
   smmuv3: { name: 'a StreamID', bits: 32 },
   riscv: { name: 'a device_id', bits: 24 },
+  ept: { name: 'a number', bits: 16 },
 };
 
 const BDF = '[0-9a-fA-F]{1,2}:[01]?[0-9a-fA-F][.][0-7]';

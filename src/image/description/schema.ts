@@ -87,7 +87,12 @@ const iommu = (kind: IommuKind) =>
       .string()
       .min(1)
       .meta({ description: 'What to call it, as the kernel does: "dmar0". Unique in this file.' }),
-    kind: z.literal(kind).meta({ description: 'Which IOMMU it is: "vt-d", "amd-vi", "smmuv3" or "riscv".' }),
+    kind: z
+      .literal(kind)
+      .meta({
+        description:
+          'Which IOMMU it is: "vt-d", "amd-vi", "smmuv3" or "riscv"; "ept": tables of a guest on an Intel processor.',
+      }),
     segment: z
       .int()
       .min(0)

@@ -1,4 +1,5 @@
 /** Extended page tables, as a format of their own: Intel SDM 3C §29.3 (EPT), misconfigurations §29.3.3.1. */
+import { type BuiltImage } from '../built';
 import { addressOf, bit, field, Frames } from './frames';
 import { bits, type Entries, reservedBitCases, type Shape } from './reservedBits';
 import { spanOf, Tree } from './tree';
@@ -63,6 +64,30 @@ export function builtEpt(levels: 4 | 5 = 4): BuiltEpt {
   reservedBits(bench);
   const { tree, cases } = bench;
   return { name: `EPT: ${levels} levels`, root: tree.root, levels, frames: frames.map, expectations: cases };
+}
+
+/** The same as images: EPTP (SDM 3C §25.6.11) with write-back tables, and any requester for the guest. */
+export function eptImages(): BuiltImage[] {
+  return ([4, 5] as const).map((levels) => {
+    const { name, root, frames, expectations } = builtEpt(levels);
+    const eptp = addressOf(root) | field(3, levels - 1) | field(0, WRITE_BACK);
+    return {
+      name,
+      kind: 'ept',
+      registers: { EPTP: eptp },
+      frames,
+      expectations: expectations.map(({ gpa, access, why, answer }, index) => ({
+        requester: index % 3,
+        pasid: null,
+        iova: gpa,
+        access,
+        why,
+        answer: answer.ok
+          ? { ok: true, paddr: answer.paddr, size: answer.size, perm: answer.perm, level: answer.level }
+          : answer,
+      })),
+    };
+  });
 }
 
 interface Page {

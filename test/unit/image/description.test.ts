@@ -108,7 +108,7 @@ describe('description files: what is read', () => {
   }
 
   const name = fc.string({ minLength: 1, maxLength: 8 });
-  const ID_BITS = { 'vt-d': 16, 'amd-vi': 16, smmuv3: 32, riscv: 24 };
+  const ID_BITS = { 'vt-d': 16, 'amd-vi': 16, smmuv3: 32, riscv: 24, ept: 16 };
   const iommu = fc.constantFrom(...IOMMU_KINDS).chain((kind) =>
     fc.record(
       {

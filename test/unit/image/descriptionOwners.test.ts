@@ -51,6 +51,13 @@ describe('which IOMMU owns a device: by the description', () => {
     assert.equal(find(iommus, undefined, 2, 0x10), 'none unknown');
   });
 
+  it('no tables of a guest, unless there is nothing else', () => {
+    const guest = iommu('guest', { kind: 'ept' });
+    assert.equal(find([guest, iommu('rest')], undefined, 0, 0x10), 'owner rest:10');
+    assert.equal(find([guest], undefined, 0, 0x10), 'owner guest:10');
+    assert.equal(find([guest, iommu('other', { segment: 1 })], undefined, 0, 0x10), 'owner guest:10');
+  });
+
   it('all that claim it', () => {
     assert.equal(find([iommu('a'), iommu('b')], undefined, 0, 5), 'candidates a:5 b:5');
     const named = [

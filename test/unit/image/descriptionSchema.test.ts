@@ -52,6 +52,7 @@ describe('JSON schema of descriptions', () => {
       'amd-vi': ['DevTabBase', 'Control', 'ExtFeat', 'ExtFeat2', 'CBit'],
       smmuv3: ['STRTAB_BASE', 'STRTAB_BASE_CFG', 'CR0', 'CR2', 'GBPA', 'IDR0', 'IDR1', 'IDR3', 'IDR5'],
       riscv: ['ddtp', 'capabilities', 'fctl'],
+      ept: ['EPTP'],
     });
   });
 });
