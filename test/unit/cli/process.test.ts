@@ -309,6 +309,32 @@ describe('iopte', function () {
       );
       assert.match((await runCli(walk('--iommu', 'dmar1'))).stdout, /through dmar1$/m);
     });
+
+    it('are told apart by the PCI segment of a device', async () => {
+      const iommu = (name: string, segment: number) => ({
+        ...{ name, kind: 'vt-d', segment },
+        registers: { RTADDR: '0x2f8f000' },
+      });
+      const iommus = [iommu('first', 0), iommu('second', 1)];
+      const description = { version: 1, image: 'several.elf.gz', iommus };
+      await writeFile(at('segments.iopte.json'), JSON.stringify(description));
+      const iova = ['--iova', '0xffed8000'];
+      for (const [device, name] of [
+        ['0000:00:02.0', 'first'],
+        ['0001:00:02.0', 'second'],
+      ] as const) {
+        const { stdout } = await runCli(['walk', at('segments.iopte.json'), '--device', device, ...iova]);
+        assert.match(stdout, new RegExp(`by ${device} \\(source-id 0x10\\), through ${name}$`, 'm'));
+        const list = await runCli(['list', at('segments.iopte.json'), '--device', device]);
+        assert.match(list.stdout, new RegExp(`^domain 4 .* of ${name}: 00:02`, 'm'));
+      }
+      const either = await runCli(['walk', at('segments.iopte.json'), '--device', '00:02.0', ...iova]);
+      assert.match(either.stderr, /may belong to more than one IOMMU: first, second/);
+      const request = { sid: '0x10', segment: 1, iova: '0xffed8000', access: 'read' };
+      const input = `${JSON.stringify(request)}\n`;
+      const answered = await runCli(['translate', at('segments.iopte.json'), '--requests', '-'], { input });
+      assert.match(answered.stdout, /^0001:00:02\.0 .* 0x9d61000 /m);
+    });
   });
 
   describe('two stages', () => {
