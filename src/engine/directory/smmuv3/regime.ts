@@ -4,13 +4,37 @@ import { type FormatHardware, type PageTableFormat } from '../../formats/pageTab
 import { refusal, type Refusal } from '../structures';
 import { type SmmuFeatures } from './features';
 
+const HARDWARE_FLAGS = ['privileged', 'setsAccessed', 'setsDirty', 'ignoresAccessed'] as const;
+const HARDWARE_FEATURES = [
+  'hierarchicalPermissions',
+  'privilegedAccessNever',
+  'protectedTables',
+  'stage2MemoryType',
+  'marksTables',
+] as const;
+
+/** What STEs and CDs say of the hardware: all of it is in `hardwareKey`. */
+export type RegimeHardware = Pick<FormatHardware, 'outputBits' | (typeof HARDWARE_FLAGS)[number]> & {
+  readonly features?: Partial<Readonly<Record<(typeof HARDWARE_FEATURES)[number], boolean>>>;
+};
+
+/** Tells two such hardwares apart. */
+export function hardwareKey(hardware: RegimeHardware): string {
+  let key = `${hardware.outputBits}:`;
+  for (const name of HARDWARE_FLAGS) key += digit(hardware[name]);
+  for (const name of HARDWARE_FEATURES) key += digit(hardware.features?.[name]);
+  return key;
+}
+
+const digit = (flag: boolean | undefined): string => (flag === undefined ? '-' : flag ? '1' : '0');
+
 /** Tables of one stage, as an STE or a CD describes them. */
 export interface TableRegime {
   readonly format: PageTableFormat;
   readonly start: ArmStart;
-  readonly hardware: FormatHardware;
+  readonly hardware: RegimeHardware;
   /** What holds when hardware reads stage 1 tables and context descriptors through them, where it is something else. */
-  readonly hardwareForTables?: FormatHardware;
+  readonly hardwareForTables?: RegimeHardware;
   readonly inputBits: number;
   /** Byte address of the root, aligned as hardware does. */
   readonly root: number;

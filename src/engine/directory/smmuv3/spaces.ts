@@ -1,9 +1,9 @@
 import { compileFormat, type CompiledFormat } from '../../formats/compile';
 import { type PhysicalMemory } from '../../memory/physicalMemory';
 import { upperEnd, zeroExtended, type AddressSpace } from '../../pageTable/addressSpace';
-import { NestedMemory } from '../../pageTable/nestedMemory';
 import { FRAME_BYTES, domainId, frameNumber } from '../../values';
-import { type TableRegime } from './regime';
+import { SpaceCache } from '../spaceCache';
+import { hardwareKey, type RegimeHardware, type TableRegime } from './regime';
 
 /** What distinguishes the stage 1 spaces of one pair of tags and tables. */
 export interface Stage1Use {
@@ -14,20 +14,18 @@ export interface Stage1Use {
   readonly stage2: AddressSpace | undefined;
 }
 
-/** The address spaces of an SMMU: one object for one pair of tags and tables, so that devices share it. */
+/** The address spaces of an SMMU: one object for one pair of tags and tables. */
 export class SmmuSpaces {
   readonly #memory: PhysicalMemory;
-  readonly #formats = new Map<string, CompiledFormat>();
-  readonly #spaces = new Map<string, AddressSpace>();
-  readonly #nested = new Map<AddressSpace, NestedMemory>();
-  readonly #numbers = new Map<AddressSpace, number>();
+  readonly #cache: SpaceCache;
 
   constructor(memory: PhysicalMemory) {
     this.#memory = memory;
+    this.#cache = new SpaceCache(memory);
   }
 
   stage2(vmid: number, regime: TableRegime): AddressSpace {
-    return this.#kept(`2:${vmid}:${keyOf(regime)}`, () => {
+    return this.#cache.space(`2:${vmid}:${keyOf(regime)}`, () => {
       const space: AddressSpace = {
         ...this.#common(regime),
         ...zeroExtended(regime.inputBits),
@@ -38,30 +36,22 @@ export class SmmuSpaces {
       };
       const { hardwareForTables: hardware } = regime;
       if (!hardware) return space;
-      return { ...space, forTables: { ...space, format: this.#format({ ...regime, hardware }) } };
+      return { ...space, forTables: { ...space, format: this.#format(regime, hardware) } };
     });
   }
 
   stage1(regime: TableRegime, { asid, upper, ignoresTopByte, stage2 }: Stage1Use): AddressSpace {
-    const below = stage2 === undefined ? 0 : this.#numberOf(stage2);
+    const below = this.#cache.numberOf(stage2);
     const key = `1:${asid}:${upper}:${ignoresTopByte}:${below}:${keyOf(regime)}`;
-    return this.#kept(key, () => ({
+    return this.#cache.space(key, () => ({
       ...this.#common(regime),
       ...(upper ? upperEnd(regime.inputBits) : zeroExtended(regime.inputBits)),
       ...(ignoresTopByte ? { ignoresTopByte } : {}),
       stage: 1,
       domainId: domainId(asid),
-      memory: this.memoryOf(stage2),
+      memory: this.#cache.memoryAbove(stage2),
       stage2,
     }));
-  }
-
-  /** Where the tables and context descriptors of a stream are read. */
-  memoryOf(stage2: AddressSpace | undefined): PhysicalMemory {
-    if (!stage2) return this.#memory;
-    const known = this.#nested.get(stage2) ?? new NestedMemory(this.#memory, stage2.forTables ?? stage2);
-    this.#nested.set(stage2, known);
-    return known;
   }
 
   #common(regime: TableRegime) {
@@ -73,28 +63,22 @@ export class SmmuSpaces {
     };
   }
 
-  #format({ format, start, hardware }: TableRegime): CompiledFormat {
-    const key = `${format.id}:${start.levels}:${start.rootIndexBits}:${JSON.stringify(hardware)}`;
-    const known =
-      this.#formats.get(key) ?? compileFormat(format, start.levels, hardware, start.rootIndexBits);
-    this.#formats.set(key, known);
-    return known;
-  }
-
-  #kept(key: string, make: () => AddressSpace): AddressSpace {
-    const known = this.#spaces.get(key) ?? make();
-    this.#spaces.set(key, known);
-    return known;
-  }
-
-  #numberOf(space: AddressSpace): number {
-    const known = this.#numbers.get(space) ?? this.#numbers.size + 1;
-    this.#numbers.set(space, known);
-    return known;
+  #format(regime: TableRegime, hardware = regime.hardware): CompiledFormat {
+    const { format, start } = regime;
+    return this.#cache.format(formatKey(regime, hardware), () =>
+      compileFormat(format, start.levels, hardware, start.rootIndexBits),
+    );
   }
 }
 
-function keyOf({ format, start, hardware, hardwareForTables, inputBits, root }: TableRegime): string {
-  const rules = JSON.stringify([hardware, hardwareForTables]);
-  return `${format.id}:${start.levels}:${start.rootIndexBits}:${inputBits}:${root}:${rules}`;
+/** What tells the tables of two regimes apart, but for their tags. */
+function keyOf(regime: TableRegime): string {
+  const { hardware, hardwareForTables, inputBits, root } = regime;
+  const tables = hardwareForTables ? hardwareKey(hardwareForTables) : '';
+  return `${formatKey(regime, hardware)}:${inputBits}:${root}:${tables}`;
+}
+
+/** What tells two compiled formats apart. */
+function formatKey({ format, start }: TableRegime, hardware: RegimeHardware): string {
+  return `${format.id}:${start.levels}:${start.rootIndexBits}:${hardwareKey(hardware)}`;
 }

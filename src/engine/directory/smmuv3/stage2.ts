@@ -1,5 +1,4 @@
 import { armFormat, stage2Start } from '../../formats/arm';
-import { type FormatHardware } from '../../formats/pageTableFormat';
 import { addressSize, intermediateBits, type SmmuFeatures } from './features';
 import {
   GRANULES,
@@ -9,6 +8,7 @@ import {
   notRead,
   rootProblem,
   sizeProblem,
+  type RegimeHardware,
   type TableRegime,
 } from './regime';
 import { type Refusal } from '../structures';
@@ -76,7 +76,7 @@ export function stage2Regime(features: SmmuFeatures, ste: Ste): TableRegime | Re
     const what = `S2SL0 ${sl2 * 4 + ste.sl0} does not fit S2T0SZ ${ste.t0sz} with the ${granule} granule`;
     return fits ? `${what} and what IDR5.OAS and IDR3.STT say.` : `${what}.`;
   }
-  const hardware: FormatHardware = {
+  const hardware: RegimeHardware = {
     outputBits,
     setsAccessed: ste.marksAccessed,
     setsDirty: ste.marksAccessed && ste.marksDirty,

@@ -5,8 +5,8 @@ import { vtdSecondStage, vtdSecondStageIo } from '../../formats/vtdSecondStage';
 import { vtdFirstStage } from '../../formats/x8664';
 import { type PhysicalMemory } from '../../memory/physicalMemory';
 import { signExtended, zeroExtended, type AddressSpace } from '../../pageTable/addressSpace';
-import { NestedMemory } from '../../pageTable/nestedMemory';
 import { domainId, frameNumber } from '../../values';
+import { SpaceCache } from '../spaceCache';
 import { firstStageHardware, secondStageHardware, usesIoPermissions } from './registers';
 
 /** Second-stage tables as a context or PASID-table entry names them. */
@@ -31,18 +31,16 @@ export interface FirstStageRoot {
   readonly writeProtect: boolean;
 }
 
-/** The address spaces of one unit: one object for one (domain, root, format, stage 2), so that devices of a domain share it. */
+/** The address spaces of one unit: one object for one (domain, root, format, stage 2). */
 export class VtdSpaces {
   readonly #memory: PhysicalMemory;
   readonly #values: ReadonlyMap<string, bigint>;
-  readonly #formats = new Map<string, CompiledFormat>();
-  readonly #spaces = new Map<string, AddressSpace>();
-  /** Guest physical memory, and the number in keys, of each second stage that has tables of a first stage. */
-  readonly #nested = new Map<AddressSpace, { readonly memory: NestedMemory; readonly number: number }>();
+  readonly #cache: SpaceCache;
 
   constructor(memory: PhysicalMemory, values: ReadonlyMap<string, bigint>) {
     this.#memory = memory;
     this.#values = values;
+    this.#cache = new SpaceCache(memory);
   }
 
   /** Bits of a second-stage input address: the lesser of CAP.MGAW and what the levels take. */
@@ -54,7 +52,7 @@ export class VtdSpaces {
   }
 
   second({ domain, root, levels, marks }: SecondStageRoot): AddressSpace {
-    return this.#space(`second ${domain} ${root} ${levels} ${marks}`, () => {
+    return this.#cache.space(`second ${domain} ${root} ${levels} ${marks}`, () => {
       const format = usesIoPermissions(this.#values) ? vtdSecondStageIo : vtdSecondStage;
       const hardware = { ...secondStageHardware(this.#values), setsAccessed: marks, setsDirty: marks };
       const space: AddressSpace = {
@@ -76,9 +74,8 @@ export class VtdSpaces {
 
   first(of: FirstStageRoot, stage2: AddressSpace | undefined): AddressSpace {
     const { domain, root, levels, privileged, writeProtect } = of;
-    const guest = stage2 && this.#guest(stage2);
-    const key = `first ${domain} ${root} ${levels} ${privileged} ${writeProtect} ${guest?.number}`;
-    return this.#space(key, () => ({
+    const key = `first ${domain} ${root} ${levels} ${privileged} ${writeProtect} ${this.#cache.numberOf(stage2)}`;
+    return this.#cache.space(key, () => ({
       stage: 1,
       domainId: domainId(domain),
       root: frameNumber(root),
@@ -89,26 +86,9 @@ export class VtdSpaces {
         features: { writeProtect },
       }),
       ...signExtended(levels === 5 ? 57 : 48),
-      memory: guest?.memory ?? this.#memory,
+      memory: this.#cache.memoryAbove(stage2),
       stage2,
     }));
-  }
-
-  #guest(stage2: AddressSpace) {
-    const known = this.#nested.get(stage2);
-    if (known) return known;
-    const made = {
-      memory: new NestedMemory(this.#memory, stage2.forTables ?? stage2),
-      number: this.#nested.size,
-    };
-    this.#nested.set(stage2, made);
-    return made;
-  }
-
-  #space(key: string, make: () => AddressSpace): AddressSpace {
-    const space = this.#spaces.get(key) ?? make();
-    this.#spaces.set(key, space);
-    return space;
   }
 
   #format(format: PageTableFormat, levels: number, hardware: FormatHardware): CompiledFormat {
@@ -121,9 +101,7 @@ export class VtdSpaces {
       features?.writeProtect,
       forbiddenOutput !== undefined,
     ].join(' ');
-    const compiled = this.#formats.get(key) ?? compileFormat(format, levels, hardware);
-    this.#formats.set(key, compiled);
-    return compiled;
+    return this.#cache.format(key, () => compileFormat(format, levels, hardware));
   }
 }
 
