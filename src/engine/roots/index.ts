@@ -23,7 +23,7 @@ const MOST_READ = 16;
 /** Proposals of one vendor that name no tables at all: counters and flags look like them. */
 const MOST_BARE = 6;
 const A_LITTLE: Budget = { steps: 2 ** 10, entries: 2 ** 14 };
-const MORE: Budget = { steps: 2 ** 17, entries: 2 ** 18 };
+const MORE: Budget = { steps: 2 ** 13, entries: 2 ** 18 };
 /** Candidates that are given. */
 const MOST_CANDIDATES = 16;
 /** The first pass reads everything, the rest only what it found. */
