@@ -13,9 +13,9 @@ import { cd, CONFIG, putWords, SmmuImage, ste, type CdFields } from './independe
 
 const NAME = 'smmuv3-nested';
 /** StreamIDs of 00:02.0, 00:03.0 and 00:04.0. */
-export const NESTED = 0x10;
-export const STAGE2_ONLY = 0x18;
-export const BYPASSED = 0x20;
+const NESTED = 0x10;
+const STAGE2_ONLY = 0x18;
+const BYPASSED = 0x20;
 const EM_AARCH64 = 183;
 const MEBIBYTE = 0x10_0000n;
 

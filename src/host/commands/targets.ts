@@ -57,7 +57,7 @@ export function domainName({ iommu, domainId, root, below }: DomainKey): string 
 }
 
 /** The vendor's words of an IOMMU. */
-export async function wordsOfIommu(app: App, inspection: Inspection, name: string): Promise<VendorWords> {
+async function wordsOfIommu(app: App, inspection: Inspection, name: string): Promise<VendorWords> {
   const { iommus } = await app.inspections.summary(inspection);
   const found = iommus.find((iommu) => iommu.name === name);
   if (found) return found.words;

@@ -66,7 +66,7 @@ function resultLabel(translation: Translation): string {
 }
 
 /** `Stage 1`, or which address a stage 2 translates. */
-export function stageTitle({ stage, steps: [first], parent }: StageElement): string {
+function stageTitle({ stage, steps: [first], parent }: StageElement): string {
   const input = first?.input;
   if (stage === 1 || input === undefined) return vscode.l10n.t('Stage {0}', stage);
   return parent
