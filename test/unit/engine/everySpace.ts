@@ -91,14 +91,14 @@ export const X86: readonly SpaceKind[] = [
   kind(
     'VT-d first stage, 4 levels',
     1,
-    compileFormat(vtdFirstStage, 4, { outputBits: 46 }),
+    compileFormat(vtdFirstStage, 4, { ...MARKS, outputBits: 46 }),
     signExtended(48),
   ),
   kind('VT-d first stage, 5 levels', 1, compileFormat(vtdFirstStage, 5, {}), signExtended(57)),
   kind(
     'AMD v2 guest, 4 levels, privileged',
     1,
-    compileFormat(amdV2, 4, { privileged: true, features: { writeProtect: false } }),
+    compileFormat(amdV2, 4, { ...MARKS, privileged: true, features: { writeProtect: false } }),
     signExtended(48),
   ),
 ];
