@@ -3,8 +3,10 @@ import { RequestError } from '../inspection/protocol';
 import { ActionableError } from './errors';
 import {
   bookmarkId,
+  MOST_TAKEN_IN,
   mergeBookmarks,
   readBookmarks,
+  savedBeside,
   storeBookmarks,
   type Bookmark,
   type ReadBookmarks,
@@ -16,7 +18,13 @@ import { baseName, readText } from './source';
 const KEY = 'iopte.bookmarks';
 /** What was put aside because this version could not read it. */
 const ASIDE_KEY = 'iopte.bookmarks.aside';
+/** Ids of bookmarks that were deleted here: those of a file beside an image do not come back when it is opened. */
+const DELETED_KEY = 'iopte.bookmarks.deleted';
+const MOST_DELETED = 1000;
 const FILE_SUFFIX = '.iopte-bookmarks.json';
+
+/** A file of bookmarks comes with an image, from anywhere: a larger one is not read. */
+const MOST_BYTES = 2 ** 20;
 
 /** The bookmarks of the workspace. */
 export class BookmarkStore implements vscode.Disposable {
@@ -35,18 +43,33 @@ export class BookmarkStore implements vscode.Disposable {
   }
 
   /** Adds a bookmark, or gives the one at its place the new note. */
-  put(bookmark: Bookmark): Promise<void> {
+  async put(bookmark: Bookmark): Promise<void> {
     const id = bookmarkId(bookmark);
-    return this.change((all) =>
+    await this.change((all) =>
       all.some((each) => bookmarkId(each) === id)
         ? all.map((each) => (bookmarkId(each) === id ? bookmark : each))
         : [...all, bookmark],
     );
+    const { deleted } = this;
+    if (deleted.includes(id)) {
+      await this.state.update(
+        DELETED_KEY,
+        deleted.filter((each) => each !== id),
+      );
+    }
   }
 
-  delete(bookmark: Bookmark): Promise<void> {
+  async delete(bookmark: Bookmark): Promise<void> {
     const id = bookmarkId(bookmark);
-    return this.change((all) => all.filter((each) => bookmarkId(each) !== id));
+    await this.change((all) => all.filter((each) => bookmarkId(each) !== id));
+    const others = this.deleted.filter((each) => each !== id);
+    await this.state.update(DELETED_KEY, [...others, id].slice(-MOST_DELETED));
+  }
+
+  /** Throws when the workspace's bookmarks cannot be changed. */
+  checkWritable(): void {
+    const { kept } = this;
+    if (kept.kind === 'foreign') throw this.foreignState(kept.version);
   }
 
   /** Moves what cannot be read out of the way; it is kept. */
@@ -66,8 +89,8 @@ export class BookmarkStore implements vscode.Disposable {
     const source = sourceOf(inspection);
     const own = this.all.filter((each) => each.source === source);
     // Where an image stands is no business of a file that moves with it.
-    const portable = own.map((each) => ({ ...each, source: baseName(vscode.Uri.parse(each.source)) }));
-    const text = `${JSON.stringify(storeBookmarks(portable, there?.damaged), undefined, 2)}\n`;
+    const saved = savedBeside(there?.bookmarks ?? [], baseName(vscode.Uri.parse(source)), own);
+    const text = `${JSON.stringify(storeBookmarks(saved, there?.damaged), undefined, 2)}\n`;
     await vscode.workspace.fs.writeFile(uri, new TextEncoder().encode(text));
     return uri;
   }
@@ -82,11 +105,36 @@ export class BookmarkStore implements vscode.Disposable {
     const name = baseName(vscode.Uri.parse(source));
     // An image may have several descriptions, and they share the file.
     const own = there.bookmarks.filter((each) => each.source === name).map((each) => ({ ...each, source }));
-    if (own.length > 0) await this.change((all) => mergeBookmarks(all, own));
+    const deleted = new Set(this.deleted);
+    const wanted = own.filter((each) => !deleted.has(bookmarkId(each)));
+    if (wanted.length === 0) return;
+    let leftOut = 0;
+    await this.change((all) => {
+      const merged = mergeBookmarks(all, wanted);
+      leftOut = merged.leftOut;
+      return merged.bookmarks;
+    });
+    if (leftOut > 0) {
+      throw new RequestError({
+        code: 'host/bookmarks-left-out',
+        message: vscode.l10n.t(
+          '{0} bookmarks of {1} are left out: they are too many or too long.',
+          leftOut,
+          baseName(uri),
+        ),
+        hint: vscode.l10n.t('Of a file {0} are taken in at most.', MOST_TAKEN_IN),
+      });
+    }
   }
 
   dispose(): void {
     this.changes.dispose();
+  }
+
+  private get deleted(): readonly string[] {
+    const stored: unknown = this.state.get(DELETED_KEY);
+    const list: readonly unknown[] = Array.isArray(stored) ? stored : [];
+    return list.filter((each) => typeof each === 'string');
   }
 
   private async change(to: (all: readonly Bookmark[]) => readonly Bookmark[]): Promise<void> {
@@ -117,6 +165,11 @@ export const foreignText = (version: number | undefined): string =>
         version,
       );
 
+export const damagedText = (count: number): string =>
+  count === 1
+    ? vscode.l10n.t('1 bookmark cannot be read by this version. It is kept.')
+    : vscode.l10n.t('{0} bookmarks cannot be read by this version. They are kept.', count);
+
 /** What was opened, and is opened again. */
 export const sourceOf = ({ descriptionUri, imageUri }: Inspection): string =>
   (descriptionUri ?? imageUri).toString();
@@ -144,6 +197,14 @@ function foreignFile(uri: vscode.Uri, version: number | undefined): RequestError
 
 /** Undefined when there is no such file. */
 async function readFile(uri: vscode.Uri): Promise<ReadBookmarks | undefined> {
+  const { size } = await vscode.workspace.fs.stat(uri).then(undefined, () => ({ size: 0 }));
+  if (size > MOST_BYTES) {
+    throw new RequestError({
+      code: 'host/bookmarks-file',
+      message: vscode.l10n.t('{0} is too large for a file of bookmarks.', baseName(uri)),
+      hint: vscode.l10n.t('It was left as it is. At most 1 MiB is read: move the file away.'),
+    });
+  }
   const text = await readText(uri);
   if (!text.ok) return undefined;
   try {

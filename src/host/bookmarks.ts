@@ -81,11 +81,43 @@ export function readBookmarks(stored: unknown): ReadBookmarks {
 export const bookmarkId = ({ source, node }: Pick<Bookmark, 'source' | 'node'>): string =>
   `${source}#${node}`;
 
-/** Takes in those that are new; the note of one that is known stays. */
-export function mergeBookmarks(known: readonly Bookmark[], others: readonly Bookmark[]): readonly Bookmark[] {
+/** Bookmarks that are taken in from a file at most, and characters of each of their texts: files come with images. */
+export const MOST_TAKEN_IN = 1000;
+const MOST_CHARACTERS = 4096;
+
+/** Takes in those of a file that are new; the note of one that is known stays. `leftOut`: how many were too many or too long. */
+export function mergeBookmarks(
+  known: readonly Bookmark[],
+  others: readonly Bookmark[],
+): { readonly bookmarks: readonly Bookmark[]; readonly leftOut: number } {
   const ids = new Set(known.map(bookmarkId));
-  return [...known, ...others.filter((each) => !ids.has(bookmarkId(each)))];
+  const fresh: Bookmark[] = [];
+  let leftOut = 0;
+  for (const other of others) {
+    const id = bookmarkId(other);
+    if (ids.has(id)) continue;
+    if (fresh.length >= MOST_TAKEN_IN || isLong(other)) {
+      leftOut++;
+      continue;
+    }
+    ids.add(id);
+    fresh.push(other);
+  }
+  return { bookmarks: [...known, ...fresh], leftOut };
 }
+
+const isLong = ({ domain, ...texts }: Bookmark): boolean =>
+  [...Object.values(texts), domain?.iommu ?? ''].some((text) => text.length > MOST_CHARACTERS);
+
+/** What a file beside an image has once those of one source are saved: those of the image's other descriptions stay. */
+export const savedBeside = (
+  there: readonly Bookmark[],
+  source: string,
+  own: readonly Bookmark[],
+): readonly Bookmark[] => [
+  ...there.filter((each) => each.source !== source),
+  ...own.map((each) => ({ ...each, source })),
+];
 
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);

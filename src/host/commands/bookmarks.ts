@@ -4,6 +4,7 @@ import type { App, Command } from '../app';
 import { bookmarkId, domainOfStored, isBookmarkKind, storeDomain, type Bookmark } from '../bookmarks';
 import { sourceOf } from '../bookmarkStore';
 import type { Inspection } from '../inspections';
+import { mayWriteBeside } from '../prompts/description';
 import { baseName } from '../source';
 import { bookmarkText, isBookmarkElement } from '../views/bookmarksView';
 import { domainOf, isElement, wordsOf, type NodeElement } from '../views/elements';
@@ -24,6 +25,8 @@ export const addBookmark: Command = {
         hint: vscode.l10n.t('Select a device, a domain, a table or an IOPTE there first.'),
       });
     }
+    // Before the note is asked for: what was typed would be lost.
+    app.bookmarks.checkWritable();
     const made = bookmarkOf(element);
     const known = app.bookmarks.all.find((each) => bookmarkId(each) === bookmarkId(made));
     const note = givenNote(args) ?? (await askNote(made.label, known?.note ?? ''));
@@ -117,6 +120,7 @@ export const editBookmark: Command = {
   id: 'iopte.editBookmark',
   async run(app, ...args) {
     const bookmark = chosen(app, args[0]);
+    app.bookmarks.checkWritable();
     const note = givenNote(args.slice(1)) ?? (await askNote(bookmark.label, bookmark.note));
     if (note !== undefined) await app.bookmarks.put({ ...bookmark, note });
   },
@@ -124,7 +128,15 @@ export const editBookmark: Command = {
 
 export const deleteBookmark: Command = {
   id: 'iopte.deleteBookmark',
-  run: (app, arg) => app.bookmarks.delete(chosen(app, arg)),
+  async run(app, arg) {
+    const bookmark = chosen(app, arg);
+    await app.bookmarks.delete(bookmark);
+    const undo = vscode.l10n.t('Undo');
+    const message = vscode.l10n.t('Bookmark {0} is deleted.', bookmark.label);
+    void vscode.window.showInformationMessage(message, undo).then(async (choice) => {
+      if (choice === undo) await app.bookmarks.put(bookmark);
+    });
+  },
 };
 
 export const copyBookmark: Command = {
@@ -138,6 +150,17 @@ export const saveBookmarks: Command = {
   async run(app, arg) {
     const row = isBookmarkElement(arg) ? arg.bookmark : undefined;
     const inspection = row ? await openedOf(app, row) : targetInspection(app, arg);
+    if (!mayWriteBeside(app.context.extensionUri, inspection.imageUri)) {
+      throw new RequestError({
+        code: 'host/sample-folder',
+        message: vscode.l10n.t(
+          'Nothing is written beside the samples: updating the extension would lose it.',
+        ),
+        hint: vscode.l10n.t(
+          'Bookmarks are kept in the workspace. Copy the image elsewhere to keep them with it.',
+        ),
+      });
+    }
     const file = await app.bookmarks.saveBeside(inspection);
     void vscode.window.showInformationMessage(
       vscode.l10n.t('Bookmarks of {0} are in {1}.', inspection.title, baseName(file)),

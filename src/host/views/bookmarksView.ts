@@ -1,6 +1,6 @@
 import * as vscode from 'vscode';
 import { bookmarkId, type Bookmark, type BookmarkKind } from '../bookmarks';
-import { foreignText, type BookmarkStore } from '../bookmarkStore';
+import { damagedText, foreignText, type BookmarkStore } from '../bookmarkStore';
 import { tooltipOf, treeItem } from './items';
 import type { Wording } from './wording';
 
@@ -85,8 +85,10 @@ export class BookmarksView implements vscode.Disposable {
 
   private describe(): void {
     const { kept } = this.store;
+    const damaged = kept.kind === 'read' ? kept.damaged.length : 0;
+    const unread = damaged > 0 ? damagedText(damaged) : undefined;
     // An empty string would still take a line.
-    Object.assign(this.view, { message: kept.kind === 'foreign' ? foreignText(kept.version) : undefined });
+    Object.assign(this.view, { message: kept.kind === 'foreign' ? foreignText(kept.version) : unread });
     const has = kept.kind === 'read' && kept.bookmarks.length > 0;
     void vscode.commands.executeCommand('setContext', 'iopte:hasBookmarks', has);
   }

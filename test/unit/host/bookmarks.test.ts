@@ -4,6 +4,7 @@ import {
   domainOfStored,
   mergeBookmarks,
   readBookmarks,
+  savedBeside,
   storeBookmarks,
   storeDomain,
   type Bookmark,
@@ -87,7 +88,29 @@ describe('bookmarks', () => {
 
   it('of a file join those of the workspace, whose notes stay', () => {
     const other = { ...good, node: 'i:dmar0/d:0018' };
-    assert.deepEqual(mergeBookmarks([good], [{ ...good, note: 'old' }, other]), [good, other]);
+    assert.deepEqual(mergeBookmarks([good], [{ ...good, note: 'old' }, other]), {
+      bookmarks: [good, other],
+      leftOut: 0,
+    });
+  });
+
+  it('of a file are bounded in number and length, and what is left out is counted', () => {
+    const many = Array.from({ length: 1003 }, (_, index) => ({ ...good, node: `n${index}` }));
+    const long = { ...good, node: 'long', note: 'x'.repeat(5000) };
+    const { bookmarks, leftOut } = mergeBookmarks([], [long, ...many]);
+    assert.deepEqual([bookmarks.length, leftOut], [1000, 4]);
+    assert.ok(!bookmarks.some(({ node }) => node === 'long'));
+  });
+
+  it('of one description leave those of another description of the image in their file', () => {
+    const file = (source: string, note: string): Bookmark => ({ ...good, source, note });
+    const there = [file('a.iopte.json', 'old'), file('b.iopte.json', 'of b')];
+    const own = [file('file:///images/a.iopte.json', 'new')];
+    assert.deepEqual(savedBeside(there, 'a.iopte.json', own), [
+      file('b.iopte.json', 'of b'),
+      file('a.iopte.json', 'new'),
+    ]);
+    assert.deepEqual(savedBeside(there, 'a.iopte.json', []), [file('b.iopte.json', 'of b')]);
   });
 });
 
