@@ -75,6 +75,7 @@ function levelsOf(
 /** Bit 6 and bit 7 of a leaf: AP[1] and AP[2], S2AP[0] and S2AP[1]. */
 const BIT_6 = mask(6);
 const BIT_7 = mask(7);
+const ACCESS_FLAG = mask(10);
 const DBM = mask(51);
 const NO_UNPRIVILEGED_BELOW = mask(61);
 const NO_WRITES_BELOW = mask(62);
@@ -189,11 +190,13 @@ function makeFormat(stage: ArmStage, granule: ArmGranule, form: ArmAddressForm):
     permissionRule: RULES[stage],
     permission: stage === 1 ? stage1Permission : stage2Permission,
     deniesAtLeaf: true,
-    accessed: mask(10),
+    accessed: ACCESS_FLAG,
     dirty: { mask: DBM | BIT_7, value: stage === 1 ? DBM : DBM | BIT_7 },
     // DBM is software's: where it is clear, bit 7 is permission.
     dirtyMark: BIT_7,
     faultsUnaccessed: true,
+    tableMarks: ({ setsAccessed, features }) =>
+      setsAccessed === true && features?.marksTables === true ? ACCESS_FLAG : 0n,
     address: addressBitsOf(arm),
     largeRun: {
       kind: 'own-address',

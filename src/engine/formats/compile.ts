@@ -81,6 +81,13 @@ export interface CompiledFormat {
   /** A leaf without the mark faults, as hardware does not set it. */
   readonly needsAccessed: boolean;
   readonly needsDirty: boolean;
+  /** So does a read of a leaf that allows writes and is not marked dirty. */
+  readonly readsNeedDirty: boolean;
+  /** Hardware sets the marks of leaves, and these bits of table entries, by writing to the tables. */
+  readonly setsAccessed: boolean;
+  readonly setsDirty: boolean;
+  readonly tableMarksLo: number;
+  readonly tableMarksHi: number;
   /** What entries above take away is refused at the leaf only. */
   readonly deniesAtLeaf: boolean;
   /** Address bits 51:32 and 31:12 at their own place: nothing to shift. */
@@ -234,7 +241,9 @@ export function compileFormat(
   const table = format.permission('table', hardware);
   const leaf = format.permission('leaf', hardware);
   const run = format.largeRun;
-  const setsAccessed = hardware.setsAccessed === true || hardware.ignoresAccessed === true;
+  const setsAccessed = hardware.setsAccessed === true;
+  const setsDirty = hardware.setsDirty === true;
+  const tableMarks = format.tableMarks?.(hardware) ?? 0n;
   const address = compileAddress(format, hardware.notAddress ?? 0n);
   const pageStepShift = leafMost.shift - address.addressMove;
   return {
@@ -257,8 +266,13 @@ export function compileFormat(
     hasDirty: format.dirty.mask === 0n ? 0 : -1,
     dirtyMarkLo: lo(format.dirtyMark ?? format.dirty.mask),
     dirtyMarkHi: hi(format.dirtyMark ?? format.dirty.mask),
-    needsAccessed: format.faultsUnaccessed === true && !setsAccessed,
-    needsDirty: format.faultsUndirtied === true && hardware.setsDirty !== true,
+    needsAccessed: format.faultsUnaccessed === true && !setsAccessed && hardware.ignoresAccessed !== true,
+    needsDirty: format.faultsUndirtied === true && !setsDirty,
+    readsNeedDirty: hardware.features?.readsNeedDirty === true,
+    setsAccessed: setsAccessed && format.accessed !== 0n,
+    setsDirty: setsDirty && format.dirty.mask !== 0n,
+    tableMarksLo: lo(tableMarks),
+    tableMarksHi: hi(tableMarks),
     deniesAtLeaf: format.deniesAtLeaf === true,
     ...address,
     // Shifts make integers; of a power JavaScript makes a double, which loops would carry along.

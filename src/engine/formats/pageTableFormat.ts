@@ -33,6 +33,8 @@ export interface PageTableFormat {
   readonly permissionFirst?: boolean;
   /** What entries above take away is refused at the leaf only, so that a missing leaf is told as missing (Arm D8.4.1). */
   readonly deniesAtLeaf?: boolean;
+  /** Bits that hardware sets in the table entries that it uses; absent: none. */
+  readonly tableMarks?: (hardware: FormatHardware) => bigint;
   /** Where the bits of the output address, or of the next table's address, stand in an entry. */
   readonly address: AddressBits;
   /** Says the level of the table that a table entry points to; absent: always the one below. AMD v1. */
@@ -156,9 +158,13 @@ export type FormatFeature =
   | 'hierarchicalPermissions'
   /** Arm: CD.PAN, privileged requests may not reach what unprivileged ones may. */
   | 'privilegedAccessNever'
+  /** Arm: CD.HAFT with CD.HA, hardware marks table entries accessed, too. */
+  | 'marksTables'
   /** Arm: STE.S2PTW, tables and descriptors are read from normal memory only; STE.S2FWB, MemAttr has its other meaning. */
   | 'protectedTables'
   | 'stage2MemoryType'
+  /** RISC-V: even a read needs D where the page may be written, as the reads of first-stage entries do with SADE. */
+  | 'readsNeedDirty'
   /** RISC-V capabilities. */
   | 'svpbmt'
   | 'svnapot'

@@ -122,6 +122,7 @@ function x8664(flavour: Flavour): PageTableFormat {
     permission: (_shape, hardware) => permission(hardware),
     accessed: ACCESSED,
     dirty: { mask: DIRTY, value: DIRTY },
+    tableMarks: ({ setsAccessed }) => (setsAccessed === true ? ACCESSED : 0n),
     address: { high: 51, low: 12, to: 12 },
     layout: makeLayout(flavour),
     reserved(shape, { level, shift }, { outputBits = 52, largePages, features }) {

@@ -27,7 +27,8 @@ export interface AddressSpace {
   readonly interruptPattern?: InterruptPattern;
   /**
    * This space as hardware uses it for what it reads by itself, tables and directories: without its pattern, as that is never
-   * a message; VT-d with SSADE, where such a read needs write permission, too.
+   * a message; VT-d with SSADE, where such a read needs write permission, too; RISC-V with SADE and without GADE, where it
+   * needs D in pages that allow writes.
    */
   readonly forTables?: AddressSpace;
 }

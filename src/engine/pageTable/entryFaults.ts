@@ -32,7 +32,8 @@ export function leafFault(
   const denied = accessFault(permission, write);
   const tooFar = leadsTooFar(format, level, lo, hi) ? 'address-size' : undefined;
   const unaccessed = format.needsAccessed && !isAccessed(format, lo, hi) ? 'access-flag' : undefined;
-  const undirtied = write && format.needsDirty && !isDirty(format, lo, hi) ? 'dirty-flag' : undefined;
+  const needsDirty = format.needsDirty && (write || (format.readsNeedDirty && (permission & WRITE) !== 0));
+  const undirtied = needsDirty && !isDirty(format, lo, hi) ? 'dirty-flag' : undefined;
   return format.format.permissionFirst === true
     ? (denied ?? unaccessed ?? undirtied ?? tooFar)
     : (tooFar ?? unaccessed ?? denied ?? undirtied);

@@ -26,6 +26,17 @@ function hasDirtyMark(format: CompiledFormat, lo: number, hi: number): boolean {
   );
 }
 
+/** Whether hardware writes to a leaf that it uses for a request, to mark it. */
+export function marksLeaf(format: CompiledFormat, lo: number, hi: number, write: boolean): boolean {
+  if (format.setsAccessed && !isAccessed(format, lo, hi)) return true;
+  return write && format.setsDirty && hasDirtyMark(format, lo, hi) && !isDirty(format, lo, hi);
+}
+
+/** Whether hardware writes to a table entry that it uses. */
+export function marksTable({ tableMarksLo, tableMarksHi }: CompiledFormat, lo: number, hi: number): boolean {
+  return ((~lo & tableMarksLo) | (~hi & tableMarksHi)) !== 0;
+}
+
 /** The low (high) half without what hardware changes in this leaf. */
 export function unmarkedLo(format: CompiledFormat, lo: number, hi: number): number {
   return lo & ~(format.accessedLo | (hasDirtyMark(format, lo, hi) ? format.dirtyMarkLo : 0));

@@ -22,6 +22,7 @@ import { leafFault, malformedFault } from './entryFaults';
 import { KIND_MARKS_SHIFT, KIND_PAGE, KIND_PERMISSION, leafKindsOf } from './leafKinds';
 import { LeafTables, LOOKUP_ROWS } from './leafTables';
 import { ACCESSED, DIRTY } from './runColumns';
+import { marksLeaf, marksTable } from './marks';
 import { walkTables } from './walk';
 
 /** Requests of one address space and their answers, struct of arrays. Row i of each array belongs to request i. */
@@ -69,6 +70,8 @@ export function makeBatch(count: number): TranslationBatch {
 const TRANSLATED = 0;
 /** Not a status: the entry points to a table. */
 const GO_ON = 255;
+/** Nor is this: hardware marks a table entry on the way, for which it must be allowed to write there. */
+const MARKS = 254;
 const statusOf = (fault: Fault): number => 1 + FAULTS.indexOf(fault);
 const INTERRUPT_WINDOW = statusOf('interrupt-window');
 const ADDRESS_WIDTH = statusOf('address-width');
@@ -126,9 +129,11 @@ function translateBelow(
 ): void {
   const rows: number[] = [];
   for (let row = from; row < to; row++) {
-    if (batch.status[row] === TRANSLATED) rows.push(row);
-    // A table that cannot be read may be one that stage 2 refuses: the walk tells which.
-    else if (batch.status[row] === TABLE_UNREADABLE) takeWalk(space, batch, row);
+    const status = batch.status[row];
+    if (status === TRANSLATED && !marksRow(space, batch, row)) rows.push(row);
+    // What stage 2 says of an access to the tables the walk tells: of one that cannot be read, of one that is written.
+    else if (status === TRANSLATED || status === TABLE_UNREADABLE || status === MARKS)
+      takeWalk(space, batch, row);
   }
   const below = makeBatch(rows.length);
   rows.forEach((row, at) => {
@@ -149,6 +154,12 @@ function translateBelow(
     batch.paddrLo[row] = below.paddrLo[at] ?? 0;
     batch.paddrHi[row] = below.paddrHi[at] ?? 0;
   });
+}
+
+/** Whether hardware marks the leaf of a translated row. */
+function marksRow({ format }: AddressSpace, batch: TranslationBatch, row: number): boolean {
+  const write = batch.write[row] === 1;
+  return marksLeaf(format, batch.entryLo[row] ?? 0, batch.entryHi[row] ?? 0, write);
 }
 
 /** Interrupt messages never get to the tables, whatever these say of them. */
@@ -202,7 +213,7 @@ function translateStage(
   const { shift } = leafMost;
   const kinds = leafKindsOf(format);
   // Outputs of limited width are looked at one by one.
-  const unlimited = format.outputEnd === Infinity ? KIND_PAGE : -1;
+  const unlimited = format.outputEnd === Infinity && !format.readsNeedDirty ? KIND_PAGE : -1;
   const forRead = unlimited | (format.needsAccessed ? ACCESSED << KIND_MARKS_SHIFT : 0);
   const forWrite = forRead | (format.needsDirty ? DIRTY << KIND_MARKS_SHIFT : 0);
   batch.stage.fill(space.stage, from, to);
@@ -267,6 +278,7 @@ function walkRow(
     permission &= entryPermission(format, TABLE, lo, hi);
     table = entryFrame(format, lo, hi);
     if (table >= format.outputEnd) return ADDRESS_SIZE;
+    if (space.stage2 && marksTable(format, lo, hi)) return MARKS;
     depth = next;
   }
   return TABLE_UNREADABLE;

@@ -17,6 +17,7 @@ import {
 } from './entry';
 import { ABSENT, LEAF, MALFORMED, READ_WRITE } from './entryClass';
 import { accessFault, leafFault, malformedFault } from './entryFaults';
+import { marksLeaf, marksTable } from './marks';
 import { type TableStep, type TableWalk } from './tableWalk';
 
 /**
@@ -61,13 +62,13 @@ class Walker {
       const level = levelOf(format, depth);
       const index = indexAt(level, this.#lo, this.#hi);
       const slot = depth === format.rootDepth ? index + space.rootEntry : index;
-      const under = this.#under(table, slot);
+      const address = table * FRAME_BYTES + slot * 8;
+      const under = this.#under(address, false);
       if (under && !under.outcome.ok) return this.#refusedBelow(under);
       if (!readEntry(space.memory, table, slot, halves)) return this.#refuse('table-unreadable', depth);
       const { lo, hi } = halves;
       const found = classify(format, level, lo, hi);
       if (found !== ABSENT) permission &= entryPermission(format, found, lo, hi);
-      const address = table * FRAME_BYTES + slot * 8;
       const left = found === ABSENT ? 0 : permission;
       this.#steps.push({
         depth,
@@ -85,27 +86,37 @@ class Walker {
         return this.#refuse(known ? 'not-present' : 'entry-unknown', depth);
       }
       if (found === MALFORMED) return this.#refuse(malformedFault(format, level, lo), depth);
-      if (found === LEAF) return this.#leaf(level, lo, hi, permission);
+      if (found === LEAF) return this.#leaf(level, address, lo, hi, permission);
       const fault = format.deniesAtLeaf ? undefined : accessFault(permission, this.#write);
       if (fault) return this.#refuse(fault, depth);
       const next = nextDepth(format, level, lo);
       if (!skipsZeros(format, level, next, this.#lo, this.#hi)) return this.#refuse('level-skip', depth);
       table = entryFrame(format, lo, hi);
       if (table >= format.outputEnd) return this.#refuse('address-size', depth);
+      const refused = marksTable(format, lo, hi) ? this.#refusedMark(address) : undefined;
+      if (refused) return refused;
       depth = next;
     }
     return this.#refuse('table-unreadable', 0);
   }
 
-  /** The stage-2 walk to entry `slot` of a table; undefined without a stage 2. */
-  #under(table: FrameNumber, slot: number): TableWalk | undefined {
+  /** The stage-2 walk to an entry at a byte address of this stage; undefined without a stage 2. */
+  #under(address: number, write: boolean): TableWalk | undefined {
     const { stage2 } = this.#space;
     if (!stage2) return undefined;
-    const { lo, hi } = frameHalves(table + Math.floor(slot / 512));
-    return walkTables(stage2.forTables ?? stage2, lo + (slot % 512) * 8, hi, false);
+    return walkTables(stage2.forTables ?? stage2, address % 2 ** 32, Math.floor(address / 2 ** 32), write);
   }
 
-  #leaf(level: CompiledLevel, lo: number, hi: number, permission: number): TableWalk {
+  /**
+   * What becomes of a walk for which hardware marks the entry at this address: stage 2 must allow it to write there (Arm IHI
+   * 0070 §3.13.5, VT-d 4.1 condition SFS.8, RISC-V IOMMU 1.0 §2.1.3.1). Undefined: it does.
+   */
+  #refusedMark(address: number): TableWalk | undefined {
+    const under = this.#under(address, true);
+    return under && !under.outcome.ok ? this.#refusedBelow(under) : undefined;
+  }
+
+  #leaf(level: CompiledLevel, address: number, lo: number, hi: number, permission: number): TableWalk {
     const { format, stage2 } = this.#space;
     const frame = leafFrame(format, level, lo, hi);
     const fault = leafFault(format, level, lo, hi, permission, this.#write);
@@ -113,6 +124,8 @@ class Walker {
     const output = leafAddress(frame, offsetShift(format, level, lo, hi), this.#lo, this.#hi);
     if (isForbiddenOutput(format, output.paddrLo, output.paddrHi))
       return this.#refuse('interrupt-output', level.depth);
+    const refused = marksLeaf(format, lo, hi, this.#write) ? this.#refusedMark(address) : undefined;
+    if (refused) return refused;
     const own = { ok: true as const, ...output, pageShift: pageShift(format, level, lo, hi), permission };
     if (!stage2) return this.#walk(own);
     const under = walkTables(stage2, output.paddrLo, output.paddrHi, this.#write);

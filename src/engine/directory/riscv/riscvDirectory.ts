@@ -174,8 +174,8 @@ export class RiscvDirectory implements DeviceDirectory {
   }
 
   #processTables(context: DeviceContext): ProcessTables {
-    const stage2 = this.#spaces.secondStage(context);
-    return new ProcessTables(this.#memory, this.#registers, context, stage2?.forTables ?? stage2);
+    const stage2 = this.#spaces.secondStageOfStructures(context);
+    return new ProcessTables(this.#memory, this.#registers, context, stage2);
   }
 }
 

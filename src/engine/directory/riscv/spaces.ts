@@ -3,9 +3,9 @@ import { type PageTableFormat } from '../../formats/pageTableFormat';
 import { sv39, sv39x4, sv48, sv48x4, sv57, sv57x4 } from '../../formats/riscv';
 import { type PhysicalMemory } from '../../memory/physicalMemory';
 import { interruptPages, signExtended, zeroExtended, type AddressSpace } from '../../pageTable/addressSpace';
-import { NestedMemory } from '../../pageTable/nestedMemory';
 import { assert } from '../../result';
 import { domainId, frameNumber } from '../../values';
+import { SpaceCache } from '../spaceCache';
 import { isOn, type DeviceContext, type ModePointer } from './entries';
 import { formatFeatures, physicalBits, type RiscvRegisters } from './registers';
 
@@ -19,27 +19,40 @@ const NARROW_GUEST_BITS = 34;
 export class RiscvSpaces {
   readonly #memory: PhysicalMemory;
   readonly #registers: RiscvRegisters;
-  readonly #formats = new Map<string, CompiledFormat>();
-  readonly #spaces = new Map<string, AddressSpace>();
-  readonly #nested = new Map<AddressSpace, { readonly memory: NestedMemory; readonly number: number }>();
+  readonly #cache: SpaceCache;
 
   constructor(memory: PhysicalMemory, registers: RiscvRegisters) {
     this.#memory = memory;
     this.#registers = registers;
+    this.#cache = new SpaceCache(memory);
   }
 
   /** The second stage of a context that is good; undefined when it is Bare. */
   secondStage(context: DeviceContext): AddressSpace | undefined {
+    return this.#secondStage(context, false);
+  }
+
+  /** The second stage as accesses to process directories use it: they never are messages. */
+  secondStageOfStructures(context: DeviceContext): AddressSpace | undefined {
+    const stage2 = this.secondStage(context);
+    return stage2?.forTables ?? stage2;
+  }
+
+  /**
+   * `marked`: hardware sets D where it reads entries of a first stage, in pages that allow writes. With SADE it reads them so
+   * that it may mark them, and without GADE such a page faults (as the reference model has it, for first-stage entries only).
+   */
+  #secondStage(context: DeviceContext, marked: boolean): AddressSpace | undefined {
     const { guest, msi } = context;
     if (guest.mode === 0) return undefined;
     const sets = isOn(context, 'GADE');
     const narrow = isOn(context, 'SXL');
     const pages = msi.mode === 0 ? undefined : { mask: msi.mask, pattern: msi.pattern & ~msi.mask };
     const pattern = pages ? `${pages.mask}:${pages.pattern}` : 'none';
-    const key = `2:${guest.id}:${guest.page}:${guest.mode}:${sets}:${narrow}:${pattern}`;
-    return this.#once(key, () => {
+    const key = `2:${guest.id}:${guest.page}:${guest.mode}:${sets}:${narrow}:${pattern}:${marked}`;
+    return this.#cache.space(key, () => {
       const format = this.#format(SECOND, guest.mode, sets, true);
-      const forTables: AddressSpace = {
+      const plain: AddressSpace = {
         stage: 2,
         domainId: domainId(guest.id),
         root: frameNumber(guest.page),
@@ -49,19 +62,21 @@ export class RiscvSpaces {
         memory: this.#memory,
         stage2: undefined,
       };
-      return pages
-        ? { ...forTables, interruptPattern: interruptPages(pages.mask, pages.pattern), forTables }
-        : forTables;
+      const interruptPattern = pages && interruptPages(pages.mask, pages.pattern);
+      const space = interruptPattern ? { ...plain, interruptPattern } : plain;
+      const forTables = marked
+        ? { ...plain, format: this.#format(SECOND, guest.mode, sets, true, true) }
+        : plain;
+      return forTables === space ? space : { ...space, forTables };
     });
   }
 
   /** The first stage that a context names: `id` is its PSCID, `pointer` its fsc, which must not be Bare. */
   firstStage(context: DeviceContext, id: number, pointer: ModePointer): AddressSpace {
-    const stage2 = this.secondStage(context);
     const sets = isOn(context, 'SADE');
-    const below = stage2 ? this.#below(stage2) : undefined;
-    const key = `1:${id}:${pointer.page}:${pointer.mode}:${sets}:${below?.number ?? 'physical'}`;
-    return this.#once(key, () => {
+    const stage2 = this.#secondStage(context, sets && !isOn(context, 'GADE'));
+    const key = `1:${id}:${pointer.page}:${pointer.mode}:${sets}:${this.#cache.numberOf(stage2)}`;
+    return this.#cache.space(key, () => {
       // What a first stage leads to is a guest address: the second stage says how many bits it may have.
       const format = this.#format(FIRST, pointer.mode, sets, !stage2);
       return {
@@ -71,7 +86,7 @@ export class RiscvSpaces {
         rootEntry: 0,
         format,
         ...signExtended(format.addressBits),
-        memory: below?.memory ?? this.#memory,
+        memory: this.#cache.memoryAbove(stage2),
         stage2,
       };
     });
@@ -79,19 +94,7 @@ export class RiscvSpaces {
 
   /** Where the addresses that a context's guest gives are read. */
   memoryOf(context: DeviceContext): PhysicalMemory {
-    const stage2 = this.secondStage(context);
-    return stage2 ? this.#below(stage2).memory : this.#memory;
-  }
-
-  #below(stage2: AddressSpace) {
-    const known = this.#nested.get(stage2);
-    if (known) return known;
-    const made = {
-      memory: new NestedMemory(this.#memory, stage2.forTables ?? stage2),
-      number: this.#nested.size,
-    };
-    this.#nested.set(stage2, made);
-    return made;
+    return this.#cache.memoryAbove(this.secondStage(context));
   }
 
   #format(
@@ -99,27 +102,18 @@ export class RiscvSpaces {
     mode: number,
     sets: boolean,
     physical: boolean,
+    readsNeedDirty = false,
   ): CompiledFormat {
     const format = formats[mode];
     assert(format, `mode ${mode} was checked before`);
-    const key = `${format.id}:${sets}:${physical}`;
-    const known = this.#formats.get(key);
-    if (known) return known;
-    const made = compileFormat(format, format.levels.length, {
-      setsAccessed: sets,
-      setsDirty: sets,
-      features: formatFeatures(this.#registers),
-      ...(physical ? { outputBits: physicalBits(this.#registers) } : {}),
-    });
-    this.#formats.set(key, made);
-    return made;
-  }
-
-  #once(key: string, make: () => AddressSpace): AddressSpace {
-    const known = this.#spaces.get(key);
-    if (known) return known;
-    const made = make();
-    this.#spaces.set(key, made);
-    return made;
+    const key = `${format.id}:${sets}:${physical}:${readsNeedDirty}`;
+    return this.#cache.format(key, () =>
+      compileFormat(format, format.levels.length, {
+        setsAccessed: sets,
+        setsDirty: sets,
+        features: { ...formatFeatures(this.#registers), readsNeedDirty },
+        ...(physical ? { outputBits: physicalBits(this.#registers) } : {}),
+      }),
+    );
   }
 }

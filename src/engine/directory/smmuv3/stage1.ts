@@ -129,6 +129,7 @@ export function stage1Regime(
       ignoresAccessed: cd.ignoresAccessed && !cd.marksAccessed,
       features: {
         hierarchicalPermissions: !(region.hierarchyOff && features.hierarchyCanBeOff !== false),
+        marksTables: cd.marksTables && (features.marks ?? 3) === 3,
         privilegedAccessNever: cd.privilegedNever && !world.single,
       },
     },
