@@ -18,9 +18,6 @@ import { baseName, readText } from './source';
 const KEY = 'iopte.bookmarks';
 /** What was put aside because this version could not read it. */
 const ASIDE_KEY = 'iopte.bookmarks.aside';
-/** Ids of bookmarks that were deleted here: those of a file beside an image do not come back when it is opened. */
-const DELETED_KEY = 'iopte.bookmarks.deleted';
-const MOST_DELETED = 1000;
 const FILE_SUFFIX = '.iopte-bookmarks.json';
 
 /** A file of bookmarks comes with an image, from anywhere: a larger one is not read. */
@@ -50,20 +47,11 @@ export class BookmarkStore implements vscode.Disposable {
         ? all.map((each) => (bookmarkId(each) === id ? bookmark : each))
         : [...all, bookmark],
     );
-    const { deleted } = this;
-    if (deleted.includes(id)) {
-      await this.state.update(
-        DELETED_KEY,
-        deleted.filter((each) => each !== id),
-      );
-    }
   }
 
   async delete(bookmark: Bookmark): Promise<void> {
     const id = bookmarkId(bookmark);
     await this.change((all) => all.filter((each) => bookmarkId(each) !== id));
-    const others = this.deleted.filter((each) => each !== id);
-    await this.state.update(DELETED_KEY, [...others, id].slice(-MOST_DELETED));
   }
 
   /** Throws when the workspace's bookmarks cannot be changed. */
@@ -105,12 +93,10 @@ export class BookmarkStore implements vscode.Disposable {
     const name = baseName(vscode.Uri.parse(source));
     // An image may have several descriptions, and they share the file.
     const own = there.bookmarks.filter((each) => each.source === name).map((each) => ({ ...each, source }));
-    const deleted = new Set(this.deleted);
-    const wanted = own.filter((each) => !deleted.has(bookmarkId(each)));
-    if (wanted.length === 0) return;
+    if (own.length === 0) return;
     let leftOut = 0;
     await this.change((all) => {
-      const merged = mergeBookmarks(all, wanted);
+      const merged = mergeBookmarks(all, own);
       leftOut = merged.leftOut;
       return merged.bookmarks;
     });
@@ -127,14 +113,17 @@ export class BookmarkStore implements vscode.Disposable {
     }
   }
 
-  dispose(): void {
-    this.changes.dispose();
+  /** Whether the file beside an image has a bookmark, which then comes back when the image is opened. */
+  async isBeside(inspection: Inspection, { source, node }: Bookmark): Promise<boolean> {
+    const there = await readFile(fileUri(inspection));
+    const name = baseName(vscode.Uri.parse(source));
+    return (
+      there?.kind === 'read' && there.bookmarks.some((each) => each.source === name && each.node === node)
+    );
   }
 
-  private get deleted(): readonly string[] {
-    const stored: unknown = this.state.get(DELETED_KEY);
-    const list: readonly unknown[] = Array.isArray(stored) ? stored : [];
-    return list.filter((each) => typeof each === 'string');
+  dispose(): void {
+    this.changes.dispose();
   }
 
   private async change(to: (all: readonly Bookmark[]) => readonly Bookmark[]): Promise<void> {

@@ -132,10 +132,16 @@ export const deleteBookmark: Command = {
     const bookmark = chosen(app, arg);
     await app.bookmarks.delete(bookmark);
     const undo = vscode.l10n.t('Undo');
-    const message = vscode.l10n.t('Bookmark {0} is deleted.', bookmark.label);
-    void vscode.window.showInformationMessage(message, undo).then(async (choice) => {
-      if (choice === undo) await app.bookmarks.put(bookmark);
-    });
+    const deleted = vscode.l10n.t('Bookmark {0} is deleted.', bookmark.label);
+    const inspection = app.inspections.all.find((each) => sourceOf(each) === bookmark.source);
+    // A file that cannot be read brings nothing back.
+    const isBeside = inspection && (await app.bookmarks.isBeside(inspection, bookmark).catch(() => false));
+    const again = vscode.l10n.t('The file beside the image still has it: save the bookmarks again.');
+    void vscode.window
+      .showInformationMessage(isBeside ? `${deleted} ${again}` : deleted, undo)
+      .then(async (choice) => {
+        if (choice === undo) await app.bookmarks.put(bookmark);
+      });
   },
 };
 
