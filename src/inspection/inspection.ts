@@ -3,6 +3,7 @@ import { pasid, requesterId, type Pasid } from '../engine/values';
 import { type FirmwareOwnership } from '../engine/firmware/index';
 import { type DescribedIommu } from '../image/description/index';
 import { type MemoryImage } from '../image/memoryImage';
+import { firmwareAnywhere } from './firmware';
 import { NO_DEVICES, readDevices, type DeviceTable, type SharedSpace } from './deviceTable';
 import {
   sameDomain,
@@ -28,8 +29,8 @@ export class Inspection {
   readonly summary: InspectionSummary;
   readonly memory: MemoryImage;
   readonly iommus: readonly OpenIommu[];
-  /** What the firmware's tables in the image say; undefined when it holds none. */
-  readonly firmware: FirmwareOwnership | undefined;
+  #firmware: FirmwareOwnership | undefined;
+  #searched = false;
   readonly #devices = new Map<string, DeviceTable>();
 
   constructor(
@@ -41,7 +42,23 @@ export class Inspection {
     this.summary = summary;
     this.memory = memory;
     this.iommus = iommus;
-    this.firmware = firmware;
+    this.#firmware = firmware;
+  }
+
+  /** What the firmware's tables say, as far as they were found; undefined without any. */
+  get firmware(): FirmwareOwnership | undefined {
+    return this.#firmware;
+  }
+
+  /** Whether a search of the whole memory may tell more than `firmware` does. One IOMMU has nothing to be told apart from. */
+  get maySearchFirmware(): boolean {
+    return !this.#searched && this.#firmware === undefined && this.iommus.length > 1;
+  }
+
+  /** Searches the whole memory for the firmware's tables, for `firmware` to tell. */
+  *searchFirmware(): Work<void> {
+    this.#firmware = yield* firmwareAnywhere(this.memory);
+    this.#searched = true;
   }
 
   iommu(name: string): OpenIommu {

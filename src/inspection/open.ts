@@ -5,9 +5,9 @@ import { openListed } from '../engine/directory/listed/index';
 import { type Result } from '../engine/result';
 import { parseDescription, type DescribedIommu, type ImageDescription } from '../image/description/index';
 import { type MemoryImage } from '../image/memoryImage';
-import { openImage, recogniseImage, type DumpedIommu } from '../image/openImage';
+import { openImage, recogniseImage, type DumpedIommu, type OpenedImage } from '../image/openImage';
 import { type ImagePlatform } from '../image/platform';
-import { firmwareOf } from './firmware';
+import { firmwareOfRootPointer } from './firmware';
 import { Inspection, type OpenIommu } from './inspection';
 import {
   type IommuSummary,
@@ -18,21 +18,32 @@ import {
   type SourceProblem,
 } from './protocol';
 import { RequestError, refuse } from './requestError';
-import { runInSlices, type CallContext, type Scheduling } from './work';
+import { type CallContext } from './work';
 
 /** Opens a source: description, image, then the directory of each IOMMU. An IOMMU that cannot be read stops no other. */
 export async function openInspection(
   params: OpenParams,
   platform: ImagePlatform,
   context: CallContext,
-  scheduling: Scheduling,
 ): Promise<Inspection> {
   const { segments, iommus: described } = describedBy(params.description);
   const opened = await openImage(params.image, { ...context, platform, ...(segments ? { segments } : {}) });
   if (!opened.ok) throw new RequestError(opened.failure);
-  const { memory, format, problems, iommus: dumped } = opened.value;
+  try {
+    return inspect(params.inspection, opened.value, described);
+  } catch (error) {
+    opened.value.memory.close();
+    throw error;
+  }
+}
+
+/** What stands in an opened image. */
+function inspect(
+  inspection: string,
+  { memory, format, problems, iommus: dumped }: OpenedImage,
+  described: readonly DescribedIommu[] | undefined,
+): Inspection {
   if (!described && !dumped) {
-    memory.close();
     return refuse(
       'image/no-description',
       `${memory.name} has no description, and does not say itself which IOMMUs there are.`,
@@ -42,10 +53,10 @@ export async function openInspection(
   const openIommus = described
     ? described.map((iommu) => openIommu(memory, iommu))
     : openDumped(memory, dumped ?? []);
-  const firmware = await runInSlices(firmwareOf(memory, openIommus.length > 1), context, scheduling);
+  const firmware = firmwareOfRootPointer(memory);
   return new Inspection(
     {
-      inspection: params.inspection,
+      inspection,
       image: {
         name: memory.name,
         format,
@@ -54,11 +65,15 @@ export async function openInspection(
         highestAddress: BigInt(memory.highestAddress),
       },
       iommus: openIommus.map(({ summary }) => summary),
-      problems: [...problems, ...openIommus.flatMap(directoryProblems)],
+      problems: [
+        ...problems,
+        ...openIommus.flatMap(directoryProblems),
+        ...firmware.problems.map((problem) => ({ ...problem, severity: 'warning' as const })),
+      ],
     },
     memory,
     openIommus,
-    firmware,
+    firmware.ownership,
   );
 }
 

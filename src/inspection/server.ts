@@ -134,7 +134,7 @@ export class InspectionServer {
   }
 
   async #open(params: Params<'open'>, context: CallContext): Promise<ResultOf<'open'>> {
-    const opened = await openInspection(params, this.#platform.images, context, this.#platform);
+    const opened = await openInspection(params, this.#platform.images, context);
     if (context.signal.aborted) {
       opened.close();
       return refuse(CANCELLED, 'Cancelled.');

@@ -1,8 +1,11 @@
 import { CANCELLED, type CancelSignal, type Progress } from '../image/task';
 import { RequestError } from './requestError';
 
-/** Work in small steps: yields the number of entries it read since the last yield; its return value is the answer. */
-export type Work<T> = Generator<number, T>;
+/**
+ * Work in small steps: yields the number of entries it read since the last yield, or what it does besides reading entries and
+ * how far it has come; its return value is the answer.
+ */
+export type Work<T> = Generator<number | Progress, T>;
 
 /** What the inspection needs of the place it runs in. */
 export interface Scheduling {
@@ -29,6 +32,7 @@ export async function runInSlices<T>(
   scheduling: Scheduling,
 ): Promise<T> {
   let entries = 0;
+  let other: Progress | undefined;
   let told = scheduling.clock();
   for (;;) {
     const end = scheduling.clock() + SLICE_MS;
@@ -39,11 +43,14 @@ export async function runInSlices<T>(
       }
       const step = work.next();
       if (step.done === true) return step.value;
-      entries += step.value;
+      if (typeof step.value === 'number') {
+        entries += step.value;
+        other = undefined;
+      } else other = step.value;
     } while (scheduling.clock() < end);
     if (scheduling.clock() - told >= PROGRESS_MS) {
       told = scheduling.clock();
-      onProgress({ message: `${entries.toLocaleString('en')} entries read` });
+      onProgress(other ?? { message: `${entries.toLocaleString('en')} entries read` });
     }
     await scheduling.pause();
   }

@@ -4,8 +4,10 @@ import {
   type DirectoryLookup,
 } from '../../engine/directory/deviceDirectory';
 import { addressGateOf, gateOf } from '../../engine/directory/gate';
+import { success, type Result } from '../../engine/result';
 import { type Inspection, checkPasid, checkRequester } from '../inspection';
 import { type TranslateRequest } from '../protocol';
+import { type Work } from '../work';
 import { ownerOf } from './owner';
 
 /** What one (requester, PASID) meets before any page table. */
@@ -15,16 +17,16 @@ export interface Route {
   readonly lookup: DirectoryLookup;
 }
 
-/** Undefined when no IOMMU answers for the device. */
-export function routeOf(
+/** Fails when no IOMMU answers for the device, or more than one may. */
+export function* routeOf(
   inspection: Inspection,
   { requester, segment, pasid }: Pick<TranslateRequest, 'requester' | 'segment' | 'pasid'>,
   iommu: string | undefined,
-): Route | undefined {
-  const owner = ownerOf(inspection, { requester: checkRequester(requester), segment }, iommu);
-  if (!owner) return undefined;
-  const { directory, name, id } = owner;
-  return { iommu: name, directory, lookup: directory.lookup(id, checkPasid(pasid)) };
+): Work<Result<Route>> {
+  const owner = yield* ownerOf(inspection, { requester: checkRequester(requester), segment }, iommu);
+  if (!owner.ok) return owner;
+  const { directory, name, id } = owner.value;
+  return success({ iommu: name, directory, lookup: directory.lookup(id, checkPasid(pasid)) });
 }
 
 /** What a request meets before any page table, and why when that is not the device's entry. */

@@ -14,8 +14,10 @@ import {
 } from '../../engine/pageTable/translate';
 import { type Inspection } from '../inspection';
 import { type Permission, type TranslateRequest, type Translation } from '../protocol';
+import { RequestError } from '../requestError';
 import { type Work } from '../work';
 import { halvesOf } from './addresses';
+import { NO_IOMMU } from './owner';
 import { meets, routeOf, type Route } from './route';
 
 /** Rows translated between two yields. */
@@ -35,7 +37,7 @@ export function* translateAll(
     if (!request) continue;
     halvesOf(request.iova);
     const key = `${request.segment}/${request.requester}/${request.pasid}`;
-    if (!routes.has(key)) routes.set(key, routeOf(inspection, request, iommu));
+    if (!routes.has(key)) routes.set(key, yield* routeFor(inspection, request, iommu));
     const answer = directly(request, routes.get(key));
     if (row % ROWS_PER_STEP === ROWS_PER_STEP - 1) yield ROWS_PER_STEP;
     if (!('space' in answer)) {
@@ -48,6 +50,18 @@ export function* translateAll(
   }
   for (const [space, rows] of groups) yield* translateGroup(space, requests, rows, answers);
   return answers;
+}
+
+/** Undefined when no IOMMU answers for the device; several that may are refused. */
+function* routeFor(
+  inspection: Inspection,
+  request: TranslateRequest,
+  iommu: string | undefined,
+): Work<Route | undefined> {
+  const route = yield* routeOf(inspection, request, iommu);
+  if (route.ok) return route.value;
+  if (route.failure.code === NO_IOMMU) return undefined;
+  throw new RequestError(route.failure);
 }
 
 /** A request of a group: its place among all, and the permission that its device entry leaves. */

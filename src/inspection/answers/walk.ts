@@ -10,8 +10,9 @@ import { walkTables } from '../../engine/pageTable/walk';
 import { FRAME_BYTES, formatRequester, formatSize, hex, requesterId } from '../../engine/values';
 import { type Inspection } from '../inspection';
 import { type TranslateRequest, type Translation, type WalkResult, type WalkStep } from '../protocol';
-import { refuse } from '../requestError';
+import { RequestError } from '../requestError';
 import { domainKey } from '../spaces';
+import { type Work } from '../work';
 import { bytesOf, halvesOf } from './addresses';
 import { structureProblems } from './entry';
 import { explainFault } from './faultWords';
@@ -19,15 +20,16 @@ import { meets, routeOf, type Route } from './route';
 import { beforeTables, refused } from './translate';
 
 /** Walks one request and tells every step. */
-export function walk(
+export function* walk(
   inspection: Inspection,
   request: TranslateRequest,
   iommu: string | undefined,
-): WalkResult {
+): Work<WalkResult> {
   const { lo, hi } = halvesOf(request.iova);
-  const route = routeOf(inspection, request, iommu);
+  const found = yield* routeOf(inspection, request, iommu);
+  if (!found.ok) throw new RequestError(found.failure);
+  const route = found.value;
   const device = formatRequester(requesterId(request.requester));
-  if (!route) return refuse('walk/no-iommu', `No IOMMU has an entry for ${device}.`);
   const base = { request, iommu: route.iommu };
   const { answer, why: told, gate } = meets(route, request);
   const steps = gate ? [] : structureSteps(route);
