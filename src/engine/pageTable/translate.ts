@@ -1,6 +1,6 @@
 import { FAULTS, type Fault } from '../faults';
 import { levelOf, type CompiledLevel } from '../formats/compile';
-import { frameOf } from '../memory/words';
+import { FRAME_ENTRIES, frameOf } from '../memory/words';
 import { assert } from '../result';
 import { beyondWidth, isInterruptInput, type AddressSpace, type InterruptPattern } from './addressSpace';
 import {
@@ -90,8 +90,13 @@ export function faultOf(status: number): Fault {
   return fault;
 }
 
+/** Frames that are remembered as ones that hardware may write to. */
+const MOST_MARKED = 2 ** 16;
+
 /** What the batches of one address space share: leaf-most tables of its stage, and of the stage 2 below. */
 export class BatchTables {
+  /** Frames of tables, as `frameKey` names them, in which stage 2 lets hardware mark entries. */
+  readonly marked = new Set<number>();
   readonly own: LeafTables;
   readonly below: BatchTables | undefined;
 
@@ -115,7 +120,7 @@ export function translateBatch(
   translateStage(space, batch, from, to, tables.own);
   if (space.interruptPattern) refuseInterrupts(space.interruptPattern, batch, from, to);
   if (space.memory.knows) retellUnknown(space, batch, from, to);
-  if (space.stage2 && tables.below) translateBelow(space, space.stage2, batch, from, to, tables.below);
+  if (space.stage2) translateBelow(space, space.stage2, batch, from, to, tables);
 }
 
 /** Puts the results of stage 1 through stage 2. */
@@ -130,10 +135,11 @@ function translateBelow(
   const rows: number[] = [];
   for (let row = from; row < to; row++) {
     const status = batch.status[row];
-    if (status === TRANSLATED && !marksRow(space, batch, row)) rows.push(row);
-    // What stage 2 says of an access to the tables the walk tells: of one that cannot be read, of one that is written.
-    else if (status === TRANSLATED || status === TABLE_UNREADABLE || status === MARKS)
-      takeWalk(space, batch, row);
+    if (status === TRANSLATED) {
+      if (!marksRow(space, batch, row) || tables.marked.has(frameKey(space, batch, row))) rows.push(row);
+      else takeMarks(space, batch, row, tables.marked);
+      // Which access to a table stage 2 refuses the walk tells: one that reads it, or one that marks its entries.
+    } else if (status === TABLE_UNREADABLE || status === MARKS) takeWalk(space, batch, row);
   }
   const below = makeBatch(rows.length);
   rows.forEach((row, at) => {
@@ -141,7 +147,7 @@ function translateBelow(
     below.addressHi[at] = batch.paddrHi[row] ?? 0;
     below.write[at] = batch.write[row] ?? 0;
   });
-  translateBatch(stage2, below, 0, rows.length, tables);
+  translateBatch(stage2, below, 0, rows.length, tables.below);
   rows.forEach((row, at) => {
     const status = below.status[at] ?? 0;
     batch.status[row] = status;
@@ -160,6 +166,22 @@ function translateBelow(
 function marksRow({ format }: AddressSpace, batch: TranslationBatch, row: number): boolean {
   const write = batch.write[row] === 1;
   return marksLeaf(format, batch.entryLo[row] ?? 0, batch.entryHi[row] ?? 0, write);
+}
+
+/** Answers a row for which hardware marks a leaf; when stage 2 allows that, it does so for the leaves beside, too. */
+function takeMarks(space: AddressSpace, batch: TranslationBatch, row: number, marked: Set<number>): void {
+  const key = frameKey(space, batch, row);
+  takeWalk(space, batch, row);
+  if (batch.status[row] !== TRANSLATED) return;
+  if (marked.size === MOST_MARKED) marked.clear();
+  marked.add(key);
+}
+
+/** Names the frame of a table that the leaf of a translated row is in, by its depth and what the frame covers. */
+function frameKey({ format }: AddressSpace, batch: TranslationBatch, row: number): number {
+  const { depth, pagesPerEntry } = levelOf(format, batch.depth[row] ?? 0);
+  const page = (batch.addressHi[row] ?? 0) * 0x100000 + ((batch.addressLo[row] ?? 0) >>> 12);
+  return Math.floor(page / (pagesPerEntry * FRAME_ENTRIES)) * 8 + depth;
 }
 
 /** Interrupt messages never get to the tables, whatever these say of them. */

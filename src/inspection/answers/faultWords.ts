@@ -10,13 +10,20 @@ export function explainFault(
   closer?: string,
   stage?: 1 | 2,
 ): { readonly why: string; readonly hint: string } {
-  const { reason, hint } = WORDS[fault];
+  // A read writes nothing itself.
+  const marks = fault === 'write-denied' && request.access === 'read';
+  const { reason, hint } = marks ? MARK_REFUSED : WORDS[fault];
   const sentence = closer ?? `${reason.charAt(0).toUpperCase()}${reason.slice(1)}.`;
   const access = request.access === 'write' ? 'Write' : 'Read';
   const which = stage === 2 ? ' of stage 2' : '';
   const where = level === null ? which.replace('of', 'in') : ` at level ${level}${which}`;
   return { why: `${access} of ${hex(request.iova)} is refused (${fault})${where}. ${sentence}`, hint };
 }
+
+const MARK_REFUSED = {
+  reason: 'hardware marks an entry of stage 1 as it uses it, and stage 2 does not allow it to write there',
+  hint: 'Map the tables of stage 1 for writing in stage 2, or mark their entries beforehand.',
+};
 
 /** One wording a fault; docs/faults.md has the long form and each vendor's code. */
 const WORDS: Readonly<Record<Fault, { readonly reason: string; readonly hint: string }>> = {

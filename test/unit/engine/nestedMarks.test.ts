@@ -193,6 +193,25 @@ for (const [title, pair] of Object.entries(X86)) {
   });
 }
 
+describe('marks of many leaves', () => {
+  it('are looked at frame by frame: what one table allows says nothing of another', () => {
+    const pair = Object.values(X86)[0];
+    assert.ok(pair);
+    const unmarked = (frame: number): bigint => pair.leaf(frame) & ~0x60n;
+    const space = nested(pair, { readOnly: 0, words: { 1: unmarked(DATA) } });
+    const stage2 = space.stage2?.memory;
+    assert.ok(stage2 instanceof FrameMemory);
+    // Entry 1 of level 2 leads to the table in guest frame 0x20, which stage 2 lets be read only.
+    stage2.frame(0x20);
+    stage2.set(ROOT + 2, 1, pair.table(0x20));
+    stage2.set(3, 0x20, pair.belowLeaf(0x20, false));
+    for (const table of [ROOT + 3, 0x20])
+      for (let index = 0; index < 4; index++) stage2.set(table, index, unmarked(DATA + index));
+    const asked = [0, 1, 512, 2, 513, 3].map((page) => ({ address: BigInt(page) << 12n, write: page > 1 }));
+    assert.deepEqual(answersOf(space, asked), ['0x80000', '0x81000', REFUSED, '0x82000', REFUSED, '0x83000']);
+  });
+});
+
 describe('marks of a RISC-V first stage above a second (RISC-V IOMMU 1.0 §2.1.3.1, SADE and GADE)', () => {
   const [GADE, SADE] = [bit(7), bit(8)];
   const [W, A, D] = [bit(2), bit(6), bit(7)];
