@@ -23,14 +23,16 @@ import {
   type StructureRole,
 } from '../deviceDirectory';
 import { type Fault } from '../../faults';
+import { MOST_PROBLEMS, ProcessBudget } from '../processBudget';
 import { anySet, readStructure, refusal as refuse, type Refusal } from '../structures';
-import { encryptionProblem, guessEncryptionBit } from './encryptionBit';
+import { encryptedHostRoot, encryptionProblem, guessEncryptionBit } from './encryptionBit';
 import {
   decodeDte,
   DTE_LAYOUT,
   DTE_RESERVED,
   DTE_SECTION,
   DTE_WORDS,
+  DTES_IN_FRAME,
   GCR3_DIRECTORY_LAYOUT,
   GCR3_LAYOUT,
   GCR3_SECTION,
@@ -41,15 +43,6 @@ import { amdFaultCode } from './faultCodes';
 import { Gcr3Tables, PASID_BITS_OF_LEVEL } from './gcr3';
 import { AMD_INTERRUPT_WINDOW, amdHardware, amdRegisters, type AmdHardware } from './registers';
 import { AmdSpaces } from './spaces';
-
-const DTES_IN_FRAME = FRAME_BYTES / (8 * DTE_WORDS);
-/** Problems of the directory that are told at most. */
-const MAX_PROBLEMS = 8;
-const MAX_PROCESSES_OF_DEVICE = 65_536;
-const MAX_PROCESSES = 200_000;
-/** GCR3 tables that are read for them. */
-const MAX_GCR3_TABLES = 2 ** 18;
-const HIGH_ROOT_BITS = 0xfff00;
 
 const TITLES: Readonly<Record<StructureRole, { title: string; section: string }>> = {
   root: { title: 'Device table entry', section: DTE_SECTION },
@@ -142,20 +135,20 @@ export class AmdDirectory implements DeviceDirectory {
   problems(): Failure[] {
     const found: Failure[] = [];
     let encryptedRoot: Failure | undefined;
-    for (let at = 0; at < this.#frames && found.length < MAX_PROBLEMS; at++) {
+    for (let at = 0; at < this.#frames && found.length < MOST_PROBLEMS; at++) {
       // Copied: looking for roots reads other frames, and this one may be overwritten then.
       const frame = this.#memory.readFrame(frameNumber(this.#table + at))?.slice();
       if (!frame) {
         found.push(this.#unreadable(at));
         continue;
       }
-      encryptedRoot ??= this.#encryptedRoot(frame, at);
+      encryptedRoot ??= encryptedHostRoot(this.#memory, frame, at * DTES_IN_FRAME, this.#hardware.notAddress);
     }
-    return (encryptedRoot ? [encryptedRoot, ...found] : found).slice(0, MAX_PROBLEMS);
+    return (encryptedRoot ? [encryptedRoot, ...found] : found).slice(0, MOST_PROBLEMS);
   }
 
   *devices(): Generator<DirectoryDevice | undefined> {
-    const left = { rows: MAX_PROCESSES, tables: MAX_GCR3_TABLES };
+    const left = new ProcessBudget();
     for (let at = 0; at < this.#frames; at++) {
       // Copied: lookups read other frames, and this one may be overwritten then.
       const frame = this.#memory.readFrame(frameNumber(this.#table + at))?.slice();
@@ -177,23 +170,21 @@ export class AmdDirectory implements DeviceDirectory {
   *#processes(
     requester: RequesterId,
     words: readonly bigint[],
-    left: { rows: number; tables: number },
+    left: ProcessBudget,
   ): Generator<DirectoryDevice | undefined> {
     const entry = decodeDte(words);
     if (!this.#hasGuest(entry) || this.#illegal(entry, words)) return;
     const host = this.#host(entry);
     const memory = this.#spaces.memoryAbove(this.#hardware.gcr3AtGuestAddress ? host : undefined);
-    let rows = 0;
+    left.startDevice();
     for (const pasid of this.#gcr3.present(memory, entry)) {
       if (pasid === undefined) {
-        if (left.tables-- <= 0) return;
+        if (!left.takeStep()) return;
         yield undefined;
       } else if (pasid >= 2 ** this.#hardware.pasidBits) {
         return;
       } else if (!this.#usesPasid0(entry) || pasid !== 0) {
-        if (left.rows <= 0 || rows >= MAX_PROCESSES_OF_DEVICE) return;
-        left.rows--;
-        rows++;
+        if (!left.takeRow()) return;
         yield { requester, pasid, lookup: this.lookup(requester, pasid) };
       }
     }
@@ -335,24 +326,6 @@ export class AmdDirectory implements DeviceDirectory {
       message: `The device table entries of DeviceIDs ${hex(first)} to ${hex(first + DTES_IN_FRAME - 1)} cannot be read: ${missing}.`,
       hint: 'Check DevTabBase, and that the image holds the device table.',
     };
-  }
-
-  /** Told when the root of a device's host tables is in the image but for one high bit. */
-  #encryptedRoot(frame: Uint32Array, at: number): Failure | undefined {
-    for (let index = 0; index < DTES_IN_FRAME; index++) {
-      // By halves: there may be 65,536 entries, and few have such an address.
-      const lo = frame[8 * index] ?? 0;
-      const hi = frame[8 * index + 1] ?? 0;
-      if ((lo & 3) !== 3 || (hi & HIGH_ROOT_BITS) === 0) continue;
-      const { mode, hostRoot } = decodeDte([readWord(frame, DTE_WORDS * index)]);
-      const address = hostRoot & ~this.#hardware.notAddress;
-      const bit = mode === 0 ? undefined : guessEncryptionBit(this.#memory, address);
-      if (bit !== undefined) {
-        const device = hex(at * DTES_IN_FRAME + index);
-        return encryptionProblem(`The root of the host tables of DeviceID ${device}`, address, bit);
-      }
-    }
-    return undefined;
   }
 }
 

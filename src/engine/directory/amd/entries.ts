@@ -1,7 +1,9 @@
 import { bits, fieldMakers, reservedMask, type BitField } from '../../bits/bitFields';
+import { FRAME_ENTRIES } from '../../memory/words';
 
 /** 64-bit words of a device table entry. */
 export const DTE_WORDS = 4;
+export const DTES_IN_FRAME = FRAME_ENTRIES / DTE_WORDS;
 
 export const DTE_SECTION = 'AMD 48882 3.10 §2.2.2.1';
 export const GCR3_SECTION = 'AMD 48882 3.10 §2.2.6';

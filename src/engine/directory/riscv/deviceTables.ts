@@ -4,6 +4,7 @@ import { type PhysicalMemory } from '../../memory/physicalMemory';
 import { type Failure } from '../../result';
 import { frameNumber, requesterId, type FrameNumber, type RequesterId } from '../../values';
 import { type StructureEntry } from '../deviceDirectory';
+import { MOST_PROBLEMS } from '../processBudget';
 import { anySet, readStructure, refusal, type Refusal } from '../structures';
 import { contextProblem } from './contextChecks';
 import {
@@ -16,8 +17,6 @@ import {
 } from './entries';
 import { DDTP_MODES, has, type RiscvRegisters } from './registers';
 
-/** Problems that are told at most. */
-const MAX_PROBLEMS = 8;
 /** Tables of device contexts that are listed: 64 or 128 devices each. Rubbish may claim 262,144 of them. */
 const MAX_CONTEXT_TABLES = 4096;
 
@@ -130,7 +129,7 @@ export class DeviceTables {
         );
       }
       for (let index = 0; level > 0 && index < this.#entries(level); index++) {
-        if (found.length >= MAX_PROBLEMS || tables > MAX_CONTEXT_TABLES) return;
+        if (found.length >= MOST_PROBLEMS || tables > MAX_CONTEXT_TABLES) return;
         const word = readWord(frame, index);
         if (bits(word, 0) === 0n) continue;
         const start = first + index * 2 ** this.#shift(level);

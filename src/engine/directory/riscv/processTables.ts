@@ -98,9 +98,10 @@ export class ProcessTables {
   ): Generator<Pasid | undefined> {
     const stride = level === 0 ? PROCESS_WORDS : 1;
     const count = Math.min(2 ** (WIDTHS[level] ?? 0), FRAME_ENTRIES);
-    for (let index = 0; index < count; index++) {
-      const frame = memory.readFrame(table);
-      const word = frame ? readWord(frame, index * stride) : 0n;
+    // Copied: what follows reads other frames, and this one may be overwritten then.
+    const frame = memory.readFrame(table)?.slice();
+    for (let index = 0; frame && index < count; index++) {
+      const word = readWord(frame, index * stride);
       if (bits(word, 0) === 0n) continue;
       const start = first + index * 2 ** (SHIFTS[level] ?? 0);
       if (level === 0) yield pasid(start);

@@ -15,6 +15,7 @@ import {
   type VendorWords,
 } from '../deviceDirectory';
 import { type Fault } from '../../faults';
+import { ProcessBudget } from '../processBudget';
 import { refusal } from '../structures';
 import { notRead } from './contextChecks';
 import { DeviceTables, type LocatedContext } from './deviceTables';
@@ -31,10 +32,6 @@ import { riscvFaultCode } from './faultCodes';
 import { ProcessTables } from './processTables';
 import { DDTP_MODES, riscvRegisters, type RiscvRegisters } from './registers';
 import { RiscvSpaces } from './spaces';
-
-/** Rows of processes that are given at most. */
-const MOST_PROCESSES_OF_DEVICE = 65_536;
-const MOST_PROCESSES = 200_000;
 
 const OFF = 0;
 const BARE = 1;
@@ -101,7 +98,7 @@ export class RiscvDirectory implements DeviceDirectory {
 
   *devices(): Generator<DirectoryDevice | undefined> {
     if (this.off) return;
-    let left = MOST_PROCESSES;
+    const left = new ProcessBudget();
     for (const requester of this.#tables.devices()) {
       if (requester === undefined) {
         yield undefined;
@@ -109,18 +106,11 @@ export class RiscvDirectory implements DeviceDirectory {
       }
       const located = this.#tables.locate(requester);
       yield { requester, pasid: null, lookup: this.#lookupIn(located, null) };
-      const most = Math.min(left, MOST_PROCESSES_OF_DEVICE);
-      let given = 0;
+      left.startDevice();
       for (const pasid of this.#processesOf(located)) {
-        if (pasid === undefined) {
-          yield undefined;
-          continue;
-        }
-        if (given >= most) break;
-        given++;
-        yield { requester, pasid, lookup: this.#lookupIn(located, pasid) };
+        if (!(pasid === undefined ? left.takeStep() : left.takeRow())) break;
+        yield pasid === undefined ? undefined : { requester, pasid, lookup: this.#lookupIn(located, pasid) };
       }
-      left -= given;
     }
   }
 

@@ -12,6 +12,7 @@ import {
   type VendorWords,
 } from '../deviceDirectory';
 import { type Fault } from '../../faults';
+import { MOST_PROBLEMS, ProcessBudget } from '../processBudget';
 import { contextSplit } from './contextTable';
 import { CD_LAYOUT, L1CD_LAYOUT, readCd } from './contexts';
 import { smmuFaultCode } from './faultCodes';
@@ -22,11 +23,6 @@ import { smmuRegisters } from './registers';
 import { StreamTable } from './streams';
 import { CONFIG_BYPASS, CONFIG_STAGE1, L1STD_LAYOUT, STE_LAYOUT, type Ste } from './streamTable';
 
-/** Problems of the directory that are told at most. */
-const MOST_PROBLEMS = 8;
-/** Rows of processes that are given at most. */
-const MOST_PROCESSES_OF_DEVICE = 65_536;
-const MOST_PROCESSES = 200_000;
 /** Context descriptors that are looked at for them, of all devices. */
 const MOST_CONTEXTS = 2 ** 22;
 const CDS_IN_FRAME = 64;
@@ -107,7 +103,7 @@ export class Smmuv3Directory implements DeviceDirectory {
 
   /** Kernels fill stream tables with entries that abort every request: these tell of no device, and are left out. */
   *devices(): Generator<DirectoryDevice | undefined> {
-    const budget: Budget = { processes: MOST_PROCESSES, contexts: MOST_CONTEXTS };
+    const budget = new ProcessBudget(MOST_CONTEXTS);
     const end = 2 ** this.#streams.idBits;
     for (let start = 0; start < end;) {
       const { from, to, next } = this.#streams.part(start);
@@ -125,34 +121,31 @@ export class Smmuv3Directory implements DeviceDirectory {
   }
 
   /** Substreams of a device with a valid context descriptor, but for the one that requests without SubstreamID use. */
-  *#processes(requester: RequesterId, ste: Ste, budget: Budget): Generator<DirectoryDevice | undefined> {
+  *#processes(
+    requester: RequesterId,
+    ste: Ste,
+    budget: ProcessBudget,
+  ): Generator<DirectoryDevice | undefined> {
     if ((ste.config & CONFIG_STAGE1) === 0 || ste.contextsLog2 === 0) return;
     const end = 2 ** Math.min(ste.contextsLog2, 20);
     const split = contextSplit(ste);
     const step = split === undefined ? CDS_IN_FRAME : 2 ** split;
-    let left = Math.min(budget.processes, MOST_PROCESSES_OF_DEVICE);
     const first = ste.withoutSubstream === DSS_SUBSTREAM_0 ? 1 : 0;
-    for (let start = 0; start < end && left > 0 && budget.contexts > 0; start += step) {
-      for (let id = Math.max(start, first); id < Math.min(start + step, end) && left > 0; id++) {
-        budget.contexts--;
+    budget.startDevice();
+    for (let start = 0; start < end; start += step) {
+      for (let id = Math.max(start, first); id < Math.min(start + step, end); id++) {
+        if (!budget.takeStep()) return;
         const lookup = this.lookup(requester, pasidOf(id));
         const last = lookup.entries.at(-1);
         // Without an entry of the process none of this part can be read.
         if (last?.role !== 'process') break;
         if (!readCd(last.words).valid) continue;
-        left--;
-        budget.processes--;
+        if (!budget.takeRow()) return;
         yield { requester, pasid: pasidOf(id), lookup };
       }
       yield undefined;
     }
   }
-}
-
-/** What is left of the work that `devices` may do for processes. */
-interface Budget {
-  processes: number;
-  contexts: number;
 }
 
 const UNREADABLE: ReadonlySet<Fault> = new Set([

@@ -20,6 +20,7 @@ import {
 } from './legacyEntries';
 import { READ_WRITE } from '../../pageTable/entryClass';
 import { type Fault } from '../../faults';
+import { MOST_PROBLEMS } from '../processBudget';
 import { anySet, readStructure, refusal } from '../structures';
 import { vtdFaultCode } from './faultCodes';
 import { translationOff, VTD_INTERRUPT_WINDOW, VTD_WORDS, vtdRegisters } from './registers';
@@ -27,8 +28,6 @@ import { reservedFields } from './reservedFields';
 import { VtdSpaces } from './spaces';
 
 const PASS_THROUGH = 2n;
-/** Problems of the directory that are told at most. */
-const MAX_PROBLEMS = 8;
 
 const SECTIONS = {
   root: { title: 'Root entry', section: 'VT-d 4.1 §9.1' },
@@ -118,7 +117,7 @@ export class VtdLegacyDirectory implements DeviceDirectory {
       return [{ code: 'directory/root-unreadable', message: this.#rootMissing(), hint }];
     }
     const found: Failure[] = [];
-    for (let bus = 0; bus < 256 && found.length < MAX_PROBLEMS; bus++) {
+    for (let bus = 0; bus < 256 && found.length < MOST_PROBLEMS; bus++) {
       const { answer, entries } = this.lookup(requesterId(bus << 8), null);
       if (
         answer.kind !== 'fault' ||

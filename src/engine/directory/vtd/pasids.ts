@@ -2,21 +2,11 @@ import { bits } from '../../bits/bitFields';
 import { type PhysicalMemory } from '../../memory/physicalMemory';
 import { FRAME_ENTRIES } from '../../memory/words';
 import { frameNumber, type Pasid } from '../../values';
+import { type ProcessBudget } from '../processBudget';
 import { directoryEntries } from './scalableEntries';
 
 const WORDS_OF_PROCESS = 8;
 const TABLE_ENTRIES = 64;
-/** Processes that are told of one device, and of all. */
-const MOST_OF_DEVICE = 65_536;
-const MOST_OF_ALL = 200_000;
-/** Frames that are read for all devices: a broken image may give each the largest directory. */
-const MOST_FRAMES = 2 ** 18;
-
-/** What is left of the work that listing processes may take. */
-export class WorkLeft {
-  processes = MOST_OF_ALL;
-  frames = MOST_FRAMES;
-}
 
 /**
  * PASIDs whose directory and table entries are present, in order, for the first word of a context entry. Yields undefined
@@ -25,19 +15,18 @@ export class WorkLeft {
 export function* presentPasids(
   memory: PhysicalMemory,
   control: bigint,
-  left: WorkLeft,
+  left: ProcessBudget,
 ): Generator<Pasid | undefined> {
   const entries = directoryEntries(bits(control, 11, 9));
   const first = Number(bits(control, 51, 12));
-  const last = Math.max(0, left.processes - MOST_OF_DEVICE);
+  left.startDevice();
   for (let start = 0; start < entries; start += FRAME_ENTRIES) {
-    if (left.frames-- <= 0) return;
+    if (!left.takeStep()) return;
     const pointers = presentPointers(memory, first + start / FRAME_ENTRIES, entries - start);
     for (const { index, table } of pointers) {
-      if (left.frames-- <= 0) return;
+      if (!left.takeStep()) return;
       for (const slot of presentSlots(memory, table)) {
-        if (left.processes <= last) return;
-        left.processes--;
+        if (!left.takeRow()) return;
         yield ((start + index) * TABLE_ENTRIES + slot) as Pasid;
       }
       yield undefined;

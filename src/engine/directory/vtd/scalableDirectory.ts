@@ -13,10 +13,11 @@ import {
   type StructureRole,
 } from '../deviceDirectory';
 import { type Fault } from '../../faults';
+import { MOST_PROBLEMS, ProcessBudget } from '../processBudget';
 import { anySet, readStructure, refusal, type Refusal, type StructurePlace } from '../structures';
 import { vtdFaultCode } from './faultCodes';
 import { LEVELS_OF_WIDTH } from './legacyEntries';
-import { presentPasids, WorkLeft } from './pasids';
+import { presentPasids } from './pasids';
 import { reservedFields } from './reservedFields';
 import { translationOff, VTD_INTERRUPT_WINDOW, VTD_WORDS, vtdRegisters } from './registers';
 import {
@@ -38,8 +39,6 @@ import {
 import { sayContext, sayDirectory, sayProcess, sayRoot } from './scalableWords';
 import { VtdSpaces } from './spaces';
 
-/** Problems of the directory that are told at most. */
-const MAX_PROBLEMS = 8;
 const HALVES = ['lower', 'upper'];
 
 const TITLES: Readonly<Record<StructureRole, { readonly title: string; readonly section: string }>> = {
@@ -115,7 +114,7 @@ export class VtdScalableDirectory implements DeviceDirectory {
       return [{ code: 'directory/root-unreadable', message: this.#rootMissing(), hint }];
     }
     const found: Failure[] = [];
-    for (let half = 0; half < 512 && found.length < MAX_PROBLEMS; half++) {
+    for (let half = 0; half < 512 && found.length < MOST_PROBLEMS; half++) {
       const { answer, entries } = this.lookup(requesterId(half << 7), null);
       if (answer.kind !== 'fault' || entries.length > 1 || answer.fault === 'root-entry-not-present')
         continue;
@@ -130,7 +129,7 @@ export class VtdScalableDirectory implements DeviceDirectory {
   }
 
   *devices(): Generator<DirectoryDevice | undefined> {
-    const work = new WorkLeft();
+    const work = new ProcessBudget();
     for (let half = 0; half < 512; half++) {
       const root = this.#read({ role: 'root', table: this.#rootTable, index: half >> 1, words: 2 });
       if (bits(root?.words[half & 1] ?? 0n, 0) === 1n) {
@@ -151,7 +150,7 @@ export class VtdScalableDirectory implements DeviceDirectory {
   *#processes(
     requester: RequesterId,
     { entries }: DirectoryLookup,
-    work: WorkLeft,
+    work: ProcessBudget,
   ): Generator<DirectoryDevice | undefined> {
     const [root, context] = entries;
     if (!root || !context || contextProblem(context.words, this.#capabilities)) return;

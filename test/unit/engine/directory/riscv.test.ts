@@ -365,6 +365,25 @@ describe('RISC-V process directories', () => {
     assert.deepEqual([rows.at(-2)?.pasid, rows.at(-1)?.requester], [65_535, 1]);
   });
 
+  it('are looked for to a bound where rubbish claims tables without end', () => {
+    const made = new Machine();
+    const all = (word: bigint) =>
+      Object.fromEntries(Array.from({ length: 512 }, (_, index) => [index, word]));
+    // 128 devices with 4,096 tables of process contexts each, none of which is in the image.
+    made.frame(2, { 0: pointer(1), 1: pointer(1) });
+    made.frame(0x50, all(pointer(0x51)));
+    made.frame(0x51, all(pointer(0x999)));
+    for (let id = 0; id < 64; id++) made.context(id, [V | PDTV, 0n, 0n, PD20]);
+    let steps = 0;
+    let devices = 0;
+    for (const row of made.open({ ddtp: (2n << 10n) | 3n }).devices()) {
+      if (row) devices++;
+      else steps++;
+    }
+    assert.equal(devices, 128);
+    assert.ok(steps < 2 ** 18 + 1000, `${steps} steps`);
+  });
+
   it('are read through the second stage when there is one', () => {
     const made = new Machine();
     // Guest pages: 0x50 directory, 0x55 contexts, 0x20 to 0x22 tables, 0x91 data; 0x56 is not mapped.
