@@ -3,6 +3,8 @@ import { type MappingColumns } from './mappingColumns';
 
 /** Mappings of an alias that are named. */
 const NAMED_MAPPINGS = 32;
+/** Active mappings looked at for these. */
+const LOOKED_AT = 4096;
 /** Mappings between two yields. */
 const STEP = 4096;
 
@@ -22,6 +24,28 @@ export interface AliasStretch {
   }[];
 }
 
+/** What active mappings are together. */
+class Sum {
+  count = 0;
+  identity = 0;
+  /** Two hashes of each one's space and distance, added: stretches with the same ones are one alias. */
+  sums = 0;
+  otherSums = 0;
+
+  add({ count, identity, sums, otherSums }: Omit<Sum, 'add'>, by: 1 | -1): void {
+    this.count += by * count;
+    this.identity += by * identity;
+    this.sums = (this.sums + by * sums) | 0;
+    this.otherSums = (this.otherSums + by * otherSums) | 0;
+  }
+}
+
+/** The active mappings of one space. */
+class SpaceSum extends Sum {
+  /** Active mappings of stage 1s above it: while there are any, its own are no ways of their own. */
+  above = 0;
+}
+
 /**
  * Sweeps over mappings in the order of their first frames and gives every stretch with two mappings or more. A mapping
  * of a stage 1 and that of the stage 2 below it are one way, not two.
@@ -39,11 +63,10 @@ export class AliasSweep {
   readonly #placeOf = new Map<number, number>();
   /** The same by the frame behind them, as a binary heap. */
   readonly #ends: number[] = [];
-  readonly #bySpace = new Map<number, number>();
-  #identity = 0;
-  /** Sums of two hashes of each active mapping's space and distance: stretches with the same ones are one alias. */
-  #sums = 0;
-  #otherSums = 0;
+  readonly #bySpace = new Map<number, SpaceSum>();
+  /** Over all spaces that no active stage 1 is above, and how many of them have active mappings. */
+  readonly #visible = new Sum();
+  #spaces = 0;
   #last: { readonly sums: number; readonly otherSums: number; readonly stretch: AliasStretch } | undefined;
 
   constructor(columns: MappingColumns, below: readonly number[], most: number) {
@@ -62,7 +85,7 @@ export class AliasSweep {
       this.#emit(at, start);
       at = start;
       this.#enter(row);
-      sinceYield += 1 + Math.min(this.#active.length, NAMED_MAPPINGS);
+      sinceYield += 1 + (Math.min(this.#active.length, LOOKED_AT) >> 4);
       if (sinceYield >= STEP) {
         yield sinceYield;
         sinceYield = 0;
@@ -96,7 +119,6 @@ export class AliasSweep {
     this.#placeOf.set(row, this.#active.length);
     this.#active.push(row);
     this.#pushEnd(row);
-    this.#bySpace.set(space, (this.#bySpace.get(space) ?? 0) + 1);
     this.#count(row, space, 1);
   }
 
@@ -110,40 +132,47 @@ export class AliasSweep {
     }
     this.#placeOf.delete(row);
     this.#popEnd();
-    const left = (this.#bySpace.get(space) ?? 1) - 1;
-    if (left === 0) this.#bySpace.delete(space);
-    else this.#bySpace.set(space, left);
     this.#count(row, space, -1);
   }
 
   #count(row: number, space: number, by: 1 | -1): void {
     const { frame, page, permission } = this.#columns;
     const distance = (page[row] ?? 0) - (frame[row] ?? 0);
-    if (distance === 0) this.#identity += by;
-    const mixed = hash(space, distance, permission[row] ?? 0);
-    this.#sums = (this.#sums + by * mixed) | 0;
-    this.#otherSums = (this.#otherSums + by * scramble(mixed ^ space)) | 0;
+    const sums = hash(space, distance, permission[row] ?? 0);
+    const one = { count: 1, identity: distance === 0 ? 1 : 0, sums, otherSums: scramble(sums ^ space) };
+    const own = this.#sumOf(space);
+    if (own.above === 0) this.#show(own, -1);
+    own.add(one, by);
+    if (own.above === 0) this.#show(own, 1);
+    const under = this.#below[space] ?? -1;
+    if (under < 0) return;
+    const stage2 = this.#sumOf(under);
+    if (stage2.above === 0) this.#show(stage2, -1);
+    stage2.above += by;
+    if (stage2.above === 0) this.#show(stage2, 1);
   }
 
-  /** True when no mapping here is a way of its own: fewer than two, or a stage 1 with the stage 2 that is below it. */
-  #isSingle(): boolean {
-    const count = this.#active.length;
-    if (count < 2) return true;
-    if (count > 2) return false;
-    const [one, other] = this.#active.map((row) => this.#columns.space[row] ?? 0);
-    const isOver = (above = 0, below = 0): boolean => this.#below[above] === below;
-    return isOver(one, other) || isOver(other, one);
+  #sumOf(space: number): SpaceSum {
+    const known = this.#bySpace.get(space) ?? new SpaceSum();
+    this.#bySpace.set(space, known);
+    return known;
+  }
+
+  /** Takes what a space has active into what is visible, or out of it. */
+  #show(own: SpaceSum, by: 1 | -1): void {
+    this.#visible.add(own, by);
+    if (own.count > 0) this.#spaces += by;
   }
 
   #emit(from: number, to: number): void {
     if (from >= to || this.full) return;
-    if (this.#isSingle()) {
+    const { count, identity, sums, otherSums } = this.#visible;
+    if (count < 2) {
       this.#last = undefined;
       return;
     }
-    const count = this.#active.length;
     const last = this.#last;
-    const isSame = last?.sums === this.#sums && last.otherSums === this.#otherSums;
+    const isSame = last?.sums === sums && last.otherSums === otherSums;
     if (last && isSame && last.stretch.endFrame === from && last.stretch.count === count) {
       last.stretch.endFrame = to;
       return;
@@ -156,17 +185,19 @@ export class AliasSweep {
       startFrame: from,
       endFrame: to,
       count,
-      spaces: this.#bySpace.size,
-      identity: this.#identity === count,
+      spaces: this.#spaces,
+      identity: identity === count,
       mappings: this.#named(from),
     };
     this.stretches.push(stretch);
-    this.#last = { sums: this.#sums, otherSums: this.#otherSums, stretch };
+    this.#last = { sums, otherSums, stretch };
   }
 
   #named(frame: number): AliasStretch['mappings'] {
     const columns = this.#columns;
     return this.#active
+      .slice(0, LOOKED_AT)
+      .filter((row) => this.#sumOf(columns.space[row] ?? 0).above === 0)
       .slice(0, NAMED_MAPPINGS)
       .map((row) => ({
         space: columns.space[row] ?? 0,
