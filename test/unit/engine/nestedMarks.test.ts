@@ -141,6 +141,33 @@ describe('marks of Arm stage 1 above stage 2 (IHI 0070 3.13.5, DDI 0487 D8.5)', 
   });
 });
 
+describe('marks of Arm tables (IHI 0070 5.4, CD.HAFT)', () => {
+  /** Bits that hardware sets in table entries of the only stream. */
+  function tableMarks(httu: bigint, cd: bigint, haft: bigint): number {
+    const memory = new FrameMemory();
+    for (const frame of [1, 2, 0x10]) memory.frame(frame);
+    memory.set(1, 0, 1n | (5n << 1n) | at(2));
+    // T0SZ 25, EPD1, V, IPS 5, AA64, R, A; TTB0.
+    memory.set(2, 0, 25n | bit(30) | bit(31) | (5n << 32n) | bit(41) | bit(45) | bit(46) | cd);
+    memory.set(2, 1, at(0x10) | haft);
+    const IDR0 = 3n | (2n << 2n) | (httu << 6n) | (2n << 21n);
+    const registers = { STRTAB_BASE: at(1), STRTAB_BASE_CFG: 6n, IDR0, IDR1: 16n, IDR5: (7n << 4n) | 5n };
+    const opened = openDirectory('smmuv3', memory, new Map(Object.entries(registers)));
+    assert.ok(opened.ok);
+    const { answer } = opened.value.lookup(requesterId(0), null);
+    assert.equal(answer.kind, 'table', answer.kind === 'fault' ? answer.why : '');
+    return answer.space.format.tableMarksLo;
+  }
+
+  it('are set with HAFT where IDR0.HTTU has it, and hardware marks at all', () => {
+    const [HA, HAFT] = [bit(43), bit(3)];
+    assert.equal(tableMarks(3n, HA, HAFT), 1 << 10);
+    assert.equal(tableMarks(3n, HA, 0n), 0);
+    assert.equal(tableMarks(2n, HA, HAFT), 0);
+    assert.equal(tableMarks(2n, 0n, HAFT), 0);
+  });
+});
+
 const X86_WORDS = {
   table: (frame: number) => at(frame) | 0x27n,
   leaf: (frame: number) => at(frame) | 0x67n,

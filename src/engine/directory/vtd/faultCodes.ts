@@ -50,7 +50,7 @@ const SCALABLE: Codes = {
   'address-width': { first: '80h', second: '84h' }, // SGN.1 (not canonical), SGN.5
   // A first stage refuses reads only for U/S (SGN.2); a second stage for R (SGN.7).
   'read-denied': { first: '81h', second: '86h' },
-  'write-denied': '85h', // SGN.6; for U/S it is 81h
+  'write-denied': '85h', // SGN.6; for U/S it is 81h, for a mark of a first-stage entry 77h (SFS.8)
   'interrupt-output': '87h', // SGN.8
 };
 
