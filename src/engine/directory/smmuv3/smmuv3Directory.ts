@@ -98,13 +98,21 @@ export class Smmuv3Directory implements DeviceDirectory {
       }
       stream = this.#streams.part(stream).next;
     }
-    return found;
+    const end = this.#streams.listedEnd;
+    if (end < 2 ** this.#streams.idBits) {
+      found.push({
+        code: 'directory/too-many-devices',
+        message: `Devices are listed up to StreamID 0x${end.toString(16)} only: the linear stream table claims ${2 ** this.#streams.idBits} of them.`,
+        hint: 'Check STRTAB_BASE_CFG: its low six bits are the log2 of the StreamIDs.',
+      });
+    }
+    return found.slice(0, MOST_PROBLEMS);
   }
 
   /** Kernels fill stream tables with entries that abort every request: these tell of no device, and are left out. */
   *devices(): Generator<DirectoryDevice | undefined> {
     const budget = new ProcessBudget(MOST_CONTEXTS);
-    const end = 2 ** this.#streams.idBits;
+    const end = this.#streams.listedEnd;
     for (let start = 0; start < end;) {
       const { from, to, next } = this.#streams.part(start);
       for (let stream = from; stream < to; stream++) {

@@ -13,6 +13,17 @@ const STES_IN_FRAME = 4096 / STE_BYTES;
 const LARGEST_SPAN = 11;
 const TABLE_HINT = 'Check STRTAB_BASE and STRTAB_BASE_CFG, and that the image holds the table.';
 
+/** Frames of a linear table whose devices are listed: 16,777,216 StreamIDs; and missing ones that one step passes over. */
+const MOST_LISTED_FRAMES = 2 ** 18;
+const MOST_PASSED_FRAMES = 2 ** 12;
+
+/** StreamIDs [from, to) may have an entry; `next`: where to go on. */
+interface StreamPart {
+  readonly from: number;
+  readonly to: number;
+  readonly next: number;
+}
+
 /** The stream table of an SMMU: linear, or of two levels. */
 export class StreamTable {
   readonly #memory: PhysicalMemory;
@@ -61,12 +72,17 @@ export class StreamTable {
     return this.#entry('context', level2(l1, span), slot, entries);
   }
 
+  /** The StreamID that listing ends at: a linear table may claim gigabytes of memory that is not there. */
+  get listedEnd(): number {
+    return Math.min(2 ** this.idBits, this.twoLevel ? Infinity : MOST_LISTED_FRAMES * STES_IN_FRAME);
+  }
+
   /** StreamIDs that may have an entry, from `start` on, and the StreamID to go on from: at most 1,024 of one table. */
-  part(start: number): { readonly from: number; readonly to: number; readonly next: number } {
-    const end = 2 ** this.idBits;
-    const size = this.twoLevel ? 2 ** this.split : STES_IN_FRAME;
+  part(start: number): StreamPart {
+    const end = this.listedEnd;
+    if (!this.twoLevel) return this.#linearPart(start, end);
+    const size = 2 ** this.split;
     const next = Math.min(start - (start % size) + size, end);
-    if (!this.twoLevel) return { from: start, to: this.#frame(start * STE_BYTES) ? next : start, next };
     const index = Math.floor(start / size);
     const frame = this.#frame(index * 8);
     // A frame that is missing takes all its descriptors with it.
@@ -75,6 +91,19 @@ export class StreamTable {
     const span = (frame[2 * word] ?? 0) & 0x1f;
     const good = span !== 0 && span <= LARGEST_SPAN && span <= this.split + 1;
     return { from: start, to: good ? Math.min(start + 2 ** (span - 1), next) : start, next };
+  }
+
+  /** Passes over frames that are missing, a bounded number at once. */
+  #linearPart(start: number, end: number): StreamPart {
+    const table = Number(this.#base >> 12n);
+    let from = start;
+    for (let passed = 0; passed < MOST_PASSED_FRAMES && from < end; passed++) {
+      const frame = Math.floor(from / STES_IN_FRAME);
+      const next = Math.min((frame + 1) * STES_IN_FRAME, end);
+      if (this.#memory.readFrame(frameNumber(table + frame))) return { from, to: next, next };
+      from = next;
+    }
+    return { from, to: from, next: from };
   }
 
   /** The frame of the stream table that holds its byte `offset`. */

@@ -431,6 +431,33 @@ describe('SMMUv3 device lists', () => {
     assert.deepEqual(listed(contexts), ['0/null']);
   });
 
+  it('pass over what a linear table has missing, up to a bound that is told', function () {
+    this.timeout(20_000);
+    const machine = new Machine();
+    machine.memory.frames.clear();
+    // A table from frame 0 on.
+    for (const frame of [3000, 2 ** 18 - 1, 2 ** 18]) {
+      machine.memory.frame(frame);
+      machine.memory.set(frame, 8 * 5, 9n);
+    }
+    const directory = machine.open({ STRTAB_BASE: 0n, STRTAB_BASE_CFG: 32n, IDR1: 32n });
+    const found: number[] = [];
+    let steps = 0;
+    for (const device of directory.devices()) {
+      if (device) found.push(device.requester);
+      else steps++;
+    }
+    assert.deepEqual(found, [64 * 3000 + 5, 2 ** 24 - 59]);
+    assert.ok(steps < 1000, `${steps} steps`);
+    const told = directory.problems().find(({ code }) => code === 'directory/too-many-devices');
+    assert.match(told?.message ?? '', /0x1000000/);
+    const small = machine.open({ STRTAB_BASE: 0n, STRTAB_BASE_CFG: 24n, IDR1: 32n }).problems();
+    assert.ok(!small.some(({ code }) => code === 'directory/too-many-devices'));
+    // Lookups have no bound.
+    const { answer } = directory.lookup(requesterId(2 ** 24 + 5), null);
+    assert.equal(answer.kind, 'pass-through');
+  });
+
   it('say why devices may be missing', () => {
     const codes = (directory: DeviceDirectory) => directory.problems().map(({ code }) => code);
     assert.deepEqual(codes(stage1Machine().open()), []);
