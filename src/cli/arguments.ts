@@ -41,10 +41,15 @@ export const parseDomain = (text: string): number => parseBounded(text, 0xfffffn
 export const parseLimit = (text: string): number =>
   parseBounded(text, BigInt(Number.MAX_SAFE_INTEGER), 'a limit');
 
-function parseBounded(text: string, highest: bigint, what: string): number {
+/** A place in a list, counted from 1. */
+export const parseRank = (text: string): number => parseBounded(text, 1_000_000n, 'a place in the list', 1n);
+
+function parseBounded(text: string, highest: bigint, what: string, lowest = 0n): number {
   const value = parseInteger(text);
-  if (value === undefined || value > highest) {
-    throw new InvalidArgumentError(`Write ${what} as a number from 0 to ${highest.toString()}.`);
+  if (value === undefined || value < lowest || value > highest) {
+    throw new InvalidArgumentError(
+      `Write ${what} as a number from ${lowest.toString()} to ${highest.toString()}.`,
+    );
   }
   return Number(value);
 }

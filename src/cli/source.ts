@@ -2,7 +2,7 @@
 import { readFile, readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { findNodeAtLocation, getNodeValue, parseTree } from 'jsonc-parser';
-import { hex } from '../inspection/protocol';
+import { hex, IOMMU_KINDS, REGISTERS } from '../inspection/protocol';
 import { type Registers } from './arguments';
 import { badInput, badUsage } from './errors';
 
@@ -106,12 +106,14 @@ async function descriptionBeside(image: string): Promise<string | undefined> {
   return undefined;
 }
 
-/** What to write, and how: an example that only lacks the value of the root table's register. */
+/** How to find the registers, to give them, or to write them down: an example that only lacks their values. */
 function howToDescribe(image: string): string {
   const stem = path.basename(image).replace(/(\.(elf|raw|bin|img|dump|core|vmcore))?(\.gz)?$/i, '');
   const example = describe(path.basename(image), 'vt-d', new Map());
   return [
-    `give the registers: --registers RTADDR=0x...,GSTS=0x...`,
+    `find where its IOMMU's tables begin: iopte roots ${image}`,
+    `or give the registers: --registers RTADDR=0x...,GSTS=0x...`,
+    `with --kind for another IOMMU than VT-d: ${otherKinds()}`,
     `or write ${path.join(path.dirname(image), stem + DESCRIPTION_SUFFIX)}:`,
     ...example
       .replace('"registers": {}', '"registers": { "RTADDR": "0x...", "GSTS": "0x..." }')
@@ -119,6 +121,15 @@ function howToDescribe(image: string): string {
       .split('\n'),
   ].join('\n');
 }
+
+/** `amd-vi (DevTabBase), …`: with the registers that cannot be left out. */
+const otherKinds = (): string =>
+  IOMMU_KINDS.filter((kind) => kind !== 'vt-d')
+    .map((kind) => {
+      const names = REGISTERS[kind].filter(({ required }) => required).map(({ name }) => name);
+      return `${kind} (${names.join(', ')})`;
+    })
+    .join(', ');
 
 async function readDescription(file: string): Promise<string> {
   await mustBeFile(file);

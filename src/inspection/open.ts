@@ -47,7 +47,7 @@ function inspect(
     return refuse(
       'image/no-description',
       `${memory.name} has no description, and does not say itself which IOMMUs there are.`,
-      'Write a description beside it: NAME.iopte.json.',
+      'Write a description beside it (NAME.iopte.json), or find the registers first: Find IOMMU Roots, or iopte roots.',
     );
   }
   const openIommus = described

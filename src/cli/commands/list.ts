@@ -138,6 +138,11 @@ async function findDevice(call: Call<ListOptions>, asked: AskedDevice): Promise<
   const { requester, segment } = asked;
   const name = nameOf(asked, options.pasid);
   const segmentOf = new Map(session.summary.iommus.map((iommu) => [iommu.name, iommu.segment]));
+  const segments = new Set(segmentOf.values());
+  if (segment !== undefined && !segments.has(segment)) {
+    const here = [...segments].map((each) => each.toString(16).padStart(4, '0'));
+    throw badInput(`no IOMMU has the PCI segment of ${name}`, `segments here: ${listOf(here)}`);
+  }
   const rows = (await session.devices(options.iommu)).filter(
     (row) => segment === undefined || segmentOf.get(row.iommu) === segment,
   );

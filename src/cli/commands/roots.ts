@@ -2,9 +2,9 @@ import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { InvalidArgumentError } from 'commander';
 import { formatSize, hex, type RootCandidate, type RootsResult } from '../../inspection/protocol';
-import { parseLimit } from '../arguments';
+import { parseRank } from '../arguments';
 import { type CliCommand, type CommonOptions } from '../command';
-import { badInput } from '../errors';
+import { badInput, badUsage } from '../errors';
 import { type Output } from '../output';
 import { DESCRIPTION_SUFFIX, resolveSource } from '../source';
 
@@ -25,9 +25,12 @@ export const roots: CliCommand<RootsOptions> = {
         'write a description of the image with the first candidate',
         parseName,
       )
-      .option('--candidate <N>', 'write the description with this candidate instead', parseLimit);
+      .option('--candidate <N>', 'with --write: describe this candidate instead of the first', parseRank);
   },
   async run({ session, file, output, options, note }) {
+    if (options.candidate !== undefined && options.write === undefined) {
+      throw badUsage('--candidate needs --write', 'iopte roots FILE --write NAME.iopte.json --candidate N');
+    }
     const described = file.endsWith(DESCRIPTION_SUFFIX) ? await resolveSource(file, {}) : undefined;
     const imagePath = path.resolve(described?.imagePath ?? file);
     const found = await session.request('roots', {
@@ -101,8 +104,11 @@ async function writeDescription(
 ): Promise<void> {
   const candidate = candidates[rank - 1];
   if (!candidate) {
-    const found = candidates.length === 0 ? 'no root was found' : `there are ${candidates.length} candidates`;
-    throw badInput(`${file} is not written: ${found}`, candidates.length === 0 ? looked : undefined);
+    if (candidates.length === 0) throw badInput(`${file} is not written: no root was found`, looked);
+    throw badInput(
+      `${file} is not written: there is no candidate ${rank}`,
+      candidates.length === 1 ? 'there is one: --candidate 1' : `give --candidate 1 to ${candidates.length}`,
+    );
   }
   const image = path
     .relative(path.dirname(path.resolve(file)), imagePath)

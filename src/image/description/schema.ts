@@ -32,7 +32,7 @@ const image = z
   .union([
     z.string().min(1).meta({
       description:
-        'The image file, relative to this file: an ELF64 core or a .gz of one. Formats without headers need {"file", "segments"}.',
+        'The image file, relative to this file: an ELF64 core, a kdump-compressed or flattened dump, a text dump of debugfs, or a .gz of one. Formats without headers need {"file", "segments"}.',
     }),
     z.strictObject({
       file: z.string().min(1).meta({ description: 'The image file, relative to this file; may be a .gz.' }),
@@ -87,12 +87,10 @@ const iommu = (kind: IommuKind) =>
       .string()
       .min(1)
       .meta({ description: 'What to call it, as the kernel does: "dmar0". Unique in this file.' }),
-    kind: z
-      .literal(kind)
-      .meta({
-        description:
-          'Which IOMMU it is: "vt-d", "amd-vi", "smmuv3" or "riscv"; "ept": tables of a guest on an Intel processor.',
-      }),
+    kind: z.literal(kind).meta({
+      description:
+        'Which IOMMU it is: "vt-d", "amd-vi", "smmuv3" or "riscv"; "ept": tables of a guest on an Intel processor.',
+    }),
     segment: z
       .int()
       .min(0)

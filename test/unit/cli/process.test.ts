@@ -47,6 +47,8 @@ describe('iopte', function () {
         [['list', SAMPLE, '--domain', '1', '--device', '00:02.0'], /iopte: --domain and --device/],
         [['list', SAMPLE, '--nothing'], /iopte: unknown option '--nothing'/],
         [['inspect', SAMPLE, '--kind', 'vt-d'], /iopte: --kind needs --registers/],
+        [['roots', SAMPLE, '--candidate', '2'], /iopte: --candidate needs --write/],
+        [['roots', SAMPLE, '--write', 'x.iopte.json', '--candidate', '0'], /'0' is invalid.*from 1 to/],
       ];
       for (const [args, message] of cases) {
         const { exitCode, stdout, stderr } = await runCli(args);

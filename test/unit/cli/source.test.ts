@@ -60,7 +60,9 @@ describe('FILE of the command line', () => {
     const error = await refusal(at('x.elf.gz'));
     assert.equal(error.exitCode, 1);
     assert.match(error.message, /x\.elf\.gz has no description beside it/);
+    assert.match(error.hint ?? '', /iopte roots .*x\.elf\.gz$/m);
     assert.match(error.hint ?? '', /--registers RTADDR=/);
+    assert.match(error.hint ?? '', /--kind .*amd-vi \(DevTabBase\).*riscv \(ddtp\)/);
     assert.ok(error.hint?.includes(at('x.iopte.json')));
     const example = (error.hint ?? '').slice((error.hint ?? '').indexOf('{')).replaceAll('0x...', '0x0');
     assert.deepEqual((JSON.parse(example) as { image: string }).image, 'x.elf.gz');
