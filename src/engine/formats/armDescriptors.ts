@@ -22,12 +22,16 @@ const { flag, field, address, ignored } = fieldMakers(SECTION);
 
 const RES0 = 'RES0';
 
-/** Hardware ignores these bits; software is to write 0. */
-function zero(high: number, low = high): BitField {
-  return field(RES0, high, low, 'ignored', (value) =>
-    value === 0n ? 'should be 0' : 'should be 0; hardware ignores it',
-  );
+/** Maker of bits that hardware ignores, and that software is to write as 0. */
+export function zeroMaker(section: string) {
+  const makers = fieldMakers(section);
+  return (high: number, low = high): BitField =>
+    makers.field(RES0, high, low, 'ignored', (value) =>
+      value === 0n ? 'should be 0' : 'should be 0; hardware ignores it',
+    );
 }
+
+const zero = zeroMaker(SECTION);
 
 /** The bits of a layout that software is to write as 0. */
 export function zeroBits(layout: readonly BitField[]): bigint {

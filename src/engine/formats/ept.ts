@@ -1,4 +1,5 @@
 import { fieldMakers, mask, type BitField } from '../bits/bitFields';
+import { memoryType } from './memoryTypes';
 import { type EncodingRule, type EntryShape, type LevelRule, type PageTableFormat } from './pageTableFormat';
 
 const SECTION = 'Intel SDM vol. 3C §29.3.2';
@@ -15,8 +16,6 @@ const levels: readonly LevelRule[] = NAMES.map((entryName, index) => ({
   indexBits: 9,
   leaf: index === 0 ? 'always' : index < 3 ? { mask: 1 << 7, values: [1 << 7] } : 'never',
 }));
-
-const MEMORY_TYPES = ['UC', 'WC', 'reserved', 'reserved', 'WT', 'WP', 'WB', 'reserved'];
 
 const common: readonly BitField[] = [
   flag('R', 0, 'permission', 'reads allowed', 'reads not allowed'),
@@ -41,7 +40,7 @@ function tableLayout({ level }: LevelRule): BitField[] {
 function leafLayout({ level, shift }: LevelRule): BitField[] {
   return [
     ...common,
-    field('MT', 5, 3, 'attribute', (value) => `memory type ${MEMORY_TYPES[Number(value)] ?? ''}`),
+    field('MT', 5, 3, 'attribute', memoryType),
     flag('IPAT', 6, 'attribute', 'PAT of the guest ignored', 'PAT of the guest honoured'),
     level === 1
       ? ignored(7)

@@ -1,4 +1,5 @@
 import { fieldMakers, mask, type BitField } from '../bits/bitFields';
+import { memoryType } from './memoryTypes';
 import { type EntryShape, type LevelRule, type PageTableFormat } from './pageTableFormat';
 
 const SECTION = 'VT-d 4.1 §9.8';
@@ -16,8 +17,6 @@ const levels: readonly LevelRule[] = NAMES.map((entryName, index) => ({
   indexBits: 9,
   leaf: index === 0 ? 'always' : index < 3 ? PAGE_SIZE_SET : 'never',
 }));
-
-const MEMORY_TYPES = ['UC', 'WC', 'reserved', 'reserved', 'WT', 'WP', 'WB', 'reserved'];
 
 const common: readonly BitField[] = [
   flag('R', 0, 'permission', 'reads allowed', 'reads not allowed'),
@@ -41,7 +40,7 @@ function leafOnly(level: LevelRule): BitField[] {
   const large = level.level > 1;
   return [
     ...common,
-    field('EMT', 5, 3, 'attribute', (value) => `memory type ${MEMORY_TYPES[Number(value)] ?? ''}`),
+    field('EMT', 5, 3, 'attribute', memoryType),
     flag('IPAT', 6, 'attribute', 'PAT ignored', 'PAT honoured'),
     large
       ? flag('PS', 7, 'control', `maps a ${level.level === 2 ? '2M' : '1G'} page`, 'points to a table')

@@ -1,3 +1,4 @@
+import { reservedMask } from '../../bits/bitFields';
 import { FRAME_BYTES, formatRequester, frameNumber, hex, type Pasid, type RequesterId } from '../../values';
 import { type PhysicalMemory } from '../../memory/physicalMemory';
 import { type Failure } from '../../result';
@@ -31,7 +32,10 @@ export interface DumpedOptions {
   readonly registers?: readonly Register[];
 }
 
-/** A vendor's directory over a memory of which only some words are known: an entry that is not listed is unknown, not absent. */
+/**
+ * A vendor's directory over a memory of which only some words are known: an entry that is not listed is unknown, not absent.
+ * So no device passes without an entry either (`passesWithoutEntry`): what it does is not known.
+ */
 export class DumpedDirectory implements DeviceDirectory {
   readonly mode: string;
   readonly words: VendorWords;
@@ -76,6 +80,10 @@ export class DumpedDirectory implements DeviceDirectory {
 
   layouts(role: StructureRole) {
     return this.#inner.layouts(role);
+  }
+
+  reserved(role: StructureRole): readonly bigint[] {
+    return this.#inner.reserved?.(role) ?? this.layouts(role).map(reservedMask);
   }
 
   titleOf(role: StructureRole) {

@@ -26,7 +26,7 @@ export const L1CD_LAYOUT: readonly (readonly BitField[])[] = [
   ],
 ];
 
-const { flag, field, address, zero, implementation, number } = structureFields('IHI 0070 5.4');
+const { flag, field, address, zero, implementation, number, hardwareUse } = structureFields('IHI 0070 5.4');
 
 const GRANULE1_NAMES = ['reserved', '16K granule', '4K granule', '64K granule'];
 
@@ -41,9 +41,6 @@ function regionFields(region: 0 | 1, at: number): BitField[] {
     flag(`EPD${region}`, at + 14, 'control', `TTB${region} is not walked`, `TTB${region} is walked`),
   ];
 }
-
-const hardwareUse = (name: string, bit: number): BitField =>
-  flag(name, bit, 'control', 'the descriptor bit is for hardware', 'the descriptor bit is not for hardware');
 
 function regionWord(region: 0 | 1): BitField[] {
   return [

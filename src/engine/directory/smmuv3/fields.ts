@@ -1,4 +1,5 @@
 import { bits, fieldMakers, mask, type BitField } from '../../bits/bitFields';
+import { zeroMaker } from '../../formats/armDescriptors';
 
 /** Wording by value. */
 export function pick(names: readonly string[]): (value: bigint) => string {
@@ -10,9 +11,15 @@ export function structureFields(section: string) {
   const makers = fieldMakers(section);
   return {
     ...makers,
-    zero: (high: number, low = high): BitField =>
-      makers.field('RES0', high, low, 'ignored', (value) =>
-        value === 0n ? 'should be 0' : 'should be 0; hardware ignores it',
+    zero: zeroMaker(section),
+    /** A descriptor bit of a page-based hardware attribute. */
+    hardwareUse: (name: string, bit: number): BitField =>
+      makers.flag(
+        name,
+        bit,
+        'control',
+        'the descriptor bit is for hardware',
+        'the descriptor bit is not for hardware',
       ),
     implementation: (high: number, low: number): BitField =>
       makers.field(

@@ -1,7 +1,7 @@
 import { fieldMakers, type BitField } from '../../bits/bitFields';
 import { type Register } from '../deviceDirectory';
 import { addressSize } from './features';
-import { pick } from './fields';
+import { INSTRUCTION_NAMES, PRIVILEGE_NAMES, pick } from './fields';
 
 const supported = (what: string): [set: string, clear: string] => [
   `${what} supported`,
@@ -218,20 +218,8 @@ function globalBypass(): BitField[] {
       pick(['non-shareable', 'as the request says', 'outer shareable', 'inner shareable']),
     ),
     reserved(15, 14),
-    field(
-      'PRIVCFG',
-      17,
-      16,
-      'attribute',
-      pick(['as the request says', 'as the request says', 'unprivileged', 'privileged']),
-    ),
-    field(
-      'INSTCFG',
-      19,
-      18,
-      'attribute',
-      pick(['as the request says', 'as the request says', 'data', 'instruction']),
-    ),
+    field('PRIVCFG', 17, 16, 'attribute', pick(PRIVILEGE_NAMES)),
+    field('INSTCFG', 19, 18, 'attribute', pick(INSTRUCTION_NAMES)),
     flag(
       'ABORT',
       20,

@@ -39,10 +39,8 @@ const CONFIGS = [
   'stages 1 and 2 translate',
 ];
 
-const { flag, field, address, zero, implementation, number, ignored } = structureFields('IHI 0070 5.2');
-
-const hardwareUse = (name: string, bit: number): BitField =>
-  flag(name, bit, 'control', 'the descriptor bit is for hardware', 'the descriptor bit is not for hardware');
+const { flag, field, address, zero, implementation, number, ignored, hardwareUse } =
+  structureFields('IHI 0070 5.2');
 
 /** Stream table entry, eight words. */
 export const STE_LAYOUT: readonly (readonly BitField[])[] = [
