@@ -5,47 +5,27 @@ import { regionsOf, type AddressSpace } from './addressSpace';
 import { classify, entryFrame, entryPermission, nextDepth } from './entry';
 import { ABSENT, LEAF, READ_WRITE, TABLE } from './entryClass';
 import { pageAt } from './pageAt';
-import { ACCESSED as ACCESSED_MARK, DIRTY as DIRTY_MARK } from './runColumns';
-
-/** log2 of the page sizes that are told apart: 4 KiB to 8 EiB. */
-const LEAST_SHIFT = 12;
-const SHIFTS = 52;
-const MAX_DEPTH = 6;
-const PERMISSIONS = 4;
-const SIZES = MAX_DEPTH * SHIFTS;
-/** Counts of pages by depth, page size and permission, kept sparsely; then of marked pages by depth and page size; then two. */
-const ACCESSED = SIZES * PERMISSIONS;
-const DIRTY = ACCESSED + SIZES;
-const PROBLEMS = DIRTY + SIZES;
-const UNREADABLE = PROBLEMS + 1;
+import {
+  add,
+  addMasked,
+  addPages,
+  leavesIn,
+  marksIn,
+  PROBLEMS,
+  rowOf,
+  UNREADABLE,
+  type Counts,
+  type LeafCount,
+  type MarkCount,
+} from './pageCounts';
 
 /** Tables whose counts are kept, so that tables that share tables cost no more than their frames. */
 const MAX_KEPT = 200_000;
 /** Tables that are told apart at most: 8 TiB of 4 KiB leaves. */
 const MAX_TABLES = 2 ** 22;
-/** Counts by row; most rows of most tables are 0. */
-type Counts = Map<number, number>;
 /** The counts of every table that maps nothing. */
 const NOTHING: Counts = new Map();
 export const DEFAULT_STATISTICS_BUDGET = 2 ** 30;
-
-export interface LeafCount {
-  /** 1 = leaf-most. */
-  readonly depth: number;
-  /** log2 of the bytes of a page. */
-  readonly pageShift: number;
-  /** READ | WRITE, effective. */
-  readonly permission: number;
-  readonly leaves: number;
-}
-
-/** Marked pages of one size. */
-export interface MarkCount {
-  readonly depth: number;
-  readonly pageShift: number;
-  readonly accessed: number;
-  readonly dirty: number;
-}
 
 export interface SpaceStatistics {
   /** A page of several entries counts once. */
@@ -218,8 +198,7 @@ class Counter {
   #leaf(level: CompiledLevel, words: Uint32Array, slot: number, counts: Counts): number {
     const { format } = this.#space;
     const { shift, lo, hi, marks, whole, end } = pageAt(format, level, words, slot);
-    const size = (level.depth - 1) * SHIFTS + Math.min(shift - LEAST_SHIFT, SHIFTS - 1);
-    const row = size * PERMISSIONS + entryPermission(format, LEAF, lo, hi);
+    const row = rowOf(level.depth, shift, entryPermission(format, LEAF, lo, hi));
     if (row !== this.#row || marks !== this.#marks) this.#flush(counts);
     this.#row = row;
     this.#marks = marks;
@@ -231,68 +210,23 @@ class Counter {
   /** Adds the like pages that were counted since the last flush. */
   #flush(counts: Counts): void {
     if (this.#like === 0) return;
-    add(counts, this.#row, this.#like);
-    const size = Math.floor(this.#row / PERMISSIONS);
-    if ((this.#marks & ACCESSED_MARK) !== 0) add(counts, ACCESSED + size, this.#like);
-    if ((this.#marks & DIRTY_MARK) !== 0) add(counts, DIRTY + size, this.#like);
+    addPages(counts, this.#row, this.#marks, this.#like);
     this.#like = 0;
   }
 
   summary(counts: Counts): SpaceStatistics {
-    const leaves: LeafCount[] = [];
+    const leaves = leavesIn(counts);
     const marks = marksIn(counts);
-    let mappedPages = 0;
-    for (const [row, count] of [...counts].sort(([a], [b]) => a - b)) {
-      if (row >= ACCESSED) continue;
-      const size = Math.floor(row / PERMISSIONS);
-      const pageShift = LEAST_SHIFT + (size % SHIFTS);
-      leaves.push({
-        depth: Math.floor(size / SHIFTS) + 1,
-        pageShift,
-        permission: row % PERMISSIONS,
-        leaves: count,
-      });
-      mappedPages += count * 2 ** (pageShift - LEAST_SHIFT);
-    }
     return {
       leaves,
       marks,
       tables: this.#tables,
-      mappedPages,
+      mappedPages: leaves.reduce((sum, each) => sum + each.leaves * 2 ** (each.pageShift - 12), 0),
       accessed: marks.reduce((sum, { accessed }) => sum + accessed, 0),
       dirty: marks.reduce((sum, { dirty }) => sum + dirty, 0),
       problems: counts.get(PROBLEMS) ?? 0,
       unreadableTables: counts.get(UNREADABLE) ?? 0,
       complete: this.#left > 0,
     };
-  }
-}
-
-function marksIn(counts: Counts): MarkCount[] {
-  const marks: MarkCount[] = [];
-  for (let size = 0; size < SIZES; size++) {
-    const accessed = counts.get(ACCESSED + size) ?? 0;
-    const dirty = counts.get(DIRTY + size) ?? 0;
-    if (accessed + dirty === 0) continue;
-    marks.push({
-      depth: Math.floor(size / SHIFTS) + 1,
-      pageShift: LEAST_SHIFT + (size % SHIFTS),
-      accessed,
-      dirty,
-    });
-  }
-  return marks;
-}
-
-function add(counts: Counts, row: number, value: number): void {
-  counts.set(row, (counts.get(row) ?? 0) + value);
-}
-
-/** Adds the counts of a table below an entry that allows `permission`. */
-function addMasked(counts: Counts, below: Counts, permission: number): void {
-  for (const [row, value] of below) {
-    const leaf = row < ACCESSED;
-    const effective = leaf ? row - (row % PERMISSIONS) + (row & permission & READ_WRITE) : row;
-    add(counts, effective, value);
   }
 }
