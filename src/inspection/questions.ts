@@ -50,6 +50,8 @@ export interface Unread {
   readonly cycles: number;
   /** IOMMUs that could not be read at all. */
   readonly unreadIommus: readonly string[];
+  /** What keeps devices of an IOMMU that was read from being seen: `dmar0: ...`. */
+  readonly problems: readonly string[];
 }
 
 export interface FoundPage extends Page<Found>, Unread {
@@ -163,9 +165,8 @@ export type Difference =
       readonly after?: Run;
     };
 
-export interface DifferencePage extends Page<Difference> {
-  /** Of both sides. */
-  readonly unreadableTables: number;
-  readonly cycles: number;
+/** Of both sides; what only one side could read is not compared. */
+export interface DifferencePage extends Page<Difference>, Unread {
+  /** Why the comparison paused before the end, though nobody asked it to; `next` goes on. */
   readonly gaveUp?: Failure;
 }

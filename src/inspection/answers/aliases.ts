@@ -15,6 +15,7 @@ import { AliasSweep, type AliasStretch } from './aliasSweep';
 import { newStretch, readGuestMap, type GuestMap } from './guestMap';
 import { MappingColumns } from './mappingColumns';
 import { newBudget, RunStream, type Budget } from './runStream';
+import { checkReadable, unreadOf } from './unread';
 
 /** Mappings that are kept at most, with 29 bytes each; neighbours that continue each other are one. */
 const MOST_MAPPINGS = 2 ** 21;
@@ -38,12 +39,13 @@ export async function aliasPage(
   context: CallContext,
   scheduling: Scheduling,
 ): Promise<AliasPage> {
+  checkReadable(inspection);
   const limit = checkLimit(page.limit);
   const first = parseCursor(page.cursor, 10);
   if (kind !== undefined && !KINDS.includes(kind)) refuse('request/kind', `"${kind}" is no kind of alias.`);
   const aliases = known.get(inspection) ?? (await readAliases(inspection, context, scheduling));
   known.set(inspection, aliases);
-  const { byKind, spaces, incomplete, unreadableTables, cycles, unreadIommus } = aliases;
+  const { byKind, spaces, incomplete, unreadableTables, cycles, unreadIommus, problems } = aliases;
   const rows = KINDS.filter((each) => kind === undefined || each === kind).flatMap((each) =>
     byKind[each].map((stretch) => ({ kind: each, stretch })),
   );
@@ -62,6 +64,7 @@ export async function aliasPage(
     unreadableTables,
     cycles,
     unreadIommus,
+    problems,
     ...(incomplete === undefined ? {} : { incomplete }),
   };
 }
@@ -131,14 +134,11 @@ function* collect(inspection: Inspection): Work<Collected> {
   const columns = new MappingColumns();
   const below: number[] = [];
   const keys: DomainKey[] = [];
-  const unread = { unreadableTables: 0, cycles: 0, unreadIommus: [] as string[] };
+  const unread = { unreadableTables: 0, cycles: 0, ...unreadOf(inspection.iommus) };
   const reader = new MappingReader(columns);
   let incomplete: string | undefined;
   for (const { summary, directory } of inspection.iommus) {
-    if (!directory) {
-      unread.unreadIommus.push(summary.name);
-      continue;
-    }
+    if (!directory) continue;
     const { spaces } = yield* inspection.devices(summary.name);
     const first = below.length;
     const placeOf = new Map(spaces.map(({ space }, index) => [space, first + index]));

@@ -19,6 +19,7 @@ import {
 } from './compareRuns';
 import { leafRun } from './find';
 import { newBudget } from './runStream';
+import { checkReadable } from './unread';
 
 /** Where a page begins: a row above the tables, or a page of a pair of address spaces. */
 interface Place {
@@ -34,8 +35,10 @@ export function* comparePage(
   { ignoreMarks = false, page }: CompareParams,
 ): Work<DifferencePage> {
   const limit = checkLimit(page.limit);
+  checkReadable(before);
+  checkReadable(after);
   const place = placeOf(page.cursor);
-  const { heads, pairs } = yield* planOf(before, after);
+  const { heads, pairs, unread } = yield* planOf(before, after);
   const rows: Difference[] = [];
   let index = 0;
   let startPage = 0;
@@ -48,6 +51,7 @@ export function* comparePage(
         next: cursorOf({ section: 'heads', index: end, page: 0 }),
         unreadableTables: 0,
         cycles: 0,
+        ...unread,
       };
     }
   } else {
@@ -72,7 +76,7 @@ export function* comparePage(
     }
     unreadableTables += comparison.unreadableTables;
     cycles += comparison.cycles;
-    const counts = { unreadableTables, cycles };
+    const counts = { unreadableTables, cycles, ...unread };
     if (next !== undefined) {
       return { rows, next: cursorOf({ section: 'runs', index, page: next }), ...counts };
     }
@@ -82,7 +86,7 @@ export function* comparePage(
     }
     yield 1;
   }
-  return { rows, unreadableTables, cycles };
+  return { rows, unreadableTables, cycles, ...unread };
 }
 
 function tooMuch({ iommus, before }: SpacePair, page: number): Failure {

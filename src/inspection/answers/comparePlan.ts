@@ -1,9 +1,10 @@
 import { type AddressSpace } from '../../engine/pageTable/addressSpace';
 import { domainRow, type Inspection, type OpenIommu } from '../inspection';
 import { type SharedSpace } from '../deviceTable';
-import { type Difference, type DeviceWay, type IommuState } from '../questions';
+import { type Difference, type DeviceWay, type IommuState, type Unread } from '../questions';
 import { domainKey } from '../spaces';
 import { type Work } from '../work';
+import { listsAll, unreadOf } from './unread';
 import { readUsers, SPACE_ROLES, type User } from './users';
 
 /** An address space that both sides have. */
@@ -18,6 +19,7 @@ export interface SpacePair {
 interface ComparePlan {
   readonly heads: readonly Difference[];
   readonly pairs: readonly SpacePair[];
+  readonly unread: Pick<Unread, 'unreadIommus' | 'problems'>;
 }
 
 /** Plans of each source and the other one it is compared with, kept as long as both are open. */
@@ -37,7 +39,12 @@ export function* planOf(before: Inspection, after: Inspection): Work<ComparePlan
     yield* compareIommus(before, after, iommu, other, heads, pairs);
   }
   for (const other of others) yield* compareIommus(before, after, undefined, other, heads, pairs);
-  const plan = { heads, pairs };
+  const sides = [unreadOf(before.iommus), unreadOf(after.iommus)];
+  const unread = {
+    unreadIommus: [...new Set(sides.flatMap((side) => side.unreadIommus))],
+    problems: [...new Set(sides.flatMap((side) => side.problems))],
+  };
+  const plan = { heads, pairs, unread };
   kept.set(after, plan);
   return plan;
 }
@@ -78,18 +85,23 @@ function* compareIommus(
       ...(now && { after: now }),
     });
   }
+  // What cannot be read has not gone, and what can be read only later is not new.
+  if ((one && !one.directory) || (other && !other.directory)) return;
   const left = one ? (yield* before.devices(one.summary.name)).spaces : [];
   const right = other ? (yield* after.devices(other.summary.name)).spaces : [];
   const [oldUsers, newUsers] = [yield* readUsers(one?.directory), yield* readUsers(other?.directory)];
   const matched = matchSpaces(left, right, yield* signatures(oldUsers), yield* signatures(newUsers));
   yield* compareDevices(one, other, oldUsers, newUsers, matched, heads);
+  // Where devices may be missing, none has gone, and none is new.
+  const [wasWhole, isWhole] = [listsAll(one), listsAll(other)];
   const found = new Set(matched.values());
+  const sharedOf = new Map(right.map((shared) => [shared.space, shared]));
   for (const shared of left) {
     const partner = matched.get(shared.space);
-    const match = right.find(({ space }) => space === partner);
+    const match = partner && sharedOf.get(partner);
     const row = one && domainRow(one, shared);
     const otherRow = other && match && domainRow(other, match);
-    if (row && otherRow && partner) {
+    if (row && otherRow) {
       pairs.push({
         before: shared.space,
         after: partner,
@@ -97,11 +109,11 @@ function* compareIommus(
       });
       if (isSameDomain(row, otherRow)) continue;
       heads.push({ kind: 'domain', change: 'changed', before: row, after: otherRow });
-    } else if (row) heads.push({ kind: 'domain', change: 'removed', before: row });
+    } else if (row && isWhole) heads.push({ kind: 'domain', change: 'removed', before: row });
     yield 64;
   }
   for (const shared of right) {
-    if (!other || found.has(shared.space)) continue;
+    if (!other || !wasWhole || found.has(shared.space)) continue;
     heads.push({ kind: 'domain', change: 'added', after: domainRow(other, shared) });
   }
 }
@@ -187,6 +199,7 @@ function* compareDevices(
   const keyOf = ({ requester, pasid }: User): string => `${requester}/${pasid ?? ''}`;
   const now = new Map(newUsers.map((user) => [keyOf(user), user]));
   const iommu = (one ?? other)?.summary.name ?? '';
+  const isWhole = listsAll(other);
   for (const user of oldUsers) {
     const { requester, pasid } = user;
     const device = { requester, pasid };
@@ -194,11 +207,13 @@ function* compareDevices(
     now.delete(keyOf(user));
     yield 8;
     const before = wayOf(one, user);
-    if (!partner) heads.push({ kind: 'device', change: 'removed', iommu, device, before });
-    else if (!isSameWay(user, partner, matched)) {
+    if (!partner) {
+      if (isWhole) heads.push({ kind: 'device', change: 'removed', iommu, device, before });
+    } else if (!isSameWay(user, partner, matched)) {
       heads.push({ kind: 'device', change: 'changed', iommu, device, before, after: wayOf(other, partner) });
     }
   }
+  if (!listsAll(one)) return;
   for (const user of now.values()) {
     const { requester, pasid } = user;
     const after = wayOf(other, user);

@@ -19,7 +19,10 @@ import {
 import { runAt } from './list';
 import { NAMED_DEVICES, passingDevices } from './passing';
 import { newBudget, RunStream, type Budget } from './runStream';
+import { checkReadable, unreadOf } from './unread';
 
+/** Entries that a page of the answer reads at least of what is above a stage 2. */
+const LEAST_BUDGET = 2 ** 20;
 const LAST_ADDRESS = 1n << 64n;
 
 /** Where a page of the answer begins: IOMMU, its address space (0: what passes untranslated), and a row or a page there. */
@@ -34,6 +37,7 @@ const START: Place = { iommu: 0, section: 0, at: 0 };
 /** Every way that a DMA request has to a range of physical memory, over all IOMMUs: first what passes, then each domain. */
 export function* findPage(inspection: Inspection, { range, page }: FindParams): Work<FoundPage> {
   checkRange(range);
+  checkReadable(inspection);
   const limit = checkLimit(page.limit);
   const finder = new Finder(inspection, range, limit, newBudget());
   return yield* finder.from(placeOf(page.cursor));
@@ -92,13 +96,12 @@ class Finder {
       const first = index === place.iommu ? place : { iommu: index, section: 0, at: 0 };
       yield* this.#iommu(iommu, first);
     }
-    const unreadIommus = iommus.filter(({ directory }) => !directory).map(({ summary }) => summary.name);
     return {
       rows: this.#rows,
       ...(this.#next ? { next: cursorOf(this.#next) } : {}),
       unreadableTables: this.#unreadableTables,
       cycles: this.#cycles,
-      unreadIommus,
+      ...unreadOf(iommus),
       ...(this.#gaveUp ? { gaveUp: this.#gaveUp } : {}),
     };
   }
@@ -194,6 +197,8 @@ class Finder {
     if (this.#guest?.stage2 === stage2) return this.#guest.map;
     const map = yield* readGuestMap(stage2, this.#frames, this.#budget);
     this.#guest = { stage2, map };
+    // Each page of the answer reads stage 2 anew: something must be left for it to come on.
+    this.#budget.left = Math.max(this.#budget.left, LEAST_BUDGET);
     if (map.incomplete && !this.#gaveUp) {
       this.#gaveUp = {
         code: 'find/too-many-guest-pages',
