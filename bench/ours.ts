@@ -3,12 +3,8 @@ import { openDirectory } from '../src/engine/directory/index';
 import { ALL_PAGES, type AddressSpace } from '../src/engine/pageTable/addressSpace';
 import { listRuns, type ListOptions, type RunList } from '../src/engine/pageTable/list';
 import { RunColumns } from '../src/engine/pageTable/runColumns';
-import {
-  BatchTables,
-  makeBatch,
-  translateBatch,
-  type TranslationBatch,
-} from '../src/engine/pageTable/translate';
+import { BatchTables, translateBatch } from '../src/engine/pageTable/translate';
+import { makeBatch, type TranslationBatch } from '../src/engine/pageTable/translationBatch';
 import { requesterId } from '../src/engine/values';
 import { openImage } from '../src/image/openImage';
 import { type MemoryImage } from '../src/image/memoryImage';

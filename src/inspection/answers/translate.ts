@@ -5,13 +5,8 @@ import { joinHalves } from '../../engine/memory/words';
 import { type AddressSpace } from '../../engine/pageTable/addressSpace';
 import { permissionText } from '../../engine/pageTable/entry';
 import { READ, WRITE } from '../../engine/pageTable/entryClass';
-import {
-  BatchTables,
-  faultOf,
-  makeBatch,
-  translateBatch,
-  type TranslationBatch,
-} from '../../engine/pageTable/translate';
+import { BatchTables, translateBatch } from '../../engine/pageTable/translate';
+import { faultOf, makeBatch, type TranslationBatch } from '../../engine/pageTable/translationBatch';
 import { type Inspection } from '../inspection';
 import { type Permission, type TranslateRequest, type Translation } from '../protocol';
 import { RequestError } from '../requestError';

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { type AddressSpace } from '../../../src/engine/pageTable/addressSpace';
-import { BatchTables, faultOf, makeBatch, translateBatch } from '../../../src/engine/pageTable/translate';
+import { BatchTables, translateBatch } from '../../../src/engine/pageTable/translate';
+import { faultOf, makeBatch } from '../../../src/engine/pageTable/translationBatch';
 import { walkTables } from '../../../src/engine/pageTable/walk';
 
 export interface Asked {

@@ -17,7 +17,8 @@ import {
   tableItems,
   type TablePlace,
 } from '../../../src/engine/pageTable/tableItems';
-import { BatchTables, faultOf, makeBatch, translateBatch } from '../../../src/engine/pageTable/translate';
+import { BatchTables, translateBatch } from '../../../src/engine/pageTable/translate';
+import { faultOf, makeBatch } from '../../../src/engine/pageTable/translationBatch';
 import { walkTables } from '../../../src/engine/pageTable/walk';
 import { domainId, frameNumber } from '../../../src/engine/values';
 import { FrameMemory } from '../../builders/tables';

@@ -3,7 +3,8 @@ import { type PhysicalMemory } from '../../../src/engine/memory/physicalMemory';
 import { compileFormat } from '../../../src/engine/formats/compile';
 import { vtdSecondStage } from '../../../src/engine/formats/vtdSecondStage';
 import { zeroExtended, type AddressSpace } from '../../../src/engine/pageTable/addressSpace';
-import { BatchTables, makeBatch, translateBatch } from '../../../src/engine/pageTable/translate';
+import { BatchTables, translateBatch } from '../../../src/engine/pageTable/translate';
+import { makeBatch } from '../../../src/engine/pageTable/translationBatch';
 import { domainId, frameNumber } from '../../../src/engine/values';
 import { at, FrameMemory } from '../../builders/tables';
 

@@ -21,7 +21,8 @@ import {
 import { isAccessed, isDirty } from '../../../../src/engine/pageTable/marks';
 import { ABSENT, LEAF, MALFORMED, TABLE } from '../../../../src/engine/pageTable/entryClass';
 import { entryProblems } from '../../../../src/engine/pageTable/entryProblems';
-import { faultOf, makeBatch, translateBatch } from '../../../../src/engine/pageTable/translate';
+import { translateBatch } from '../../../../src/engine/pageTable/translate';
+import { faultOf, makeBatch } from '../../../../src/engine/pageTable/translationBatch';
 import { walkTables } from '../../../../src/engine/pageTable/walk';
 import { domainId, frameNumber } from '../../../../src/engine/values';
 import { FrameMemory, at } from '../../../builders/tables';

@@ -13,7 +13,8 @@ import { signExtended, zeroExtended, type AddressSpace } from '../../../../src/e
 import { classify, leafFrame, pageShift } from '../../../../src/engine/pageTable/entry';
 import { isDirty } from '../../../../src/engine/pageTable/marks';
 import { ABSENT, LEAF, MALFORMED, TABLE } from '../../../../src/engine/pageTable/entryClass';
-import { makeBatch, translateBatch, faultOf } from '../../../../src/engine/pageTable/translate';
+import { translateBatch } from '../../../../src/engine/pageTable/translate';
+import { makeBatch, faultOf } from '../../../../src/engine/pageTable/translationBatch';
 import { walkTables } from '../../../../src/engine/pageTable/walk';
 import { domainId, frameNumber } from '../../../../src/engine/values';
 import { FrameMemory, at } from '../../../builders/tables';
