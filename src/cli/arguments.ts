@@ -38,8 +38,9 @@ export const parsePasid = (text: string): number => parseBounded(text, 0xfffffn,
 /** VT-d domain ids have 16 bits, those of other IOMMUs at most 20. */
 export const parseDomain = (text: string): number => parseBounded(text, 0xfffffn, 'a domain id');
 
+/** Rows: at least one, as an answer of none would look like nothing. */
 export const parseLimit = (text: string): number =>
-  parseBounded(text, BigInt(Number.MAX_SAFE_INTEGER), 'a limit');
+  parseBounded(text, BigInt(Number.MAX_SAFE_INTEGER), 'a limit', 1n);
 
 /** A place in a list, counted from 1. */
 export const parseRank = (text: string): number => parseBounded(text, 1_000_000n, 'a place in the list', 1n);

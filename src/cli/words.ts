@@ -1,5 +1,13 @@
 /** Words that more than one command writes. */
-import { formatRequester, hex, type DomainRow, type Translation } from '../inspection/protocol';
+import {
+  domainTag,
+  formatRequester,
+  hex,
+  type DomainKey,
+  type DomainRow,
+  type Translation,
+  type VendorWords,
+} from '../inspection/protocol';
 import { type AskedDevice } from './arguments';
 
 /** `00:02.0`. */
@@ -27,6 +35,19 @@ export function domainName(domain: DomainRow): string {
   ];
   return `domain ${domainId(domain)} (${parts.join(', ')}) of ${iommu}`;
 }
+
+/** `DID 4`, `ASID 1 on VMID 2`: by the vendor's words. */
+export const tagName = (domain: DomainKey, words: VendorWords | undefined): string =>
+  words ? domainTag(domain, words) : `domain ${domain.domainId}`;
+
+/** `00:02.0`, `00:02.0 SubstreamID 0x1`. */
+export const userName = (
+  { requester, pasid }: { readonly requester: number; readonly pasid: number | null },
+  words: VendorWords | undefined,
+): string =>
+  pasid === null
+    ? deviceName(requester)
+    : `${deviceName(requester)} ${words?.pasid ?? 'PASID'} ${hex(pasid)}`;
 
 const domainId = ({ tag, domainId }: DomainRow): string =>
   (tag === 'DID' ? '' : `${tag} `) + String(domainId);

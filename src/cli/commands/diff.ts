@@ -1,27 +1,23 @@
 import {
-  domainTag,
   formatSize,
   hex,
-  type Difference,
-  type DifferencePage,
   type DeviceWay,
+  type Difference,
   type DomainKey,
   type DomainRow,
+  type IommuState,
   type Run,
-  type VendorWords,
 } from '../../inspection/protocol';
 import { parseLimit } from '../arguments';
 import { type Call, type CliCommand, type CommonOptions } from '../command';
-import { DIFF_EXIT, fromFailure } from '../errors';
-import { deviceName, domainName } from '../words';
+import { DIFF_EXIT } from '../errors';
+import { readPages, wordsOf, type WordsOf } from '../pages';
+import { deviceName, domainName, tagName, userName } from '../words';
 
 interface DiffOptions extends CommonOptions {
   readonly ignoreAd?: boolean;
   readonly limit?: number;
 }
-
-/** Rows asked for at once. */
-const PAGE = 1000;
 
 export const diff: CliCommand<DiffOptions> = {
   name: 'diff',
@@ -41,27 +37,28 @@ export const diff: CliCommand<DiffOptions> = {
   async run(call) {
     const { session, other, options, output, note, exitWith } = call;
     if (!other) throw new Error('diff has two sources');
-    const limit = options.limit ?? Infinity;
     const printer = new Printer(call);
-    let [rows, tables] = [0, 0];
-    let cursor: string | undefined;
-    do {
-      const page: DifferencePage = await session.request('compare', {
-        inspection: session.inspection,
-        other: other.inspection,
-        ignoreMarks: options.ignoreAd === true,
-        page: { limit: Math.min(PAGE, limit - rows), ...(cursor === undefined ? {} : { cursor }) },
-      });
-      if (options.json === true) await output.json(page.rows.map(differenceJson));
-      else await printer.print(page.rows);
-      rows += page.rows.length;
-      tables += page.unreadableTables;
-      if (page.gaveUp) throw fromFailure(page.gaveUp);
-      cursor = page.next;
-    } while (cursor !== undefined && rows < limit);
-    if (cursor !== undefined) note(`stopped at --limit ${rows}`);
-    if (tables > 0) note(`warning: ${tables} tables are not in the images: what they map is not compared`);
-    exitWith(rows === 0 ? DIFF_EXIT.equal : DIFF_EXIT.different);
+    const { rows, stopped, warnings, lacksDevices } = await readPages(
+      options.limit ?? Infinity,
+      (page) =>
+        session.request('compare', {
+          inspection: session.inspection,
+          other: other.inspection,
+          ignoreMarks: options.ignoreAd === true,
+          page,
+        }),
+      async (page) => {
+        if (options.json === true) await output.json(page.rows.map(differenceJson));
+        else await printer.print(page.rows);
+      },
+    );
+    if (stopped) note(`stopped at --limit ${rows}`);
+    for (const warning of warnings) note(`warning: ${warning}`);
+    for (const { summary } of [session, other]) {
+      for (const { name, failure } of summary.iommus) if (failure) note(`${name}: ${failure.message}`);
+    }
+    if (lacksDevices) exitWith(DIFF_EXIT.trouble);
+    else exitWith(rows === 0 ? DIFF_EXIT.equal : DIFF_EXIT.different);
   },
 };
 
@@ -78,39 +75,35 @@ class Printer {
 
   async print(rows: readonly Difference[]): Promise<void> {
     const { output, session, other } = this.#call;
-    const iommus = [...session.summary.iommus, ...(other?.summary.iommus ?? [])];
-    const wordsOf: WordsOf = (name) => iommus.find((iommu) => iommu.name === name)?.words;
+    // An IOMMU that could not be read has no words of its own: those of the other side then serve.
+    const sides = [wordsOf(session), wordsOf(other)] as const;
     for (const row of rows) {
       if (row.kind === 'run') {
-        const title = keyName(row.domains.before, wordsOf);
+        const title = keyName(row.domains.before, sides[0]);
         if (title !== this.#domain) await output.title(title);
         this.#domain = title;
       }
-      await output.lines([`${row.kind === 'run' ? '  ' : ''}${SIGNS[row.change]} ${text(row, wordsOf)}`]);
+      await output.lines([`${row.kind === 'run' ? '  ' : ''}${SIGNS[row.change]} ${text(row, ...sides)}`]);
     }
   }
 }
 
-type WordsOf = (iommu: string) => VendorWords | undefined;
-
-function keyName(domain: DomainKey, wordsOf: WordsOf): string {
-  const words = wordsOf(domain.iommu);
-  const tag = words ? domainTag(domain, words) : `domain ${domain.domainId}`;
-  return `${tag} (root ${hex(domain.root)}) of ${domain.iommu}`;
+function keyName(domain: DomainKey, words: WordsOf): string {
+  return `${tagName(domain, words(domain.iommu))} (root ${hex(domain.root)}) of ${domain.iommu}`;
 }
 
-function text(row: Difference, wordsOf: WordsOf): string {
+function text(row: Difference, before: WordsOf, after: WordsOf): string {
   switch (row.kind) {
     case 'iommu': {
-      const states = [row.before, row.after].flatMap((state) =>
-        state ? [`${state.mode}, translation ${state.translating ? 'on' : 'off'}`] : [],
-      );
+      const states = [row.before, row.after].flatMap((state) => (state ? [stateText(state)] : []));
       return `IOMMU ${row.iommu}: ${states.join(' -> ')}`;
     }
     case 'device': {
-      const { requester, pasid } = row.device;
-      const name = `${deviceName(requester)}${pasid === null ? '' : ` ${wordsOf(row.iommu)?.pasid ?? 'PASID'} ${hex(pasid)}`}`;
-      const ways = [row.before, row.after].flatMap((way) => (way ? [wayText(way)] : []));
+      const name = userName(row.device, before(row.iommu) ?? after(row.iommu));
+      const ways = [
+        ...(row.before ? [wayText(row.before, before)] : []),
+        ...(row.after ? [wayText(row.after, after)] : []),
+      ];
       return `device ${name} of ${row.iommu}: ${ways.join(' -> ')}`;
     }
     case 'domain': {
@@ -118,43 +111,79 @@ function text(row: Difference, wordsOf: WordsOf): string {
       return rows.join(' -> ');
     }
     case 'run': {
-      const { range, what, before, after } = row;
-      const runs = [before, after].flatMap((run) => (run ? [runText(run)] : []));
+      const { range, what } = row;
+      const runs = [row.before, row.after].flatMap((run) => (run ? [runText(run)] : []));
       const why = what.length > 0 ? ` (${what.join(', ')})` : '';
       return `${hex(range.start)}..${hex(range.end)} ${runs.join(' -> ')}${why}`;
     }
   }
 }
 
-const wayText = ({ translation, domains }: DeviceWay): string =>
-  translation === 'table' ? `domain ${domains.map(({ domainId }) => domainId).join(', ')}` : translation;
+const stateText = ({ mode, translating, failure }: IommuState): string =>
+  failure === undefined ? `${mode}, translation ${translating ? 'on' : 'off'}` : `cannot be read: ${failure}`;
+
+const wayText = ({ translation, domains }: DeviceWay, words: WordsOf): string =>
+  translation === 'table'
+    ? domains.map((domain) => tagName(domain, words(domain.iommu))).join(', ')
+    : translation;
 
 const domainText = (row: DomainRow): string => `${domainName(row)}, ${row.format}, ${row.levels} levels`;
 
 const runText = ({ paddr, perm, pageSize, accessed, dirty }: Run): string =>
   `${hex(paddr)} ${perm} ${formatSize(pageSize)} ${accessed ? 'A' : '-'}${dirty ? 'D' : '-'}`;
 
-/** docs/questions.md describes the lines. */
+/** docs/questions.md describes the lines. Names are those of `inspect --json`. */
 function differenceJson(row: Difference): object {
-  if (row.kind !== 'run') return { type: row.kind, ...without(row) };
-  const { change, what, domains, range, before, after } = row;
-  const { iommu, stage, domainId, root } = domains.before;
-  return {
-    type: 'run',
-    change,
-    what,
-    ...{ iommu, stage, domain: domainId, root },
-    iova: range.start,
-    length: range.end - range.start,
-    ...(before ? { before: runJson(before) } : {}),
-    ...(after ? { after: runJson(after) } : {}),
-  };
+  const { change } = row;
+  switch (row.kind) {
+    case 'iommu': {
+      const { iommu, before, after } = row;
+      return { type: 'iommu', change, iommu, ...sides(before, after, (state) => state) };
+    }
+    case 'device': {
+      const { iommu, device, before, after } = row;
+      const { requester, pasid } = device;
+      return {
+        ...{ type: 'device', change, iommu, sid: hex(requester), bdf: deviceName(requester) },
+        pasid: pasid === null ? null : hex(pasid),
+        ...sides(before, after, wayJson),
+      };
+    }
+    case 'domain':
+      return { type: 'domain', change, ...sides(row.before, row.after, domainJson) };
+    case 'run': {
+      const { what, domains, range, before, after } = row;
+      return {
+        ...{ type: 'run', change, what, ...keyJson(domains.before) },
+        ...{ iova: range.start, length: range.end - range.start },
+        ...sides(before, after, runJson),
+      };
+    }
+  }
 }
 
-function without(row: Exclude<Difference, { kind: 'run' }>): object {
-  const { kind: _kind, ...rest } = row;
-  return rest;
-}
+const sides = <T>(before: T | undefined, after: T | undefined, json: (side: T) => object): object => ({
+  ...(before === undefined ? {} : { before: json(before) }),
+  ...(after === undefined ? {} : { after: json(after) }),
+});
+
+const keyJson = ({ iommu, stage, domainId, root }: DomainKey): object => ({
+  ...{ iommu, stage, domain: domainId, root },
+});
+
+const wayJson = ({ translation, domains }: DeviceWay): object => ({
+  translation,
+  domains: domains.map(({ stage, domainId, root }) => ({ stage, domain: domainId, root })),
+});
+
+const domainJson = (row: DomainRow): object => {
+  const { tag, upper, below, format, levels, addressBits, requesters } = row;
+  return {
+    ...{ ...keyJson(row), tag, format, levels, addressBits, sids: requesters.map(hex) },
+    ...(upper ? { upper } : {}),
+    ...(below ? { below: { domain: below.domainId, root: below.root } } : {}),
+  };
+};
 
 const runJson = ({ paddr, perm, pageSize, accessed, dirty, level, word, entry }: Run): object => ({
   paddr,

@@ -1,26 +1,15 @@
-import {
-  formatSize,
-  hex,
-  mappingRow,
-  parseRange,
-  type Alias,
-  type AliasPage,
-  type Found,
-  type FoundPage,
-} from '../../inspection/protocol';
+import { formatSize, hex, mappingRow, parseRange, type Alias, type Found } from '../../inspection/protocol';
 import { type Call, type CliCommand, type CommonOptions } from '../command';
-import { badUsage, fromFailure } from '../errors';
+import { badUsage } from '../errors';
+import { readPages, wordsOf, type Answered, type WordsOf } from '../pages';
 import { type Column } from '../table';
-import { deviceName, domainName } from '../words';
+import { deviceName, domainName, tagName, userName } from '../words';
 import { parseLimit } from '../arguments';
 
 interface FindOptions extends CommonOptions {
   readonly aliases?: boolean;
   readonly limit?: number;
 }
-
-/** Rows asked for at once. */
-const PAGE = 1000;
 
 export const find: CliCommand<FindOptions> = {
   name: 'find',
@@ -62,35 +51,35 @@ export const find: CliCommand<FindOptions> = {
 type Range = NonNullable<ReturnType<typeof parseRange>>;
 
 async function findRange(call: Call<FindOptions>, range: Range): Promise<void> {
-  const { session, options, output, note } = call;
-  const limit = options.limit ?? Infinity;
-  let rows = 0;
-  let cursor: string | undefined;
-  let tables = 0;
-  let unread: readonly string[];
-  do {
-    const page: FoundPage = await session.request('find', {
-      inspection: session.inspection,
-      range,
-      page: { limit: Math.min(PAGE, limit - rows), ...(cursor === undefined ? {} : { cursor }) },
-    });
-    if (options.json === true) await output.json(page.rows.map(foundJson));
-    else if (page.rows.length > 0)
-      await output.table(FOUND_COLUMNS, page.rows.map(foundCells), { heading: rows === 0 });
-    rows += page.rows.length;
-    tables += page.unreadableTables;
-    unread = page.unreadIommus;
-    if (page.gaveUp) throw fromFailure(page.gaveUp);
-    cursor = page.next;
-  } while (cursor !== undefined && rows < limit);
-  if (cursor !== undefined) note(`stopped at --limit ${rows}`);
-  if (rows === 0 && options.json !== true) await output.lines(['nothing reaches this memory']);
-  noteUnread(call, tables, unread);
+  const { session, options, output } = call;
+  const words = wordsOf(session);
+  const answered = await readPages(
+    options.limit ?? Infinity,
+    (page) => session.request('find', { inspection: session.inspection, range, page }),
+    async ({ rows }, heading) => {
+      if (options.json === true) await output.json(rows.map(foundJson));
+      else if (rows.length > 0) {
+        await output.table(
+          FOUND_COLUMNS,
+          rows.map((found) => foundCells(found, words)),
+          { heading },
+        );
+      }
+    },
+  );
+  if (answered.stopped) call.note(`stopped at --limit ${answered.rows}`);
+  if (answered.rows === 0 && options.json !== true) {
+    await output.lines([nothing('nothing reaches this memory', answered)]);
+  }
+  noteWarnings(call, answered);
 }
 
-function noteUnread({ note }: Call<FindOptions>, tables: number, iommus: readonly string[]): void {
-  if (tables > 0) note(`warning: ${tables} tables are not in the image: what they map is not known`);
-  for (const name of iommus) note(`warning: ${name} cannot be read: what it maps is not known`);
+/** Nothing was found: as far as it could be read. */
+const nothing = (text: string, { warnings }: Answered): string =>
+  warnings.length === 0 ? text : `${text}, as far as it can be read`;
+
+function noteWarnings({ note }: Call<FindOptions>, { warnings }: Answered): void {
+  for (const warning of warnings) note(`warning: ${warning}`);
 }
 
 /** As `iopte list --json` has a run; docs/questions.md says the rest. */
@@ -130,11 +119,11 @@ const FOUND_COLUMNS: readonly Column[] = [
   { title: 'REACHED BY', wrap: true },
 ];
 
-function foundCells(found: Found): readonly string[] {
+function foundCells(found: Found, words: WordsOf): readonly string[] {
   if (found.kind === 'pass-through') {
     const { range, perm } = found;
     const size = formatSize(range.end - range.start);
-    return [hex(range.start), size, 'the same', perm, '-', '-', passingWords(found)];
+    return [hex(range.start), size, 'the same', perm, '-', '-', passingWords(found, words)];
   }
   const { run, domain, guest, interrupt } = found;
   const marks = `${run.accessed ? 'A' : '-'}${run.dirty ? 'D' : '-'}`;
@@ -154,11 +143,10 @@ function foundCells(found: Found): readonly string[] {
   ];
 }
 
-function passingWords({ iommu, devices, count, off, absent }: Found & { kind: 'pass-through' }): string {
+function passingWords(found: Found & { kind: 'pass-through' }, words: WordsOf): string {
+  const { iommu, devices, count, off, absent } = found;
   if (off !== undefined) return `every device of ${iommu}: ${off}`;
-  const names = devices.map(({ requester, pasid }) =>
-    pasid === null ? deviceName(requester) : `${deviceName(requester)} PASID ${hex(pasid)}`,
-  );
+  const names = devices.map((device) => userName(device, words(iommu)));
   const more = count > devices.length ? ` and ${count - devices.length} more` : '';
   const what = absent ? 'without a valid entry, which lets requests pass' : 'in pass-through';
   return `${iommu}, devices ${what}: ${names.join(' ')}${more}`;
@@ -166,25 +154,30 @@ function passingWords({ iommu, devices, count, off, absent }: Found & { kind: 'p
 
 async function listAliases(call: Call<FindOptions>): Promise<void> {
   const { session, options, output, note } = call;
-  const limit = options.limit ?? Infinity;
-  let rows = 0;
-  let page: AliasPage;
-  let cursor: string | undefined;
-  do {
-    page = await session.request('aliases', {
-      inspection: session.inspection,
-      page: { limit: Math.min(PAGE, limit - rows), ...(cursor === undefined ? {} : { cursor }) },
-    });
-    if (options.json === true) await output.json(page.rows.map(aliasJson));
-    else if (page.rows.length > 0)
-      await output.table(ALIAS_COLUMNS, page.rows.map(aliasCells), { heading: rows === 0 });
-    rows += page.rows.length;
-    cursor = page.next;
-  } while (cursor !== undefined && rows < limit);
-  if (cursor !== undefined) note(`stopped at --limit ${rows} of ${page.total ?? '?'}`);
-  if (rows === 0 && options.json !== true) await output.lines(['no memory is mapped more than once']);
-  if (page.incomplete !== undefined) note(`warning: ${page.incomplete}`);
-  noteUnread(call, page.unreadableTables, page.unreadIommus);
+  const words = wordsOf(session);
+  let total: number | undefined;
+  let incomplete: string | undefined;
+  const answered = await readPages(
+    options.limit ?? Infinity,
+    (page) => session.request('aliases', { inspection: session.inspection, page }),
+    async (page, heading) => {
+      ({ total, incomplete } = page);
+      if (options.json === true) await output.json(page.rows.map(aliasJson));
+      else if (page.rows.length > 0) {
+        await output.table(
+          ALIAS_COLUMNS,
+          page.rows.map((alias) => aliasCells(alias, words)),
+          { heading },
+        );
+      }
+    },
+  );
+  if (answered.stopped) note(`stopped at --limit ${answered.rows} of ${total ?? '?'}`);
+  if (answered.rows === 0 && options.json !== true) {
+    await output.lines([nothing('no memory is mapped more than once', answered)]);
+  }
+  if (incomplete !== undefined) note(`warning: ${incomplete}`);
+  noteWarnings(call, answered);
 }
 
 const aliasJson = ({ kind, range, held, count, domains, mappings }: Alias): object => ({
@@ -214,9 +207,11 @@ const ALIAS_COLUMNS: readonly Column[] = [
   { title: 'BY (DOMAIN@IOVA)', wrap: true },
 ];
 
-function aliasCells({ kind, range, held, count, domains, mappings }: Alias): readonly string[] {
+function aliasCells(alias: Alias, words: WordsOf): readonly string[] {
+  const { kind, range, held, count, domains, mappings } = alias;
   const names = mappings.map(
-    ({ domain, iova, perm }) => `${domain.iommu}/${domain.domainId}@${hex(iova)} ${perm}`,
+    ({ domain, iova, perm }) =>
+      `${domain.iommu}/${tagName(domain, words(domain.iommu))}@${hex(iova)} ${perm}`,
   );
   const more = count > mappings.length ? `, and ${count - mappings.length} more` : '';
   const outside = held ? '' : ' (not in the image)';

@@ -51,6 +51,7 @@ describe('arguments of the command line', () => {
     refused(() => parsePasid('0x100000'), /PASID/);
     refused(() => parseDomain('-5'), /domain id/);
     refused(() => parseLimit('0x20000000000000'), /limit/);
+    refused(() => parseLimit('0'), /from 1 to/);
   });
 
   it('collects registers, also over several options', () => {
