@@ -150,7 +150,7 @@ describe('kdump-compressed dumps: what is read', () => {
       [gz, 'gzip of kdump'],
     ] as const) {
       const recognised = value(await recogniseImage({ kind: 'bytes', name: 'x', bytes }, platform));
-      assert.deepEqual(recognised, { format: id, needsSegments: false });
+      assert.deepEqual(recognised, { format: id, needsSegments: false, describesItself: false });
     }
   });
 
