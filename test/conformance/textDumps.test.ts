@@ -148,7 +148,11 @@ const requestsOf = ({ oracle, devices }: Manifest): TranslateRequest[] => [
   })),
 ];
 
-const PROBLEMS_OF_WHOLE_TEXTS = ['image/text-known-in-part', 'image/text-format', 'image/text-invented-addresses'];
+const PROBLEMS_OF_WHOLE_TEXTS = [
+  'image/text-known-in-part',
+  'image/text-format',
+  'image/text-invented-addresses',
+];
 
 function onlyExpectedProblems({ summary }: Opened): void {
   const others = summary.problems.filter(({ code }) => !PROBLEMS_OF_WHOLE_TEXTS.includes(code));
