@@ -70,7 +70,7 @@ export function readStructure(
 }
 
 /** How a vendor tells of an access to a structure that stage 2 refused. */
-export interface RefusedBelow {
+interface RefusedBelow {
   /** `The context descriptor` */
   readonly what: string;
   /** The fault that hardware gives for one of the walk, where it is another. */

@@ -260,7 +260,7 @@ const LEAST_PHYSICAL_BITS: Readonly<Record<ArmGranule, Readonly<Record<number, n
 };
 
 /** What the hardware allows of stage 2 start levels; undefined: not known, so the permissive reading. */
-export interface Stage2Limits {
+interface Stage2Limits {
   /** PAMax, or OAS of an SMMU. */
   readonly physicalBits?: number | undefined;
   /** FEAT_TTST: tables of the 4K granule may start at level 3. */
