@@ -16,6 +16,7 @@ const MOST_PAUSES = 64;
 
 interface Answer extends Page<unknown>, Unread {
   readonly gaveUp?: Failure;
+  readonly incomplete?: string;
 }
 
 export interface Answered {
@@ -44,7 +45,8 @@ export async function readPages<T extends Answer>(
     rows += page.rows.length;
     tables += page.unreadableTables;
     cycles += page.cycles;
-    const { gaveUp, next } = page;
+    const { gaveUp, next, incomplete } = page;
+    if (incomplete !== undefined) warnings.add(incomplete);
     if (gaveUp && (next === undefined || next !== cursor) && pauses < MOST_PAUSES) {
       // A pause that was gone on from is none to tell of.
       if (next === undefined) warnings.add(gaveUp.message);

@@ -55,6 +55,8 @@ export interface Unread {
 }
 
 export interface FoundPage extends Page<Found>, Unread {
+  /** Set when a bound was reached: what is missing. */
+  readonly incomplete?: string;
   /** Why the search paused before the end, though nobody asked it to; `next` goes on. */
   readonly gaveUp?: Failure;
 }

@@ -156,12 +156,11 @@ async function listAliases(call: Call<FindOptions>): Promise<void> {
   const { session, options, output, note } = call;
   const words = wordsOf(session);
   let total: number | undefined;
-  let incomplete: string | undefined;
   const answered = await readPages(
     options.limit ?? Infinity,
     (page) => session.request('aliases', { inspection: session.inspection, page }),
     async (page, heading) => {
-      ({ total, incomplete } = page);
+      ({ total } = page);
       if (options.json === true) await output.json(page.rows.map(aliasJson));
       else if (page.rows.length > 0) {
         await output.table(
@@ -176,7 +175,6 @@ async function listAliases(call: Call<FindOptions>): Promise<void> {
   if (answered.rows === 0 && options.json !== true) {
     await output.lines([nothing('no memory is mapped more than once', answered)]);
   }
-  if (incomplete !== undefined) note(`warning: ${incomplete}`);
   noteWarnings(call, answered);
 }
 

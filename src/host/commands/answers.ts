@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import { hex, RequestError, type Unread } from '../../inspection/protocol';
+import { hex, RequestError, type Failure, type Unread } from '../../inspection/protocol';
 import type { App, Command } from '../app';
 import type { Inspection } from '../inspections';
 import { answerText, isAnswer, type AnswerElement, type Place } from '../views/answerElements';
@@ -61,12 +61,18 @@ export async function revealPlace(
     await app.domains.reveal(inspection, path, { focus: !keepFocus });
     return;
   }
-  const { domain, iova } = place;
+  const { domain } = place;
+  const iova = place.kind === 'iova' ? place.iova : 0n;
   const path = await app.inspections.ask(inspection, 'locate', {
     domain,
     iova,
     ...(where !== '' && { where }),
   });
+  if (place.kind === 'domain') {
+    const last = path.findIndex(({ kind }) => kind === 'domain');
+    await app.domains.reveal(inspection, last < 0 ? path : path.slice(0, last + 1), { focus: !keepFocus });
+    return;
+  }
   await app.domains.reveal(inspection, path, { focus: !keepFocus });
   const last = path.at(-1);
   if (last && ['run', 'entry'].includes(last.kind)) return;
@@ -102,13 +108,33 @@ export function moreElement(
   return more;
 }
 
-/** What an answer lacks because it could not be read. */
-export function unreadText({ unreadableTables, unreadIommus = [] }: Partial<Unread>): string {
-  const parts = [
-    unreadableTables
-      ? vscode.l10n.t('{0} tables are not in the image: what they map is not known.', unreadableTables)
-      : '',
-    unreadIommus.length > 0 ? vscode.l10n.t('Not read: {0}.', unreadIommus.join(', ')) : '',
-  ];
-  return parts.filter((part) => part !== '').join(' ');
+/** What pages of an answer say beside their rows. */
+interface PageNotes extends Unread {
+  readonly next?: string;
+  readonly gaveUp?: Failure;
+  readonly incomplete?: string;
+}
+
+/** What an answer lacks, over all pages of it that were read. */
+export class AnswerNotes {
+  private tables = 0;
+  private paused = '';
+  private readonly notes = new Set<string>();
+
+  take({ unreadableTables, unreadIommus, problems, next, gaveUp, incomplete }: PageNotes): void {
+    this.tables += unreadableTables;
+    if (unreadIommus.length > 0) this.notes.add(vscode.l10n.t('Not read: {0}.', unreadIommus.join(', ')));
+    for (const problem of problems) this.notes.add(problem);
+    if (incomplete !== undefined) this.notes.add(incomplete);
+    // "More..." goes on from a pause, and it is none any more then.
+    this.paused = next === undefined ? '' : (gaveUp?.message ?? '');
+    if (next === undefined && gaveUp) this.notes.add(gaveUp.message);
+  }
+
+  get text(): string {
+    const tables = this.tables
+      ? vscode.l10n.t('{0} tables are not in the image: what they map is not known.', this.tables)
+      : '';
+    return [tables, ...this.notes, this.paused].filter((part) => part !== '').join(' ');
+  }
 }

@@ -1,12 +1,18 @@
 import * as vscode from 'vscode';
-import { RequestError, type Difference, type DomainKey } from '../../inspection/protocol';
+import {
+  domainKeyOf,
+  RequestError,
+  sameDomain,
+  type Difference,
+  type DomainKey,
+} from '../../inspection/protocol';
 import type { App, Command } from '../app';
 import type { Inspection } from '../inspections';
 import { requestOptions, withProgressIfLong } from '../progress';
 import { baseName } from '../source';
 import type { AnswerElement, Place } from '../views/answerElements';
 import { tagText, wordDifference, type WordsOf } from '../views/answerWording';
-import { moreElement, unreadText, wordsByIommu } from './answers';
+import { AnswerNotes, moreElement, wordsByIommu } from './answers';
 import { givenText, givenValues, targetInspection } from './targets';
 
 const PAGE_LIMIT = 500;
@@ -17,23 +23,35 @@ export const compareWith: Command = {
   async run(app, arg) {
     const before = targetInspection(app, arg);
     const given = givenValues(arg);
-    const after = await otherOf(app, before, givenText(given, 'other'));
+    const other = givenText(given, 'other');
+    const after = await otherOf(app, before, other);
     if (!after) return;
+    const asked = other === undefined && given['ignoreMarks'] === undefined;
+    const ignoreMarks = asked ? await askIgnoreMarks() : given['ignoreMarks'] === true;
+    if (ignoreMarks === undefined) return;
+    const title = vscode.l10n.t('{0} → {1}', before.title, after.title);
     const comparer = new Comparer(
       app,
       { inspection: before, wordsOf: await wordsByIommu(app, before) },
       { inspection: after, wordsOf: await wordsByIommu(app, after) },
-      given['ignoreMarks'] === true,
+      ignoreMarks,
+      title,
     );
-    const title = vscode.l10n.t('{0} → {1}', before.title, after.title);
-    const { rows, unread } = await withProgressIfLong(vscode.l10n.t('Comparing {0}', title), (task) =>
-      comparer.page(undefined, undefined, requestOptions(task)),
-    );
-    const equal = rows.length === 0 ? vscode.l10n.t('Nothing differs.') : '';
-    const message = [equal, unread].filter((part) => part !== '').join(' ');
-    await app.answers.show({ title, message, inspections: [before, after], rows });
+    const rows = await comparer.page(undefined, undefined);
+    comparer.rows = rows;
+    await app.answers.show({ title, message: comparer.message, inspections: [before, after], rows });
   },
 };
+
+/** Images of a machine that ran on differ in accessed and dirty bits almost everywhere. */
+async function askIgnoreMarks(): Promise<boolean | undefined> {
+  const items = [
+    { label: vscode.l10n.t('All differences'), ignoreMarks: false },
+    { label: vscode.l10n.t('Without accessed and dirty bits'), ignoreMarks: true },
+  ];
+  const placeHolder = vscode.l10n.t('What to compare');
+  return (await vscode.window.showQuickPick(items, { placeHolder }))?.ignoreMarks;
+}
 
 async function otherOf(app: App, one: Inspection, id: string | undefined): Promise<Inspection | undefined> {
   if (id !== undefined) {
@@ -61,7 +79,15 @@ async function otherOf(app: App, one: Inspection, id: string | undefined): Promi
   if (choice.inspection) return choice.inspection;
   const known = new Set(app.inspections.all.map((each) => each.id));
   await vscode.commands.executeCommand('iopte.openMemoryImage');
-  return app.inspections.all.find((each) => !known.has(each.id) && each.id !== one.id);
+  const opened = app.inspections.all.find((each) => !known.has(each.id) && each.id !== one.id);
+  if (opened && !app.inspections.find(one.id)) {
+    throw new RequestError({
+      code: 'host/same-image',
+      message: vscode.l10n.t('{0} was opened again: there is nothing else to compare with.', one.title),
+      hint: vscode.l10n.t('Choose another image.'),
+    });
+  }
+  return opened;
 }
 
 interface Side {
@@ -71,29 +97,37 @@ interface Side {
 
 /** Reads the differences page by page, those of one domain below it. */
 class Comparer {
+  rows: readonly AnswerElement[] = [];
+  private readonly notes = new AnswerNotes();
+
   constructor(
     private readonly app: App,
     private readonly before: Side,
     private readonly after: Side,
     private readonly ignoreMarks: boolean,
+    private readonly title: string,
   ) {}
+
+  /** What the view says of the rows; those of the first page are its own. */
+  get message(): string {
+    const equal = this.rows.length === 0 ? vscode.l10n.t('Nothing differs.') : '';
+    return [equal, this.notes.text].filter((part) => part !== '').join(' ');
+  }
 
   async page(
     cursor: string | undefined,
     parent: AnswerElement | undefined,
-    options?: ReturnType<typeof requestOptions>,
-  ): Promise<{ readonly rows: readonly AnswerElement[]; readonly unread: string }> {
+  ): Promise<readonly AnswerElement[]> {
     const { inspection } = this.before;
-    const page = await this.app.inspections.ask(
-      inspection,
-      'compare',
-      {
-        other: this.after.inspection.id,
-        ignoreMarks: this.ignoreMarks,
-        page: { limit: PAGE_LIMIT, ...(cursor !== undefined && { cursor }) },
-      },
-      options,
+    const params = {
+      other: this.after.inspection.id,
+      ignoreMarks: this.ignoreMarks,
+      page: { limit: PAGE_LIMIT, ...(cursor !== undefined && { cursor }) },
+    };
+    const page = await withProgressIfLong(vscode.l10n.t('Comparing {0}', this.title), (task) =>
+      this.app.inspections.ask(inspection, 'compare', params, requestOptions(task)),
     );
+    this.notes.take(page);
     const base = `compare/${cursor ?? ''}`;
     const rows: AnswerElement[] = [];
     for (const { domain, of } of byDomain(page.rows)) {
@@ -102,10 +136,14 @@ class Comparer {
     }
     const { next } = page;
     if (next !== undefined) {
-      const read = async (more: AnswerElement) => (await this.page(next, more)).rows;
+      const read = async (more: AnswerElement) => {
+        const found = await this.page(next, more);
+        this.app.answers.say(this.rows, this.message);
+        return found;
+      };
       rows.push(moreElement(`${base}+`, inspection, parent, read));
     }
-    return { rows, unread: [unreadText(page), page.gaveUp?.message ?? ''].filter(Boolean).join(' ') };
+    return rows;
   }
 
   private domainElement(
@@ -157,14 +195,14 @@ function byDomain(
   rows: readonly Difference[],
 ): readonly { readonly domain: DomainKey | undefined; readonly of: readonly Difference[] }[] {
   const groups: { domain: DomainKey | undefined; of: Difference[] }[] = [];
-  let last: string | undefined;
+  let last: DomainKey | undefined;
   for (const row of rows) {
     const domain = row.kind === 'run' ? row.domains.before : undefined;
-    const key = domain && `${domain.iommu}/${domain.stage}/${domain.domainId}/${domain.root}`;
     const group = groups.at(-1);
-    if (group && key === last) group.of.push(row);
+    const isSame = domain && last ? sameDomain(domain, last) : domain === last;
+    if (group && isSame) group.of.push(row);
     else groups.push({ domain, of: [row] });
-    last = key;
+    last = domain;
   }
   return groups;
 }
@@ -180,10 +218,7 @@ function placeOf(row: Difference): Place | undefined {
       return { kind: 'device', iommu: row.iommu, ...row.device };
     case 'domain': {
       const domain = row.after ?? row.before;
-      const [requester] = domain?.requesters ?? [];
-      return domain && requester !== undefined
-        ? { kind: 'device', iommu: domain.iommu, requester, pasid: null }
-        : undefined;
+      return domain && { kind: 'domain', domain: domainKeyOf(domain) };
     }
     case 'iommu':
       return undefined;

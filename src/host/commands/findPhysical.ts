@@ -9,7 +9,7 @@ import type { AnswerElement } from '../views/answerElements';
 import { wordFound, type WordsOf } from '../views/answerWording';
 import { isElement } from '../views/elements';
 import { rangeText } from '../views/wording';
-import { moreElement, unreadText, wordsByIommu } from './answers';
+import { AnswerNotes, moreElement, wordsByIommu } from './answers';
 import { givenText, givenValues, targetInspection } from './targets';
 
 /** Rows asked for at once. */
@@ -25,20 +25,19 @@ export const findPhysical: Command = {
   async run(app, arg) {
     const inspection = targetInspection(app, arg);
     const title = vscode.l10n.t('Find Physical Address');
-    const asked = await askInSteps<Asked>(title, { range: givenRange(arg) }, [rangeStep(app)]);
+    const asked = await askInSteps<Asked>(title, { range: givenRange(arg) }, [
+      rangeStep(app, isNestedRun(arg)),
+    ]);
     if (!asked?.range) return;
     const { range } = asked;
     await app.memory.remember({ paddr: rangeInput(range) });
     const wordsOf = await wordsByIommu(app, inspection);
     const finder = new Finder(app, inspection, range, wordsOf);
-    const { rows, unread } = await withProgressIfLong(
-      vscode.l10n.t('Finding {0}', rangeInput(range)),
-      (task) => finder.page(undefined, undefined, requestOptions(task)),
-    );
-    const none = rows.length === 0 ? vscode.l10n.t('No device reaches this memory.') : '';
+    const rows = await finder.page(undefined, undefined);
+    finder.rows = rows;
     await app.answers.show({
       title: rangeInput(range),
-      message: [none, unread].filter((part) => part !== '').join(' '),
+      message: finder.message,
       inspections: [inspection],
       rows,
     });
@@ -57,12 +56,18 @@ const checkRange = (text: string): string | undefined =>
         'A physical address or range is 0x14ece5000, 0x1000..0x2000 (without the end) or 0x1000+4K.',
       );
 
+/** What a nested stage 1 gives is an address of the guest, not a physical one. */
+const isNestedRun = (arg: unknown): boolean =>
+  isElement(arg) &&
+  arg.kind === 'node' &&
+  arg.node.kind === 'run' &&
+  arg.node.run.entry.domain?.below !== undefined;
+
 function givenRange(arg: unknown): AddressRange | undefined {
   if (isElement(arg)) {
     if (arg.kind !== 'node' || arg.node.kind !== 'run') return undefined;
     const { run } = arg.node;
-    // What a nested stage 1 gives is an address of the guest, not a physical one.
-    return run.entry.domain?.below ? undefined : { start: run.paddr, end: run.paddr + run.length };
+    return isNestedRun(arg) ? undefined : { start: run.paddr, end: run.paddr + run.length };
   }
   const text = givenText(givenValues(arg), 'address');
   if (text === undefined) return undefined;
@@ -72,12 +77,14 @@ function givenRange(arg: unknown): AddressRange | undefined {
 }
 
 const rangeStep =
-  (app: App): Step<Asked> =>
+  (app: App, isNested: boolean): Step<Asked> =>
   async (state, place) => {
     if (state.range) return 'skip';
     const answer = await askText(
       {
-        prompt: vscode.l10n.t('Physical address, or a range of them'),
+        prompt: isNested
+          ? vscode.l10n.t('Physical address, or a range of them: the run maps guest physical ones')
+          : vscode.l10n.t('Physical address, or a range of them'),
         placeholder: '0x14ece5000',
         value: app.memory.last.paddr,
         check: checkRange,
@@ -90,6 +97,9 @@ const rangeStep =
 
 /** Reads the rows of one search, page by page. */
 class Finder {
+  rows: readonly AnswerElement[] = [];
+  private readonly notes = new AnswerNotes();
+
   constructor(
     private readonly app: App,
     private readonly inspection: Inspection,
@@ -97,18 +107,22 @@ class Finder {
     private readonly wordsOf: WordsOf,
   ) {}
 
+  /** What the view says of the rows; those of the first page are its own. */
+  get message(): string {
+    const none = this.rows.length === 0 ? vscode.l10n.t('No device reaches this memory.') : '';
+    return [none, this.notes.text].filter((part) => part !== '').join(' ');
+  }
+
   async page(
     cursor: string | undefined,
     parent: AnswerElement | undefined,
-    options?: ReturnType<typeof requestOptions>,
-  ): Promise<{ readonly rows: readonly AnswerElement[]; readonly unread: string }> {
+  ): Promise<readonly AnswerElement[]> {
     const { app, inspection, range } = this;
-    const page = await app.inspections.ask(
-      inspection,
-      'find',
-      { range, page: { limit: PAGE_LIMIT, ...(cursor !== undefined && { cursor }) } },
-      options,
+    const params = { range, page: { limit: PAGE_LIMIT, ...(cursor !== undefined && { cursor }) } };
+    const page = await withProgressIfLong(vscode.l10n.t('Finding {0}', rangeInput(range)), (task) =>
+      app.inspections.ask(inspection, 'find', params, requestOptions(task)),
     );
+    this.notes.take(page);
     const base = `find/${rangeInput(range)}/${cursor ?? ''}`;
     const rows: AnswerElement[] = page.rows.map((found, index) => ({
       kind: 'answer',
@@ -120,10 +134,14 @@ class Finder {
     }));
     const { next } = page;
     if (next !== undefined) {
-      const read = async (more: AnswerElement) => (await this.page(next, more)).rows;
+      const read = async (more: AnswerElement) => {
+        const found = await this.page(next, more);
+        app.answers.say(this.rows, this.message);
+        return found;
+      };
       rows.push(moreElement(`${base}+`, inspection, parent, read));
     }
-    return { rows, unread: [unreadText(page), page.gaveUp?.message ?? ''].filter(Boolean).join(' ') };
+    return rows;
   }
 }
 

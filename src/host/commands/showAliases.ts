@@ -5,7 +5,7 @@ import type { Inspection } from '../inspections';
 import { requestOptions, withProgressIfLong } from '../progress';
 import type { AnswerElement } from '../views/answerElements';
 import { wordAlias, wordAliasKind, wordAliasMapping, type WordsOf } from '../views/answerWording';
-import { moreElement, unreadText, wordsByIommu } from './answers';
+import { AnswerNotes, moreElement, wordsByIommu } from './answers';
 import { targetInspection } from './targets';
 
 const PAGE_LIMIT = 500;
@@ -24,7 +24,9 @@ export const showAliases: Command = {
       kindElement(app, inspection, kind, first, wordsOf),
     );
     const none = rows.length === 0 ? vscode.l10n.t('No memory is mapped more than once.') : '';
-    const message = [none, unreadText(first), first.incomplete ?? ''].filter(Boolean).join(' ');
+    const notes = new AnswerNotes();
+    notes.take(first);
+    const message = [none, notes.text].filter(Boolean).join(' ');
     const title = vscode.l10n.t('Aliases of {0}', inspection.title);
     await app.answers.show({ title, message, inspections: [inspection], rows });
   },

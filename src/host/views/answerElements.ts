@@ -4,6 +4,7 @@ import type { Wording } from './wording';
 
 /** Where Domains shows what a row is about. */
 export type Place =
+  | { readonly kind: 'domain'; readonly domain: DomainKey }
   | { readonly kind: 'iova'; readonly domain: DomainKey; readonly iova: bigint }
   | {
       readonly kind: 'device';

@@ -224,8 +224,12 @@ function differenceParts(
     case 'iommu':
       return {
         label: row.iommu,
-        sides: both(row.before, row.after, ({ mode, translating }) =>
-          translating ? mode : joined(mode, vscode.l10n.t('translation disabled')),
+        sides: both(row.before, row.after, ({ mode, translating, failure }) =>
+          failure !== undefined
+            ? vscode.l10n.t('cannot be read: {0}', failure)
+            : translating
+              ? mode
+              : joined(mode, vscode.l10n.t('translation disabled')),
         ),
       };
     case 'device':

@@ -15,7 +15,8 @@ class AnswersProvider implements vscode.TreeDataProvider<AnswerElement> {
     try {
       return [...((await element.children?.()) ?? [])];
     } catch (error) {
-      if (isCancelled(error)) return [];
+      // It can be opened again below itself: the tree does not ask twice for what it has.
+      if (isCancelled(error)) return [{ ...element, id: `${element.id}~`, parent: element }];
       const { inspection } = element;
       const wording = wordFailure(failureOf(error));
       return [{ kind: 'answer', id: `${element.id}!`, inspection, wording, parent: element }];
@@ -92,6 +93,14 @@ export class AnswersView implements vscode.Disposable {
     else await vscode.commands.executeCommand('iopte.results.focus');
   }
 
+  /** Says more of the answer with these rows, when it is still the one that is shown. */
+  say(rows: readonly AnswerElement[], message: string): void {
+    const answers = this.provider.answers;
+    if (answers?.rows !== rows) return;
+    this.provider.answers = { ...answers, message };
+    this.describe(message);
+  }
+
   clear(): void {
     this.set(undefined);
   }
@@ -102,9 +111,13 @@ export class AnswersView implements vscode.Disposable {
 
   private set(answers: Answers | undefined): void {
     this.view.description = answers?.title ?? '';
-    // An empty string would still take a line.
-    Object.assign(this.view, { message: answers?.message === '' ? undefined : answers?.message });
+    this.describe(answers?.message ?? '');
     this.provider.show(answers);
     void vscode.commands.executeCommand('setContext', 'iopte:hasResults', answers !== undefined);
+  }
+
+  private describe(message: string): void {
+    // An empty string would still take a line.
+    Object.assign(this.view, { message: message === '' ? undefined : message });
   }
 }

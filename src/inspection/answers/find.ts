@@ -23,6 +23,8 @@ import { checkReadable, unreadOf } from './unread';
 
 /** Entries that a page of the answer reads at least of what is above a stage 2. */
 const LEAST_BUDGET = 2 ** 20;
+const TOO_MANY_GUEST_PAGES =
+  'Stage 2 puts more pieces of guest memory into this range than can be kept: some are left out. Search a smaller range.';
 const LAST_ADDRESS = 1n << 64n;
 
 /** Where a page of the answer begins: IOMMU, its address space (0: what passes untranslated), and a row or a page there. */
@@ -78,6 +80,7 @@ class Finder {
   #cycles = 0;
   #next: Place | undefined;
   #gaveUp: Failure | undefined;
+  #incomplete: string | undefined;
 
   constructor(inspection: Inspection, range: AddressRange, limit: number, budget: Budget) {
     this.#inspection = inspection;
@@ -102,6 +105,7 @@ class Finder {
       unreadableTables: this.#unreadableTables,
       cycles: this.#cycles,
       ...unreadOf(iommus),
+      ...(this.#incomplete === undefined ? {} : { incomplete: this.#incomplete }),
       ...(this.#gaveUp ? { gaveUp: this.#gaveUp } : {}),
     };
   }
@@ -199,14 +203,7 @@ class Finder {
     this.#guest = { stage2, map };
     // Each page of the answer reads stage 2 anew: something must be left for it to come on.
     this.#budget.left = Math.max(this.#budget.left, LEAST_BUDGET);
-    if (map.incomplete && !this.#gaveUp) {
-      this.#gaveUp = {
-        code: 'find/too-many-guest-pages',
-        message:
-          'Stage 2 puts more pieces of guest memory into this range than can be kept: some are left out.',
-        hint: 'Search a smaller range.',
-      };
-    }
+    if (map.incomplete) this.#incomplete = TOO_MANY_GUEST_PAGES;
     return map;
   }
 
