@@ -7,14 +7,19 @@ import { askWrite, mayWriteBeside } from '../prompts/description';
 import { askPick } from '../prompts/pick';
 import { askInSteps, type Step } from '../prompts/steps';
 import { baseName } from '../source';
+import { isElement } from '../views/elements';
 import { askForFile, givenUris } from './openMemoryImage';
 import { openSource } from './openSource';
+import { givenText, givenValues, targetInspection, type Given } from './targets';
 
 /** The image that is searched, and the text of a description that says where its bytes belong. */
 interface Searched {
   readonly image: vscode.Uri;
   readonly description?: string;
 }
+
+/** What keeps a search from having seen all of the image is said with its answer, up to so many sentences. */
+const NOTES_SHOWN = 3;
 
 interface Answers {
   readonly candidate?: RootCandidate;
@@ -23,31 +28,47 @@ interface Answers {
 
 /**
  * Searches an image of which nothing is known, or the image of a description, and opens it with the candidate that is chosen.
- * A program may give `{candidate: 1}` after the file to have that one opened.
+ * A program may give `{candidate: 1}` after the file to have that one opened, and `{description}` that says where the bytes
+ * of the image belong.
  */
 export const findRoots: Command = {
   id: 'iopte.findRoots',
   async run(app, ...args) {
-    const uri = givenUris(args)[0] ?? (await askForFile())[0];
-    if (!uri) return;
-    const searched = await searchedBy(uri);
+    const options = givenValues(args[1]);
+    const searched = await searchedBy(app, args, givenText(options, 'description'));
+    if (!searched) return;
     const found = await search(app, searched);
     for (const note of found.notes) app.log.info(`${found.image.name}: ${note}`);
     if (found.candidates.length === 0) {
       await sayNothingFound(found, searched.image);
       return;
     }
-    const answers = await choose(app, searched.image, found, givenRank(args[1]));
+    const answers = await choose(app, searched.image, found, givenRank(options));
     if (answers?.candidate) await open(app, searched.image, answers.candidate, answers.write ?? false);
   },
 };
 
-async function searchedBy(uri: vscode.Uri): Promise<Searched> {
-  if (!isDescription(uri)) return { image: uri };
+/** Of a row of Domains its image. */
+async function searchedBy(
+  app: App,
+  args: readonly unknown[],
+  description: string | undefined,
+): Promise<Searched | undefined> {
+  const [arg] = args;
+  if (isElement(arg)) {
+    const opened = targetInspection(app, arg);
+    return searchedAs(opened.imageUri, opened.description === '' ? undefined : opened.description);
+  }
+  const uri = givenUris(args)[0] ?? (await askForFile())[0];
+  if (!uri) return undefined;
+  if (!isDescription(uri)) return searchedAs(uri, description);
   const read = await readDescription(uri);
   if (!read.ok) throw new RequestError(read.failure);
   return { image: read.value.image, description: read.value.text };
 }
+
+const searchedAs = (image: vscode.Uri, description: string | undefined): Searched =>
+  description === undefined ? { image } : { image, description };
 
 const search = (app: App, { image, description }: Searched): Thenable<RootsResult> =>
   withProgress(vscode.l10n.t('Finding IOMMU roots in {0}', baseName(image)), async (task) => {
@@ -56,14 +77,13 @@ const search = (app: App, { image, description }: Searched): Thenable<RootsResul
     return app.engine.ask('roots', params, requestOptions(task));
   });
 
-function givenRank(arg: unknown): number | undefined {
-  if (typeof arg !== 'object' || arg === null || !('candidate' in arg)) return undefined;
-  return typeof arg.candidate === 'number' ? arg.candidate : undefined;
-}
+const givenRank = ({ candidate }: Given): number | undefined =>
+  typeof candidate === 'number' ? candidate : undefined;
 
-async function sayNothingFound({ image, looked }: RootsResult, uri: vscode.Uri): Promise<void> {
+async function sayNothingFound({ image, looked, notes }: RootsResult, uri: vscode.Uri): Promise<void> {
   const choose = vscode.l10n.t('Choose Registers');
-  const message = vscode.l10n.t('No root of an IOMMU was found in {0}. {1}', image.name, looked);
+  const why = [...notes.slice(0, NOTES_SHOWN), looked].join(' ');
+  const message = vscode.l10n.t('No root of an IOMMU was found in {0}. {1}', image.name, why);
   const chosen = await vscode.window.showInformationMessage(message, choose);
   if (chosen === choose) await vscode.commands.executeCommand('iopte.describeImage', uri);
 }

@@ -100,6 +100,10 @@ async function openUndescribed(app: App, image: vscode.Uri): Promise<void> {
 async function describeAndOpen(app: App, image: vscode.Uri): Promise<void> {
   const answer = await askForDescription(app, image);
   if (!answer) return;
+  if (answer.kind === 'find-roots') {
+    await vscode.commands.executeCommand('iopte.findRoots', image, { description: answer.where });
+    return;
+  }
   const uri = defaultDescriptionUri(image);
   if (answer.write) await vscode.workspace.fs.writeFile(uri, new TextEncoder().encode(answer.text));
   const descriptionUri = answer.write ? uri : undefined;
@@ -123,6 +127,8 @@ export async function askForFile(): Promise<readonly vscode.Uri[]> {
         'raw',
         'bin',
         'mem',
+        'kdump',
+        'flat',
         'txt',
         'gz',
         'json',

@@ -13,7 +13,7 @@ import type { App } from '../app';
 import { defaultDescriptionUri, writeDescription, type Segment } from '../description';
 import { withProgress, requestOptions } from '../progress';
 import { baseName, sizeOf } from '../source';
-import { askPick } from './pick';
+import { askPick, type Choice } from './pick';
 import { askInSteps, type Step } from './steps';
 import { askText } from './text';
 import { checkRegister } from './values';
@@ -33,30 +33,43 @@ function promptOf({ name, bits, offset, required, what }: RegisterSpec): string 
 interface Answers {
   readonly segments?: readonly Segment[];
   readonly kind?: IommuKind;
+  /** The registers are not known: what they point to shall be looked for. */
+  readonly findRoots?: boolean;
   readonly registers: Readonly<Record<string, string>>;
   readonly write?: boolean;
 }
 
+/** A description made of answers, or that the registers shall be looked for. */
+export type AskedDescription =
+  | { readonly kind: 'described'; readonly text: string; readonly write: boolean }
+  /** `where`: a description that says where the bytes of the image belong, when that was asked for. */
+  | { readonly kind: 'find-roots'; readonly where: string | undefined };
+
 /** Asks for what an image does not say itself. Undefined when the user gave up. */
-export async function askForDescription(
-  app: App,
-  image: vscode.Uri,
-): Promise<{ readonly text: string; readonly write: boolean } | undefined> {
+export async function askForDescription(app: App, image: vscode.Uri): Promise<AskedDescription | undefined> {
   const name = baseName(image);
   const found = await recogniseImage(app, image);
   const title = vscode.l10n.t('Open {0} ({1})', name, found.format);
-  const steps = ({ kind }: Answers): readonly Step<Answers>[] => [
-    ...(found.needsSegments ? [askSegments] : []),
-    askKind,
-    ...REGISTERS[kind ?? 'vt-d'].map((register) => askRegister(register)),
-    ...(mayWriteBeside(app.context.extensionUri, image) ? [askWrite<Answers>(image)] : []),
+  const beginning: readonly Step<Answers>[] = [...(found.needsSegments ? [askSegments] : []), askKind];
+  const steps = ({ kind, findRoots }: Answers): readonly Step<Answers>[] => [
+    ...beginning,
+    ...(findRoots === true ? [] : REGISTERS[kind ?? 'vt-d'].map((register) => askRegister(register))),
+    ...(findRoots !== true && mayWriteBeside(app.context.extensionUri, image)
+      ? [askWrite<Answers>(image)]
+      : []),
   ];
   const answers = await askInSteps<Answers>(title, { registers: {} }, steps);
-  if (!answers?.kind) return undefined;
+  if (!answers) return undefined;
   const { segments, kind, registers, write } = answers;
+  if (answers.findRoots === true) return { kind: 'find-roots', where: segments && whereOnly(name, segments) };
+  if (!kind) return undefined;
   const text = writeDescription({ image: name, segments, kind, registers });
-  return { text, write: write ?? false };
+  return { kind: 'described', text, write: write ?? false };
 }
+
+/** A description needs an IOMMU: its registers are not read by a search. */
+const whereOnly = (image: string, segments: readonly Segment[]): string =>
+  writeDescription({ image, segments, kind: 'vt-d', registers: { RTADDR: '0x0' } });
 
 /** What a file is, by its first bytes. */
 export function recogniseImage(app: App, image: vscode.Uri): Thenable<ResultOf<'recognise'>> {
@@ -71,7 +84,7 @@ export const mayWriteBeside = (extension: vscode.Uri, image: vscode.Uri): boolea
   !image.toString().startsWith(`${extension.toString().replace(/\/$/, '')}/`);
 
 const askKind: Step<Answers> = async (state, place) => {
-  const choices = IOMMU_KINDS.map((kind) => ({
+  const kinds = IOMMU_KINDS.map((kind) => ({
     label: KIND_TITLES[kind],
     description: REGISTERS[kind]
       .filter(({ required }) => required)
@@ -79,14 +92,22 @@ const askKind: Step<Answers> = async (state, place) => {
       .join(', '),
     value: kind,
   }));
+  const unknown = {
+    label: vscode.l10n.t('Find IOMMU Roots'),
+    description: vscode.l10n.t('when the registers are not known'),
+    value: 'find-roots' as const,
+  };
+  const choices: readonly Choice<IommuKind | 'find-roots'>[] = [...kinds, unknown];
   const placeholder = vscode.l10n.t(
     'Kind of IOMMU, and the registers that its tables cannot be found without',
   );
   const answer = await askPick({ placeholder, choices }, place);
   if (answer.kind !== 'value') return answer;
+  const { kind: _kind, findRoots: _findRoots, ...others } = state;
+  if (answer.value === 'find-roots') return { kind: 'value', value: { ...others, findRoots: true } };
   // Registers of another kind, asked for before a step back, do not belong to this one.
   const registers = answer.value === state.kind ? state.registers : {};
-  return { kind: 'value', value: { ...state, kind: answer.value, registers } };
+  return { kind: 'value', value: { ...others, kind: answer.value, registers } };
 };
 
 const askRegister =
