@@ -109,7 +109,7 @@ export async function runCommand(page: Page, title: string): Promise<void> {
 async function paletteLeft(page: Page, typed: string): Promise<void> {
   await page.waitForFunction((text) => {
     const input = document.querySelector<HTMLInputElement>('.quick-input-widget input[type="text"]');
-    return input === null || input.offsetParent === null || input.value !== text;
+    return !input?.offsetParent || input.value !== text;
   }, typed);
 }
 

@@ -7,7 +7,6 @@ import { type PhysicalMemory } from '../../../src/engine/memory/physicalMemory';
 
 const le = (value: number | bigint, bytes: number): number[] =>
   Array.from({ length: bytes }, (_, i) => Number((BigInt(value) >> BigInt(8 * i)) & 0xffn));
-const u8 = (value: number): number[] => le(value, 1);
 export const u16 = (value: number): number[] => le(value, 2);
 export const u32 = (value: number): number[] => le(value, 4);
 export const u64 = (value: number | bigint): number[] => le(value, 8);
