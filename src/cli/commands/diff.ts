@@ -100,10 +100,13 @@ function text(row: Difference, before: WordsOf, after: WordsOf): string {
     }
     case 'device': {
       const name = userName(row.device, before(row.iommu) ?? after(row.iommu));
-      const ways = [
-        ...(row.before ? [wayText(row.before, before)] : []),
-        ...(row.after ? [wayText(row.after, after)] : []),
+      const waysWith = (showsRoots: boolean): string[] => [
+        ...(row.before ? [wayText(row.before, before, showsRoots)] : []),
+        ...(row.after ? [wayText(row.after, after, showsRoots)] : []),
       ];
+      const [one, other] = waysWith(false);
+      // Two domains may have one tag: their roots then tell them apart.
+      const ways = waysWith(one === other);
       return `device ${name} of ${row.iommu}: ${ways.join(' -> ')}`;
     }
     case 'domain': {
@@ -122,10 +125,14 @@ function text(row: Difference, before: WordsOf, after: WordsOf): string {
 const stateText = ({ mode, translating, failure }: IommuState): string =>
   failure === undefined ? `${mode}, translation ${translating ? 'on' : 'off'}` : `cannot be read: ${failure}`;
 
-const wayText = ({ translation, domains }: DeviceWay, words: WordsOf): string =>
-  translation === 'table'
-    ? domains.map((domain) => tagName(domain, words(domain.iommu))).join(', ')
-    : translation;
+function wayText({ translation, domains }: DeviceWay, words: WordsOf, showsRoots: boolean): string {
+  if (translation !== 'table') return translation;
+  const names = domains.map((domain) => {
+    const tag = tagName(domain, words(domain.iommu));
+    return showsRoots ? `${tag} (root ${hex(domain.root)})` : tag;
+  });
+  return names.join(', ');
+}
 
 const domainText = (row: DomainRow): string => `${domainName(row)}, ${row.format}, ${row.levels} levels`;
 
