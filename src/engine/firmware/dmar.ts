@@ -1,29 +1,17 @@
 import { hex, formatRequester, requesterId } from '../values';
 import { type AcpiTable, FIXED_BYTES } from './acpiTable';
 import { type ByteReader } from './byteReader';
-import {
-  type Claim,
-  type FirmwareIommu,
-  type PlatformDevice,
-  type ReservedRange,
-  type TableContents,
-} from './ownership';
+import { type Claim, type FirmwareIommu, type TableContents } from './ownership';
 import { TableProblems } from './problems';
 
-/** Remapping structure types and their bytes before the device scope (Intel VT-d 4.1 §8.2-8.4). */
+/** Type of a remapping hardware unit, and its bytes before the device scope (Intel VT-d 4.1 §8.2, 8.3). */
 const DRHD = { type: 0, bytes: 16 };
-const RMRR = { type: 1, bytes: 24 };
 /** The type and the length that every structure begins with. */
 const STRUCTURE_BYTES = 4;
 const INCLUDE_PCI_ALL = 1;
-/** Device scope structure (§8.3.1): bytes before the path, and its types. */
+/** Device scope structure (§8.3.1): bytes before the path, and the type of a bridge with all below it. */
 const SCOPE_BYTES = 6;
 const SUB_HIERARCHY = 2;
-const PLATFORM_SCOPES: Partial<Record<number, string>> = {
-  3: 'IOAPIC',
-  4: 'HPET',
-  5: 'ACPI namespace device',
-};
 
 interface Scope {
   readonly type: number;
@@ -43,11 +31,9 @@ interface Unit {
 export function readDmar(table: AcpiTable): TableContents {
   const reader = new DmarReader(table);
   reader.readStructures();
-  const { units, platformDevices, reserved, problems } = reader;
+  const { units, problems } = reader;
   return {
     iommus: units.map(({ iommu }) => iommu),
-    platformDevices,
-    reserved,
     problems: problems.list,
     claims: (segment, requester) =>
       units.filter((unit) => unit.segment === segment).flatMap((unit) => claimsOf(unit, requester)),
@@ -56,8 +42,6 @@ export function readDmar(table: AcpiTable): TableContents {
 
 class DmarReader {
   readonly units: Unit[] = [];
-  readonly platformDevices: PlatformDevice[] = [];
-  readonly reserved: ReservedRange[] = [];
   readonly problems: TableProblems;
   private readonly bytes: ByteReader;
 
@@ -81,15 +65,13 @@ class DmarReader {
 
   private readStructure(at: number, structure: ByteReader): void {
     const type = structure.u16(0);
-    const fixed = [DRHD, RMRR].find((each) => each.type === type);
-    // ATSR, RHSA, ANDD, SATC and SIDP say nothing about which unit translates.
-    if (!fixed) return;
-    if (structure.length < fixed.bytes) {
+    // RMRR, ATSR, RHSA, ANDD, SATC and SIDP say nothing about which unit translates.
+    if (type !== DRHD.type) return;
+    if (structure.length < DRHD.bytes) {
       this.problems.report(at, `a structure of type ${type} has only ${structure.length} bytes`);
       return;
     }
-    if (type === DRHD.type) this.readUnit(at, structure);
-    else this.readReserved(at, structure);
+    this.readUnit(at, structure);
   }
 
   private readUnit(at: number, structure: ByteReader): void {
@@ -100,11 +82,11 @@ class DmarReader {
     }
     const segment = structure.u16(6);
     const iommu: FirmwareIommu = { kind: 'vt-d', base, segments: [segment], table: 'DMAR' };
-    const scopes = this.readScopes(at, iommu, structure);
+    const scopes = this.readScopes(at, structure);
     this.units.push({ iommu, segment, includeAll: (structure.u8(4) & INCLUDE_PCI_ALL) !== 0, scopes });
   }
 
-  private readScopes(unitAt: number, iommu: FirmwareIommu, structure: ByteReader): Scope[] {
+  private readScopes(unitAt: number, structure: ByteReader): Scope[] {
     const scopes: Scope[] = [];
     let at = DRHD.bytes;
     while (at < structure.length) {
@@ -117,26 +99,10 @@ class DmarReader {
       for (let hop = at + SCOPE_BYTES; hop + 2 <= at + length; hop += 2) {
         path.push(((structure.u8(hop) & 31) << 3) | (structure.u8(hop + 1) & 7));
       }
-      const scope: Scope = { type: structure.u8(at), startBus: structure.u8(at + 5), path };
-      scopes.push(scope);
-      const name = PLATFORM_SCOPES[scope.type];
-      if (name !== undefined) {
-        const enumeration = structure.u8(at + 4);
-        this.platformDevices.push({ name: `${name} ${enumeration}`, iommu, id: onStartBus(scope) });
-      }
+      scopes.push({ type: structure.u8(at), startBus: structure.u8(at + 5), path });
       at += length;
     }
     return scopes;
-  }
-
-  private readReserved(at: number, structure: ByteReader): void {
-    const [start, limit] = [structure.address(8), structure.address(16)];
-    if (start === undefined || limit === undefined || limit < start) {
-      this.problems.report(at, 'the range of an RMRR is no range');
-      return;
-    }
-    // The limit is the last byte (§8.4).
-    this.reserved.push({ start, end: limit + 1, segment: structure.u16(6) });
   }
 }
 

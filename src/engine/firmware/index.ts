@@ -4,24 +4,10 @@ import { type AcpiTable, type TableSignature } from './acpiTable';
 import { readDmar } from './dmar';
 import { readIort } from './iort';
 import { readIvrs } from './ivrs';
-import {
-  decide,
-  type FirmwareIommu,
-  type Ownership,
-  type PlatformDevice,
-  type ReservedRange,
-  type TableContents,
-} from './ownership';
+import { decide, type FirmwareIommu, type Ownership, type TableContents } from './ownership';
 
 export { type AcpiTable, type TableSignature } from './acpiTable';
-export {
-  type FirmwareIommu,
-  type FirmwareIommuKind,
-  type Owner,
-  type Ownership,
-  type PlatformDevice,
-  type ReservedRange,
-} from './ownership';
+export { type FirmwareIommu, type FirmwareIommuKind, type Owner, type Ownership } from './ownership';
 export { type FoundTables, tablesOfRootPointer } from './rootPointer';
 export { type ByteRange, scanForTables } from './scan';
 
@@ -36,8 +22,6 @@ const READERS: Readonly<Record<TableSignature, (table: AcpiTable) => TableConten
 export interface FirmwareOwnership {
   /** In the order of the tables; the same registers once. Empty when there were no tables. */
   readonly iommus: readonly FirmwareIommu[];
-  readonly platformDevices: readonly PlatformDevice[];
-  readonly reserved: readonly ReservedRange[];
   /** What could not be read, at most 50 a table. */
   readonly problems: readonly Failure[];
   /** Which IOMMU owns the PCI device with this requester id (16 bits) on a segment. */
@@ -54,8 +38,6 @@ export function readFirmware(tables: readonly AcpiTable[]): FirmwareOwnership {
   }
   return {
     iommus: [...iommus.values()],
-    platformDevices: contents.flatMap(({ platformDevices }) => platformDevices),
-    reserved: contents.flatMap(({ reserved }) => reserved),
     problems: contents.flatMap(({ problems }) => problems),
     ownerOf: (segment, requester) => {
       const device = `${segment.toString(16).padStart(4, '0')}:${formatRequester(requesterId(requester))}`;

@@ -1,17 +1,11 @@
 import { formatRequester, hex, requesterId } from '../values';
 import { type AcpiTable, FIXED_BYTES } from './acpiTable';
 import { type ByteReader } from './byteReader';
-import {
-  type Claim,
-  type FirmwareIommu,
-  type FirmwareIommuKind,
-  type PlatformDevice,
-  type TableContents,
-} from './ownership';
+import { type Claim, type FirmwareIommu, type FirmwareIommuKind, type TableContents } from './ownership';
 import { TableProblems } from './problems';
 
 /** Node types (Arm DEN 0049 "IO Remapping Table" E.e, Node types). */
-const NODE = { itsGroup: 0, namedComponent: 1, rootComplex: 2, smmu: 3, smmuV3: 4 };
+const NODE = { itsGroup: 0, rootComplex: 2, smmu: 3, smmuV3: 4 };
 const SMMU_KINDS: Partial<Record<number, FirmwareIommuKind>> = {
   [NODE.smmu]: 'smmu',
   [NODE.smmuV3]: 'smmuv3',
@@ -19,8 +13,6 @@ const SMMU_KINDS: Partial<Record<number, FirmwareIommuKind>> = {
 /** Bytes of the header of a node, and of an ID mapping. */
 const NODE_BYTES = 16;
 const MAPPING_BYTES = 20;
-/** Where a named component's name begins. */
-const NAME_AT = 29;
 const SINGLE_MAPPING = 1;
 /** Root complex to SMMU is one; more than this is a loop. */
 const MAX_HOPS = 4;
@@ -52,8 +44,6 @@ export function readIort(table: AcpiTable): TableContents {
   reader.readNodes();
   return {
     iommus: [...reader.smmus.values()],
-    platformDevices: reader.platformDevices(),
-    reserved: [],
     problems: reader.problems.list,
     claims: (segment, requester) => reader.claims(segment, requester),
   };
@@ -171,16 +161,6 @@ class IortReader {
   }
 
   /** Named components and the StreamIDs that their mappings begin with. */
-  platformDevices(): PlatformDevice[] {
-    const components = [...this.nodes.values()].filter(({ type }) => type === NODE.namedComponent);
-    return components.flatMap((node) => {
-      const name = node.data.text(NAME_AT, node.data.length - NAME_AT);
-      return node.mappings.flatMap((mapping): PlatformDevice[] => {
-        const end = this.follow({ ...node, mappings: [mapping] }, mapping.input);
-        return end?.iommu ? [{ name, iommu: end.iommu, id: end.id }] : [];
-      });
-    });
-  }
 }
 
 /**

@@ -1,13 +1,7 @@
 import { formatRequester, hex, requesterId } from '../values';
 import { type AcpiTable, FIXED_BYTES } from './acpiTable';
 import { type ByteReader } from './byteReader';
-import {
-  type Claim,
-  type FirmwareIommu,
-  type PlatformDevice,
-  type ReservedRange,
-  type TableContents,
-} from './ownership';
+import { type Claim, type FirmwareIommu, type TableContents } from './ownership';
 import { TableProblems } from './problems';
 
 /** IVHD block types and the bytes before their device entries (AMD I/O Virtualization 3.10 §5.2.2). */
@@ -16,8 +10,6 @@ const IVHD_BYTES = new Map([
   [0x11, 40],
   [0x40, 40],
 ]);
-/** IVMD block types (§5.2.3): for all devices, one, or a range. */
-const IVMD = { types: [0x20, 0x21, 0x22], bytes: 32 };
 /** Bytes up to the length field of a block. */
 const BLOCK_BYTES = 4;
 /** Types of device entries (§5.2.2.1). */
@@ -30,10 +22,8 @@ const ENTRY = {
   aliasRangeStart: 67,
   extendedSelect: 70,
   extendedRangeStart: 71,
-  special: 72,
   acpi: 240,
 };
-const SPECIAL_VARIETIES: Partial<Record<number, string>> = { 1: 'IOAPIC', 2: 'HPET' };
 /** Of an ACPI device entry: where the unique id's length stands, and the bytes before the unique id. */
 const UID_LENGTH_AT = 21;
 const ACPI_ENTRY_BYTES = 22;
@@ -58,12 +48,10 @@ interface Unit {
 export function readIvrs(table: AcpiTable): TableContents {
   const reader = new IvrsReader(table);
   reader.readBlocks();
-  const { reserved, problems } = reader;
+  const { problems } = reader;
   const units = newest(reader.units);
   return {
     iommus: units.map(({ iommu }) => iommu),
-    platformDevices: units.flatMap(({ devices }) => devices.platformDevices),
-    reserved,
     problems: problems.list,
     claims: (segment, requester) =>
       units.filter((unit) => unit.segment === segment).flatMap((unit) => claimsOf(unit, requester)),
@@ -82,7 +70,6 @@ function newest(units: readonly Unit[]): Unit[] {
 
 class IvrsReader {
   readonly units: Unit[] = [];
-  readonly reserved: ReservedRange[] = [];
   readonly problems: TableProblems;
   private readonly bytes: ByteReader;
 
@@ -106,12 +93,12 @@ class IvrsReader {
 
   private readBlock(at: number, block: ByteReader): void {
     const type = block.u8(0);
-    const isMemory = IVMD.types.includes(type);
-    const fixed = IVHD_BYTES.get(type) ?? (isMemory ? IVMD.bytes : 0);
+    // Blocks of memory (IVMD) say nothing about which IOMMU translates.
+    const fixed = IVHD_BYTES.get(type);
+    if (fixed === undefined) return;
     if (block.length < fixed) {
       this.problems.report(at, `a block of type ${hex(type)} has only ${block.length} bytes`);
-    } else if (isMemory) this.readMemory(at, block);
-    else if (fixed > 0) this.readUnit(at, block, fixed);
+    } else this.readUnit(at, block, fixed);
   }
 
   private readUnit(at: number, block: ByteReader, fixed: number): void {
@@ -122,29 +109,17 @@ class IvrsReader {
     }
     const segment = block.u16(16);
     const iommu: FirmwareIommu = { kind: 'amd-vi', base, segments: [segment], table: 'IVRS' };
-    const devices = new DeviceEntries(iommu);
+    const devices = new DeviceEntries();
     const wrong = devices.read(block, fixed);
     if (wrong) this.problems.report(at + wrong.offset, wrong.what);
     this.units.push({ iommu, segment, deviceId: block.u16(4), type: block.u8(0), devices });
-  }
-
-  private readMemory(at: number, block: ByteReader): void {
-    const [start, bytes] = [block.address(16), block.address(24)];
-    if (start === undefined || bytes === undefined) {
-      this.problems.report(at, 'the range of an IVMD is no range');
-      return;
-    }
-    this.reserved.push({ start, end: start + bytes, segment: block.u16(8) });
   }
 }
 
 /** The device entries of one IVHD block. */
 class DeviceEntries {
-  readonly platformDevices: PlatformDevice[] = [];
   readonly ranges: IdRange[] = [];
   all = false;
-
-  constructor(private readonly iommu: FirmwareIommu) {}
 
   /** Gives what is wrong with the first entry that cannot be read. */
   read(block: ByteReader, first: number): { readonly offset: number; readonly what: string } | undefined {
@@ -167,8 +142,7 @@ class DeviceEntries {
       else if (type === ENTRY.rangeEnd && open) {
         this.add(open.start, id, open.alias);
         open = undefined;
-      } else if (type === ENTRY.special) this.addSpecial(block, at, alias);
-      else if (type === ENTRY.acpi) this.addAcpi(block, at, id);
+      }
       at += length;
     }
     return open && { offset: at, what: 'a range of devices is not ended' };
@@ -176,19 +150,6 @@ class DeviceEntries {
 
   private add(first: number, last: number, alias: number | undefined): void {
     if (last >= first) this.ranges.push({ start: first, end: last + 1, alias });
-  }
-
-  private addSpecial(block: ByteReader, at: number, id: number): void {
-    const variety = block.u8(at + 7);
-    const name = `${SPECIAL_VARIETIES[variety] ?? `special device (variety ${variety})`} ${block.u8(at + 4)}`;
-    this.platformDevices.push({ name, iommu: this.iommu, id });
-  }
-
-  private addAcpi(block: ByteReader, at: number, id: number): void {
-    const isText = block.u8(at + 20) === 2;
-    const uid = isText ? block.text(at + ACPI_ENTRY_BYTES, block.u8(at + UID_LENGTH_AT)) : '';
-    const name = [block.text(at + 4, 8), uid].filter((part) => part !== '').join(' ');
-    this.platformDevices.push({ name, iommu: this.iommu, id });
   }
 }
 

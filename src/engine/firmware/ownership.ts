@@ -50,26 +50,9 @@ export interface Claim {
   readonly why: string;
 }
 
-/** A device that is no PCI function, by the name the table gives it. */
-export interface PlatformDevice {
-  readonly name: string;
-  readonly iommu: FirmwareIommu;
-  /** As `Owner.id`; undefined when the table does not tell it. */
-  readonly id: number | undefined;
-}
-
-/** Memory that the firmware wants mapped one to one (VT-d: RMRR; AMD-Vi: IVMD). Half-open, physical bytes. */
-export interface ReservedRange {
-  readonly start: number;
-  readonly end: number;
-  readonly segment: number;
-}
-
 /** One table, read. */
 export interface TableContents {
   readonly iommus: readonly FirmwareIommu[];
-  readonly platformDevices: readonly PlatformDevice[];
-  readonly reserved: readonly ReservedRange[];
   readonly problems: readonly Failure[];
   /** All that it says of a device. */
   claims(segment: number, requester: number): readonly Claim[];

@@ -15,7 +15,6 @@ import {
   ivmd,
   ivrs,
   memoryOf,
-  namedComponent,
   node,
   rmrr,
   rootComplex,
@@ -80,17 +79,6 @@ describe('which IOMMU owns a device: DMAR', () => {
         ['vt-d', 0xfed9_1000, [0]],
       ],
     );
-  });
-
-  it('IOAPICs, HPETs and reserved memory are noted', () => {
-    assert.deepEqual(
-      client.platformDevices.map(({ name, iommu, id }) => [name, iommu.base, id]),
-      [
-        ['IOAPIC 2', 0xfed9_1000, bdf(0xf0, 0x1f, 0)],
-        ['HPET 0', 0xfed9_1000, bdf(0, 0x1f, 1)],
-      ],
-    );
-    assert.deepEqual(client.reserved, [{ start: 0x8b00_0000, end: 0x8f80_0000, segment: 0 }]);
   });
 
   it('the bridge itself is certain, what may stand behind it is a candidate beside the rest', () => {
@@ -213,27 +201,22 @@ describe('which IOMMU owns a device: IVRS', () => {
     assert.equal(short(ownerOf(0, 0x18)), 'unknown');
   });
 
-  it('IOAPICs, HPETs, ACPI devices and memory blocks are noted', () => {
-    const { platformDevices, reserved } = firmwareOf(
+  it('entries for IOAPICs, HPETs and ACPI devices, and memory blocks, are passed over', () => {
+    const { ownerOf, problems } = firmwareOf(
       ivrs(
+        ivmd(0x1000, 0x2000, 3),
         block(
           0x40,
           acpiDevice(0xa5, 'AMDI0040', '\\_SB.FUR0'),
           special8(0x20, 0xa0, 1),
           special8(0, 0xa0, 2),
+          device4(2, 0x10),
         ),
-        ivmd(0x1000, 0x2000, 3),
       ),
     );
-    assert.deepEqual(
-      platformDevices.map(({ name, id }) => [name, id]),
-      [
-        ['AMDI0040 \\_SB.FUR0', 0xa5],
-        ['IOAPIC 32', 0xa0],
-        ['HPET 0', 0xa0],
-      ],
-    );
-    assert.deepEqual(reserved, [{ start: 0x1000, end: 0x3000, segment: 3 }]);
+    assert.deepEqual(problems, []);
+    assert.equal(short(ownerOf(0, 0x10)), 'owner fd200000:10');
+    assert.equal(short(ownerOf(0, 0xa0)), 'unknown');
   });
 });
 
@@ -297,19 +280,6 @@ describe('which IOMMU owns a device: IORT', () => {
       [
         ['smmuv3', [0]],
         ['smmu', [5]],
-      ],
-    );
-  });
-
-  it('named components are noted with their StreamIDs', () => {
-    const { platformDevices } = firmwareOf(
-      iort(its, smmu, namedComponent('\\_SB_.GPU0', [0, 0, 0x700, SMMU_AT, 1], [1, 3, 0x900, SMMU_AT])),
-    );
-    assert.deepEqual(
-      platformDevices.map(({ name, iommu, id }) => [name, iommu.base, id]),
-      [
-        ['\\_SB_.GPU0', 0x905_0000, 0x700],
-        ['\\_SB_.GPU0', 0x905_0000, 0x900],
       ],
     );
   });

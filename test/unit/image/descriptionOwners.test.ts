@@ -84,8 +84,6 @@ describe('which IOMMU owns a device: by the firmware tables', () => {
   });
   const saying = (answer: Ownership): FirmwareOwnership => ({
     iommus: [],
-    platformDevices: [],
-    reserved: [],
     problems: [],
     ownerOf: () => answer,
   });
