@@ -141,7 +141,7 @@ describe('iopte find and diff', function () {
     const text = await runCli(['diff', 'samples/smmuv3-nested.iopte.json', smmu]);
     assert.match(text.stdout, /^! device 00:03\.0 of smmu0: VMID 7 -> ASID 2$/m);
     assert.match(text.stdout, /^- device 00:02\.0 SubstreamID 0x1 of smmu0: ASID 2 on VMID 7, VMID 7$/m);
-    const { stdout } = await runCli(['diff', SAMPLE, OTHER, '--json']);
+    const { stdout } = await runCli(['diff', 'samples/smmuv3-nested.iopte.json', smmu, '--json']);
     const rows = jsonLines(stdout) as readonly Record<string, unknown>[];
     const device = rows.find(({ type }) => type === 'device');
     assert.match(String(device?.['sid']), /^0x[0-9a-f]+$/);
