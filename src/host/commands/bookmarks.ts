@@ -3,6 +3,7 @@ import { domainKeyOf, hex, RequestError, type TreeNode } from '../../inspection/
 import type { App, Command } from '../app';
 import { bookmarkId, domainOfStored, isBookmarkKind, storeDomain, type Bookmark } from '../bookmarks';
 import { sourceOf } from '../bookmarkStore';
+import { ActionableError } from '../errors';
 import type { Inspection } from '../inspections';
 import { mayWriteBeside } from '../prompts/description';
 import { baseName } from '../source';
@@ -19,11 +20,13 @@ export const addBookmark: Command = {
   async run(app, ...args) {
     const element = args.find(isElement) ?? app.domains.selected;
     if (element?.kind !== 'node' || !isBookmarkKind(element.node.kind)) {
-      throw new RequestError({
+      const failure = {
         code: 'host/no-selection',
         message: vscode.l10n.t('Nothing that can be marked is selected in Domains.'),
         hint: vscode.l10n.t('Select a device, a domain, a table or an IOPTE there first.'),
-      });
+      };
+      const run = (): unknown => vscode.commands.executeCommand('iopte.domains.focus');
+      throw new ActionableError(failure, [{ label: vscode.l10n.t('Show Domains'), run }]);
     }
     // Before the note is asked for: what was typed would be lost.
     app.bookmarks.checkWritable();
