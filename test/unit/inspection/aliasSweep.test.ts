@@ -13,7 +13,7 @@ function sweepOver(mappings: readonly Mapping[], below: readonly number[]) {
     (one, other) => (columns.frame[one] ?? 0) - (columns.frame[other] ?? 0),
   );
   const sweep = new AliasSweep(columns, below, 1000);
-  for (const steps of sweep.run(order)) assert.ok(steps > 0);
+  for (const step of sweep.run(order)) assert.equal(typeof step, 'number');
   return sweep.stretches.map(({ startFrame, endFrame, count, spaces, identity, mappings }) => [
     [startFrame, endFrame],
     count,
