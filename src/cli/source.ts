@@ -2,11 +2,10 @@
 import { readFile, readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { findNodeAtLocation, getNodeValue, parseTree } from 'jsonc-parser';
-import { hex, IOMMU_KINDS, REGISTERS } from '../inspection/protocol';
+import { DESCRIPTION_SUFFIX, hex, IOMMU_KINDS, REGISTERS } from '../inspection/protocol';
 import { type Registers } from './arguments';
 import { badInput, badUsage } from './errors';
 
-export const DESCRIPTION_SUFFIX = '.iopte.json';
 /** A description with the segments of a big machine stays far below this; anything larger is not one. */
 const LONGEST_DESCRIPTION = 16 * 1024 * 1024;
 

@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import { RequestError } from '../inspection/protocol';
+import { DESCRIPTION_SUFFIX, RequestError } from '../inspection/protocol';
 import { ActionableError } from './errors';
 import {
   bookmarkId,
@@ -11,7 +11,7 @@ import {
   type Bookmark,
   type ReadBookmarks,
 } from './bookmarks';
-import { DESCRIPTION_SUFFIX, defaultDescriptionUri } from './description';
+import { defaultDescriptionUri } from './description';
 import type { Inspection } from './inspections';
 import { baseName, readText } from './source';
 

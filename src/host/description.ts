@@ -1,10 +1,8 @@
 import { findNodeAtLocation, parseTree, type Node } from 'jsonc-parser';
 import * as vscode from 'vscode';
-import { failure, success, type Result } from '../inspection/protocol';
+import { DESCRIPTION_SUFFIX, failure, success, type Result } from '../inspection/protocol';
 import { baseName, folderOf, readText } from './source';
 
-/** Image descriptions end so; everything else is an image. */
-export const DESCRIPTION_SUFFIX = '.iopte.json';
 /** At most so many descriptions of a folder are read in the search for those of an image. */
 const SEARCH_LIMIT = 200;
 

@@ -35,6 +35,7 @@ export type { RootCandidate, RootsParams, RootsResult } from './roots';
 /** The kinds of IOMMU that a description may name, with their registers. */
 export { IOMMU_KINDS, KIND_TITLES, REGISTERS } from '../image/description/registers';
 export type { IommuKind, RegisterSpec } from '../image/description/registers';
+export { DESCRIPTION_SUFFIX } from '../image/description/types';
 export { RequestError } from './requestError';
 /** `fault` of a refused request; docs/faults.md says each in full with its code in the specification. */
 export { FAULTS } from '../engine/faults';

@@ -1,12 +1,18 @@
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { InvalidArgumentError } from 'commander';
-import { formatSize, hex, type RootCandidate, type RootsResult } from '../../inspection/protocol';
+import {
+  DESCRIPTION_SUFFIX,
+  formatSize,
+  hex,
+  type RootCandidate,
+  type RootsResult,
+} from '../../inspection/protocol';
 import { parseRank } from '../arguments';
 import { type CliCommand, type CommonOptions } from '../command';
 import { badInput, badUsage } from '../errors';
 import { type Output } from '../output';
-import { DESCRIPTION_SUFFIX, resolveSource } from '../source';
+import { resolveSource } from '../source';
 
 interface RootsOptions extends CommonOptions {
   readonly write?: string;

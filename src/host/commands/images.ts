@@ -1,7 +1,7 @@
 import * as vscode from 'vscode';
-import { RequestError } from '../../inspection/protocol';
+import { DESCRIPTION_SUFFIX, RequestError } from '../../inspection/protocol';
 import type { Command } from '../app';
-import { DESCRIPTION_SUFFIX, imageReference, readDescription } from '../description';
+import { imageReference, readDescription } from '../description';
 import { baseName, sizeOf } from '../source';
 import { openUri } from './openMemoryImage';
 import { targetInspection } from './targets';

@@ -1,9 +1,8 @@
 import * as vscode from 'vscode';
-import { RequestError } from '../../inspection/protocol';
+import { DESCRIPTION_SUFFIX, RequestError } from '../../inspection/protocol';
 import type { App, Command } from '../app';
 import {
   defaultDescriptionUri,
-  DESCRIPTION_SUFFIX,
   descriptionsOf,
   isDescription,
   readDescription,

@@ -1,7 +1,6 @@
 import * as vscode from 'vscode';
-import { RequestError } from '../../inspection/protocol';
+import { DESCRIPTION_SUFFIX, RequestError } from '../../inspection/protocol';
 import type { Command } from '../app';
-import { DESCRIPTION_SUFFIX } from '../description';
 import { samples } from '../samples';
 import { openUri } from './openMemoryImage';
 

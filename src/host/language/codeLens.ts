@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import { DESCRIPTION_SUFFIX } from '../description';
+import { DESCRIPTION_SUFFIX } from '../../inspection/protocol';
 
 /** A link above an image description that opens it. */
 export function registerCodeLens(): vscode.Disposable {

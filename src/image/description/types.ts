@@ -1,6 +1,9 @@
 import { type DescribedSegment } from '../readers/describedSegment';
 import { type IommuKind } from './registers';
 
+/** Image descriptions end so; everything else is an image. */
+export const DESCRIPTION_SUFFIX = '.iopte.json';
+
 /** What a `NAME.iopte.json` file says. */
 export interface ImageDescription {
   readonly version: 1;
