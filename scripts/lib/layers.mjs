@@ -107,7 +107,7 @@ export const layers = [
     group: 'unit and conformance',
     lane: 'checks',
     needs: ['build'],
-    run: suite('unit and conformance', mocha(), { seconds: 300 }),
+    run: suite('unit and conformance', mocha(), { seconds: 480 }),
   },
   {
     name: 'node-host',

@@ -14,7 +14,7 @@ import { type BuiltImage } from '../builders/built';
 import { type FrameMemory } from '../builders/tables';
 import { memoryOf } from './builtImages';
 
-const ROUNDS = 6;
+const ROUNDS = 2;
 const WORDS_PER_ROUND = 40;
 const MOST_DEVICES = 300;
 const ENTRY_BUDGET = 50_000;

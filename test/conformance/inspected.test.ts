@@ -127,7 +127,7 @@ describe('independently built images, inspected', function () {
         const answer = answers[row];
         assert.ok(answer);
         assertAnswer(answer, expectation);
-        if (row % 7 !== 0) continue;
+        if (row % 29 !== 0) continue;
         const walked = await client.request('walk', { inspection, request: requestOf(expectation) });
         assert.deepEqual(walked.translation, answer, expectation.why);
       }

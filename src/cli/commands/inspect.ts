@@ -112,10 +112,12 @@ function domainJson({ domain, statistics }: CountedDomain): object {
     sids: domain.requesters.map(hex),
     mappedBytes: statistics.mappedBytes,
     leaves: Number(statistics.leaves),
-    leavesBySize: statistics.leavesBySize.map(({ level, pageSize, leaves }) => ({
+    leavesBySize: statistics.leavesBySize.map(({ level, pageSize, leaves, accessedBytes, dirtyBytes }) => ({
       level,
       size: pageSize,
       leaves: Number(leaves),
+      accessedBytes,
+      dirtyBytes,
     })),
     leavesByPermission: Object.fromEntries(
       byPermission(statistics).map(({ perm, leaves }) => [perm, Number(leaves)]),
@@ -254,6 +256,7 @@ async function writeDomains(
       { title: 'LEAVES', align: 'right' },
       { title: 'BY SIZE' },
       { title: 'BY PERMISSION' },
+      { title: 'ACCESSED, DIRTY' },
       { title: 'TABLES BY LEVEL' },
       { title: 'PROBLEMS', align: 'right' },
       { title: 'DEVICES', wrap: true },
@@ -294,8 +297,21 @@ function domainCells({ domain, statistics }: CountedDomain, words: VendorWords):
     byPermission(statistics)
       .map(({ perm, leaves }) => `${String(leaves)} ${perm}`)
       .join(', '),
+    marksCell(statistics),
     statistics.tablesByLevel.map(({ level, tables }) => `${String(tables)} at ${level}`).join(', '),
     statistics.problems === 0n ? '' : String(statistics.problems),
     domain.requesters.map(deviceName).join(' '),
   ];
+}
+
+/** `A 6M, D 2M (2M pages)`: bytes of the marked pages, and of which sizes the dirty ones are. */
+function marksCell({ leavesBySize }: DomainStatistics): string {
+  const sum = (of: (size: (typeof leavesBySize)[number]) => bigint): bigint =>
+    leavesBySize.reduce((total, size) => total + of(size), 0n);
+  const accessed = sum(({ accessedBytes }) => accessedBytes);
+  const dirty = sum(({ dirtyBytes }) => dirtyBytes);
+  if (accessed === 0n && dirty === 0n) return '';
+  const sizes = leavesBySize.filter(({ dirtyBytes }) => dirtyBytes > 0n);
+  const pages = sizes.map(({ pageSize }) => formatSize(pageSize)).join(', ');
+  return `A ${formatSize(accessed)}, D ${formatSize(dirty)}${pages === '' ? '' : ` (${pages} pages)`}`;
 }

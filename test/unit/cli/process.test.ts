@@ -68,7 +68,7 @@ describe('iopte', function () {
         [['inspect', folder], /^iopte: .* is a folder/],
         [
           ['inspect', 'package.json'],
-          /^iopte: package\.json has no description beside it\nhint: .*--registers/,
+          /^iopte: package\.json has no description beside it\nhint: [^]*--registers/,
         ],
         [['inspect', at('noise.iopte.json')], /^iopte: .*noise\.iopte\.json:1:\d+: [^]*\^[^]*hint: /],
         [['inspect', at('noise.elf.gz'), '--registers', 'RTADDR=0x1000'], /^iopte: .+\nhint: .+/],

@@ -32,8 +32,7 @@ describe('problems of structure entries', () => {
 
   it('name reserved bits of any word, of a present entry only', () => {
     const [problem] = problems(undefined, [1n, 0n, 1n << 7n, 0n]);
-    assert.equal(problem.code, 'entry/reserved-bits');
-    assert.equal(problem?.word, 2);
+    assert.deepEqual([problem?.code, problem?.word], ['entry/reserved-bits', 2]);
     assert.deepEqual(problems(undefined, [0n, 0n, 1n << 7n, 0n]), []);
   });
 });
