@@ -147,10 +147,15 @@ const riscv: Shape = {
   space: (memory, root) => space(memory, root, 1, compileFormat(sv48, LEVELS, {})),
 };
 
+/** Marks are preset, as Linux writes first-stage leaves: where they are not, a batch asks stage 2 whether they may be set. */
 const nested: Shape = {
   ...x86,
   name: 'nested',
   title: 'x86-64 over VT-d',
+  leafBits: (random) => {
+    const [lo, hi] = x86.leafBits(random);
+    return [lo | 0x60, hi];
+  },
   space: (memory, root, under) => {
     const stage2 = vtd.space(memory, under, 0);
     return { ...x86.space(new NestedMemory(memory, stage2), root, 0), stage2 };

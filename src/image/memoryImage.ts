@@ -33,7 +33,7 @@ export interface MemoryImageParts {
  * Holds the tables of a domain of 64 GiB in 4K pages (128 MiB of leaf tables and a few above them), and hardly more: with
  * less, reading through such a domain finds nothing in the cache.
  */
-const CACHE_BYTES = 136 * 1024 * 1024;
+const CACHE_BYTES = 288 * 1024 * 1024;
 const ZERO_FRAME = new Uint32Array(FRAME_WORDS);
 /** Views kept, by the low bits of the frame number: making one costs more than a walk's step. A power of two. */
 const VIEWS = 8192;
