@@ -84,10 +84,10 @@ function foldRun(runs: RunColumns, row: number): number {
   const frame = runs.frame[row] ?? 0;
   const address = runs.entryAddress[row] ?? 0;
   const bits =
-    ((runs.depth[row] ?? 0) << 16) |
-    ((runs.pageShift[row] ?? 0) << 8) |
-    ((runs.marks[row] ?? 0) << 4) |
-    (runs.permission[row] ?? 0);
+    (runs.depthOf(row) << 16) |
+    (runs.pageShiftOf(row) << 8) |
+    (runs.marksOf(row) << 4) |
+    runs.permissionOf(row);
   return (
     Math.imul(page, 0x9e3779b1) ^
     Math.imul(page * HIGH, 0x85ebca6b) ^

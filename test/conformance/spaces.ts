@@ -85,13 +85,13 @@ export function runsOf(space: AddressSpace): readonly ListedRun[] {
   const { runs } = listed;
   const merged: ListedRun[] = [];
   for (let row = 0; row < runs.length; row++) {
-    const page = 1n << BigInt(runs.pageShift[row] ?? 0);
+    const page = 1n << BigInt(runs.pageShiftOf(row));
     const n = runs.count[row] ?? 0;
     const run = {
       iova: BigInt(runs.page[row] ?? 0) << 12n,
       length: page * BigInt(n),
       paddr: BigInt(runs.frame[row] ?? 0) << 12n,
-      perm: permissionText(runs.permission[row] ?? 0),
+      perm: permissionText(runs.permissionOf(row)),
       page,
       n,
     };

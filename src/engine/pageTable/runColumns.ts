@@ -4,6 +4,11 @@ const ROW_BYTES = 44;
 export const ACCESSED = 1;
 export const DIRTY = 2;
 
+/** Depth, log2 of the page's bytes, permission and marks of a run in one number. */
+export function packFacts(depth: number, pageShift: number, permission: number, marks: number): number {
+  return depth | (pageShift << 8) | (permission << 16) | (marks << 24);
+}
+
 /** Runs of like neighbours, struct of arrays; row i of each array belongs to run i. Grows as it is filled. */
 export class RunColumns {
   length = 0;
@@ -18,17 +23,11 @@ export class RunColumns {
   /** The first entry's word. */
   lo: Uint32Array;
   hi: Uint32Array;
-  /** Of the leaf: 1 = leaf-most. */
-  depth: Uint8Array;
-  /** log2 of the bytes of a page. */
-  pageShift: Uint8Array;
-  /** ACCESSED | DIRTY, of any entry of the page. */
-  marks: Uint8Array;
-  /** READ | WRITE, effective. */
-  permission: Uint8Array;
+  /** `packFacts` of the run: one number, since writing four costs more than all the rest of a short run. */
+  facts: Uint32Array;
 
   constructor(capacity: number) {
-    // One buffer for all: eight small ones cost more than what a page of a list writes to them.
+    // One buffer for all: seven small ones cost more than what a page of a list writes to them.
     const buffer = new ArrayBuffer(ROW_BYTES * capacity);
     this.page = new Float64Array(buffer, 0, capacity);
     this.count = new Float64Array(buffer, 8 * capacity, capacity);
@@ -36,10 +35,27 @@ export class RunColumns {
     this.entryAddress = new Float64Array(buffer, 24 * capacity, capacity);
     this.lo = new Uint32Array(buffer, 32 * capacity, capacity);
     this.hi = new Uint32Array(buffer, 36 * capacity, capacity);
-    this.depth = new Uint8Array(buffer, 40 * capacity, capacity);
-    this.permission = new Uint8Array(buffer, 41 * capacity, capacity);
-    this.pageShift = new Uint8Array(buffer, 42 * capacity, capacity);
-    this.marks = new Uint8Array(buffer, 43 * capacity, capacity);
+    this.facts = new Uint32Array(buffer, 40 * capacity, capacity);
+  }
+
+  /** Of the leaf: 1 = leaf-most. */
+  depthOf(row: number): number {
+    return (this.facts[row] ?? 0) & 0xff;
+  }
+
+  /** log2 of the bytes of a page. */
+  pageShiftOf(row: number): number {
+    return ((this.facts[row] ?? 0) >>> 8) & 0xff;
+  }
+
+  /** READ | WRITE, effective. */
+  permissionOf(row: number): number {
+    return ((this.facts[row] ?? 0) >>> 16) & 0xff;
+  }
+
+  /** ACCESSED | DIRTY, of any entry of the page. */
+  marksOf(row: number): number {
+    return (this.facts[row] ?? 0) >>> 24;
   }
 
   /** Room for one more run; the caller fills row `length` and raises it. */
@@ -50,10 +66,7 @@ export class RunColumns {
 
   #grow(): void {
     const capacity = 2 * this.page.length + 16;
-    const larger = <T extends Float64Array | Uint32Array | Uint8Array>(
-      make: new (length: number) => T,
-      old: T,
-    ): T => {
+    const larger = <T extends Float64Array | Uint32Array>(make: new (length: number) => T, old: T): T => {
       const grown = new make(capacity);
       grown.set(old);
       return grown;
@@ -64,9 +77,6 @@ export class RunColumns {
     this.entryAddress = larger(Float64Array, this.entryAddress);
     this.lo = larger(Uint32Array, this.lo);
     this.hi = larger(Uint32Array, this.hi);
-    this.depth = larger(Uint8Array, this.depth);
-    this.pageShift = larger(Uint8Array, this.pageShift);
-    this.marks = larger(Uint8Array, this.marks);
-    this.permission = larger(Uint8Array, this.permission);
+    this.facts = larger(Uint32Array, this.facts);
   }
 }

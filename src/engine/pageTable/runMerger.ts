@@ -2,7 +2,7 @@ import { levelOf, type CompiledFormat, type CompiledLevel } from '../formats/com
 import { entryFrame, leafFrame, powerOfTwo } from './entry';
 import { KIND_MARKS_SHIFT, KIND_PAGE, KIND_PERMISSION, leafKindsOf, type LeafKinds } from './leafKinds';
 import { unmarkedHi, unmarkedLo } from './marks';
-import { ACCESSED, DIRTY, RunColumns } from './runColumns';
+import { ACCESSED, DIRTY, packFacts, RunColumns } from './runColumns';
 
 /** A stretch of entries of one table. */
 export interface Stretch {
@@ -171,8 +171,8 @@ export class RunMerger {
       const last = this.columns.length;
       this.#depth = level.depth;
       this.#shift = level.shift;
-      this.#marks = this.columns.marks[last] ?? 0;
-      this.#permission = this.columns.permission[last] ?? 0;
+      this.#marks = this.columns.marksOf(last);
+      this.#permission = this.columns.permissionOf(last);
       this.#nextPage = stretch.page + (index - from) * pages;
       this.#nextLo = unmarkedLo(format, lo, hi);
       this.#nextHi = unmarkedHi(format, lo, hi);
@@ -233,10 +233,7 @@ export class RunMerger {
     columns.entryAddress[row] = entryAddress;
     columns.lo[row] = lo;
     columns.hi[row] = hi;
-    columns.depth[row] = depth;
-    columns.permission[row] = permission;
-    columns.pageShift[row] = shift;
-    columns.marks[row] = marks;
+    columns.facts[row] = packFacts(depth, shift, permission, marks);
     this.#open = true;
     this.#count = 1;
     return true;

@@ -187,9 +187,9 @@ class MappingReader {
     while (columns.length < MOST_MAPPINGS && (yield* stream.fill())) {
       const runs = stream.columns;
       for (let row = 0; row < runs.length; row++) {
-        const permission = runs.permission[row] ?? 0;
+        const permission = runs.permissionOf(row);
         if (!map) {
-          const pages = (runs.count[row] ?? 0) * 2 ** ((runs.pageShift[row] ?? 12) - 12);
+          const pages = (runs.count[row] ?? 0) * 2 ** (runs.pageShiftOf(row) - 12);
           columns.add(index, runs.page[row] ?? 0, runs.frame[row] ?? 0, pages, permission & READ_WRITE);
           continue;
         }

@@ -122,7 +122,7 @@ export class RunComparison {
     const { columns, row } = stream;
     side.row = row;
     side.start = columns.page[row] ?? 0;
-    side.end = side.start + (columns.count[row] ?? 0) * 2 ** ((columns.pageShift[row] ?? 12) - 12);
+    side.end = side.start + (columns.count[row] ?? 0) * 2 ** (columns.pageShiftOf(row) - 12);
   }
 
   /** Looks at the next segment that both sides have whole; gives the difference that it ended, if it ended one. */
@@ -146,11 +146,11 @@ export class RunComparison {
   /** Makes a segment part of what is pending, or ends that and begins with the segment. */
   #add(segment: RunDifference): RunDifference | undefined {
     const { start, end, what, before, after } = segment;
-    const access = this.#ofBoth(segment, ({ permission, marks }, row) => {
-      const shown = this.#ignored === MARKS ? 0 : (marks[row] ?? 0);
-      return (permission[row] ?? 0) * 4 + shown;
+    const access = this.#ofBoth(segment, (columns, row) => {
+      const shown = this.#ignored === MARKS ? 0 : columns.marksOf(row);
+      return columns.permissionOf(row) * 4 + shown;
     });
-    const shifts = this.#ofBoth(segment, ({ pageShift }, row) => pageShift[row] ?? 0);
+    const shifts = this.#ofBoth(segment, (columns, row) => columns.pageShiftOf(row));
     const pending = this.#pending;
     const pages = pending ? start - pending.start : 0;
     const goesOn = (from: number, to: number): boolean => (from < 0 ? to < 0 : to === from + pages);
@@ -187,10 +187,11 @@ export class RunComparison {
     const [row, otherRow] = [one.row, other.row];
     let what = 0;
     if (frameAt(one, page) !== frameAt(other, page)) what |= PADDR;
-    if (left.permission[row] !== right.permission[otherRow]) what |= PERMISSION;
-    if (left.pageShift[row] !== right.pageShift[otherRow]) what |= PAGE_SIZE;
-    if (left.marks[row] !== right.marks[otherRow]) what |= MARKS;
-    const likeLeaves = left.depth[row] === right.depth[otherRow] && (what & (PAGE_SIZE | PERMISSION)) === 0;
+    if (left.permissionOf(row) !== right.permissionOf(otherRow)) what |= PERMISSION;
+    if (left.pageShiftOf(row) !== right.pageShiftOf(otherRow)) what |= PAGE_SIZE;
+    if (left.marksOf(row) !== right.marksOf(otherRow)) what |= MARKS;
+    const likeLeaves =
+      left.depthOf(row) === right.depthOf(otherRow) && (what & (PAGE_SIZE | PERMISSION)) === 0;
     if (this.#likeFormats && likeLeaves && attributesDiffer(one, other)) what |= ATTRIBUTES;
     return what;
   }

@@ -76,7 +76,7 @@ export class GuestMap {
   next(columns: RunColumns, row: number, fromPage: number, stretch: Stretch): boolean {
     const page = columns.page[row] ?? 0;
     const frame = columns.frame[row] ?? 0;
-    const end = frame + (columns.count[row] ?? 0) * 2 ** ((columns.pageShift[row] ?? 12) - 12);
+    const end = frame + (columns.count[row] ?? 0) * 2 ** (columns.pageShiftOf(row) - 12);
     const from = frame + Math.max(0, fromPage - page);
     const at = this.#firstEndingBehind(from);
     const start = this.#start[at] ?? 0;
@@ -125,7 +125,7 @@ export function* readGuestMap(stage2: AddressSpace, range: FrameRange, budget: B
     for (let row = 0; row < columns.length; row++) {
       let from = 0;
       while (map.length < MOST_STRETCHES && wanted.next(columns, row, from, stretch)) {
-        map.add(stretch.page, stretch.pages, stretch.physical, columns.permission[row] ?? 0);
+        map.add(stretch.page, stretch.pages, stretch.physical, columns.permissionOf(row));
         from = stretch.page + stretch.pages;
       }
     }

@@ -13,10 +13,10 @@ import { filterOf } from './filters';
 
 /** One run as the protocol shows it. */
 export function runAt(columns: RunColumns, row: number, iommu: string, space: AddressSpace): Run {
-  const { level } = levelOf(space.format, columns.depth[row] ?? 1).rule;
+  const { level } = levelOf(space.format, columns.depthOf(row)).rule;
   const count = columns.count[row] ?? 0;
-  const marks = columns.marks[row] ?? 0;
-  const pageSize = 1n << BigInt(columns.pageShift[row] ?? 12);
+  const marks = columns.marksOf(row);
+  const pageSize = 1n << BigInt(columns.pageShiftOf(row));
   const domain: DomainKey = domainKey(iommu, space);
   const iova = bytesOf(columns.page[row] ?? 0);
   return {
@@ -25,7 +25,7 @@ export function runAt(columns: RunColumns, row: number, iommu: string, space: Ad
     paddr: bytesOf(columns.frame[row] ?? 0),
     pageSize,
     count,
-    perm: permissionText(columns.permission[row] ?? 0),
+    perm: permissionText(columns.permissionOf(row)),
     accessed: (marks & ACCESSED) !== 0,
     dirty: (marks & DIRTY) !== 0,
     level,

@@ -174,16 +174,16 @@ interface ListedRun {
 
 function runsOf({ runs }: RunList): ListedRun[] {
   return Array.from({ length: runs.length }, (_, row) => {
-    const shift = runs.pageShift[row] ?? 0;
+    const shift = runs.pageShiftOf(row);
     return {
       page: runs.page[row] ?? 0,
       pages: 2 ** (shift - 12),
       count: runs.count[row] ?? 0,
       frame: runs.frame[row] ?? 0,
       shift,
-      depth: runs.depth[row] ?? 0,
-      permission: runs.permission[row] ?? 0,
-      marks: runs.marks[row] ?? 0,
+      depth: runs.depthOf(row),
+      permission: runs.permissionOf(row),
+      marks: runs.marksOf(row),
       entryAddress: runs.entryAddress[row] ?? 0,
     };
   });

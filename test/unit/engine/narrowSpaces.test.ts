@@ -23,7 +23,7 @@ function listedPages(space: AddressSpace): number {
   const { runs } = finish(listRuns(space, { startPage: 0, endPage: 2 ** 52, limit: 100 }));
   let pages = 0;
   for (let row = 0; row < runs.length; row++)
-    pages += (runs.count[row] ?? 0) * 2 ** ((runs.pageShift[row] ?? 12) - 12);
+    pages += (runs.count[row] ?? 0) * 2 ** (runs.pageShiftOf(row) - 12);
   return pages;
 }
 

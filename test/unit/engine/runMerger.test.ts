@@ -98,10 +98,10 @@ function rowsOf({ columns }: RunMerger): unknown[] {
     columns.entryAddress[row],
     columns.lo[row],
     columns.hi[row],
-    columns.depth[row],
-    columns.pageShift[row],
-    columns.marks[row],
-    columns.permission[row],
+    columns.depthOf(row),
+    columns.pageShiftOf(row),
+    columns.marksOf(row),
+    columns.permissionOf(row),
   ]);
 }
 

@@ -259,13 +259,13 @@ describe('list and statistics', () => {
         for (let row = 0; row < runs.length; row++) {
           const page = runs.page[row] ?? 0;
           assert.ok(page > last, 'runs come in order');
-          const level = runs.depth[row] ?? 0;
+          const level = runs.depthOf(row);
           const pages = 512 ** (level - 1);
           const count = runs.count[row] ?? 0;
           last = page + pages * count - 1;
           for (const leaf of new Set([0, count - 1, count >> 1])) {
             const iova = BigInt(page + leaf * pages) << 12n;
-            const permission = runs.permission[row] ?? 0;
+            const permission = runs.permissionOf(row);
             if (permission === 0) continue;
             const paddr = BigInt((runs.frame[row] ?? 0) + leaf * pages) << 12n;
             assert.equal(
@@ -295,7 +295,7 @@ describe('list and statistics', () => {
         const { runs, nextPage } = step.value;
         const listed: string[] = [];
         for (let row = 0; row < runs.length && listed.length < MOST; row++) {
-          const pages = 512 ** ((runs.depth[row] ?? 1) - 1);
+          const pages = 512 ** (runs.depthOf(row) - 1);
           for (let leaf = 0; leaf < (runs.count[row] ?? 0) && listed.length < MOST; leaf++) {
             listed.push(
               `${(runs.page[row] ?? 0) + leaf * pages} -> ${(runs.frame[row] ?? 0) + leaf * pages}`,
@@ -332,7 +332,7 @@ describe('list and statistics', () => {
         let pages = 0;
         for (let row = 0; row < runs.length; row++) {
           leaves += runs.count[row] ?? 0;
-          pages += (runs.count[row] ?? 0) * 512 ** ((runs.depth[row] ?? 1) - 1);
+          pages += (runs.count[row] ?? 0) * 512 ** (runs.depthOf(row) - 1);
         }
         assert.equal(
           counted.value.leaves.reduce((sum, each) => sum + each.leaves, 0),
