@@ -9,7 +9,7 @@ import { requesterId } from '../../src/engine/values';
 import { openImage } from '../../src/image/openImage';
 import { nodeImagePlatform } from '../../src/inspection/node/inflate';
 import { PAGE, replayTrace } from './ftrace';
-import { CORPUS } from './manifest';
+import { CORPUS, type GuestManifest } from './manifest';
 import { answerOf } from './builtImages';
 import { countsOf, runsOf, spacesByRoot } from './spaces';
 
@@ -25,7 +25,7 @@ interface AmdTranslation {
   readonly level: number;
 }
 
-interface AmdManifest {
+interface AmdManifest extends GuestManifest {
   readonly roots: Readonly<Record<(typeof REGISTERS)[number], string>> & {
     readonly default_dtes: Readonly<Record<string, number>>;
   };
@@ -39,35 +39,12 @@ interface AmdManifest {
     readonly root: string;
     readonly raw: readonly string[];
   }[];
-  readonly domains: readonly {
-    readonly root: string;
-    readonly tables: Readonly<Record<string, number>>;
-    readonly leaves: number;
-    readonly leaf_by_level_size: Readonly<Record<string, number>>;
-    readonly perms: Readonly<Record<string, number>>;
-    readonly mapped_bytes: number;
-  }[];
   readonly oracle: {
     readonly translations: readonly AmdTranslation[];
     readonly translations_invalidated_but_still_mapped_same: readonly AmdTranslation[];
     /** DeviceID (decimal), IOVA, what was seen, how often. The emulator does not say whether it was a read. */
     readonly faults: readonly (readonly [string, string, string, number])[];
   };
-  readonly linux_ftrace_replay: {
-    readonly events: { readonly map: number; readonly unmap: number };
-    readonly live_pages_trace: number;
-  };
-  readonly decoded_ranges: readonly {
-    readonly root: string;
-    readonly ranges: readonly {
-      readonly iova: string;
-      readonly length: string;
-      readonly paddr: string;
-      readonly perm: string;
-      readonly page: string;
-      readonly n: number;
-    }[];
-  }[];
 }
 
 const manifest = JSON.parse(readFileSync(path.join(CORPUS, `${NAME}.manifest.json`), 'utf8')) as AmdManifest;

@@ -13,22 +13,39 @@ export const NAMES = [
 ] as const;
 export type ImageName = (typeof NAMES)[number];
 
-/** All addresses and words are `0x` strings. */
-export interface Manifest {
+/** What the manifests of all vendors say alike. All addresses and words are `0x` strings. */
+export interface GuestManifest {
+  readonly domains: readonly ManifestDomain[];
+  readonly linux_ftrace_replay: {
+    readonly events: { readonly map: number; readonly unmap: number };
+    readonly live_pages_trace: number;
+  };
+  readonly decoded_ranges: readonly { readonly root: string; readonly ranges: readonly GuestRange[] }[];
+}
+
+/** Like neighbours, merged; `perm` in the letters of the vendor. */
+export interface GuestRange {
+  readonly iova: string;
+  readonly length: string;
+  readonly paddr: string;
+  readonly perm: string;
+  readonly page: string;
+  readonly n: number;
+}
+
+/** That of a VT-d guest. */
+export interface Manifest extends GuestManifest {
   readonly name: string;
   readonly roots: Readonly<Record<'RTADDR' | 'GSTS' | 'CAP' | 'ECAP', string>>;
   readonly segments: readonly { readonly paddr: string; readonly length: number; readonly offset: number }[];
   readonly devices: readonly ManifestDevice[];
-  readonly domains: readonly ManifestDomain[];
   readonly oracle: {
     readonly translations: readonly OracleTranslation[];
     readonly translations_invalidated_but_still_mapped_same: readonly (OracleTranslation | BareTranslation)[];
     /** Requester, IOVA, fault reason, 1 for a write, how often: decimal. */
     readonly faults: readonly (readonly [string, string, string, string, number])[];
   };
-  readonly linux_ftrace_replay: {
-    readonly events: { readonly map: number; readonly unmap: number };
-    readonly live_pages_trace: number;
+  readonly linux_ftrace_replay: GuestManifest['linux_ftrace_replay'] & {
     readonly live_pages_decoded: number;
     readonly only_in_trace: number;
     readonly only_in_decoder: number;
@@ -91,13 +108,8 @@ export interface OracleTranslation extends BareTranslation {
   readonly pte: string;
 }
 
-export interface ManifestRange {
-  readonly iova: string;
-  readonly length: string;
-  readonly paddr: string;
+export interface ManifestRange extends GuestRange {
   readonly perm: 'RW' | 'R' | 'W';
-  readonly page: string;
-  readonly n: number;
 }
 
 export function readManifest(name: ImageName): Manifest {

@@ -9,7 +9,7 @@ import { openImage } from '../../src/image/openImage';
 import { nodeImagePlatform } from '../../src/inspection/node/inflate';
 import { answerOf, type BuiltAnswer } from './builtImages';
 import { PAGE, replayTrace } from './ftrace';
-import { CORPUS } from './manifest';
+import { CORPUS, type GuestManifest } from './manifest';
 import { countsOf, runsOf, spacesByRoot, type ListedRun } from './spaces';
 
 const NAMES = ['riscv-share', 'riscv-sv39-share', 'riscv-pt-share', 'riscv-debian-share'];
@@ -24,7 +24,7 @@ interface RiscvTranslation {
   readonly qemu_paddr?: string;
 }
 
-interface RiscvManifest {
+interface RiscvManifest extends GuestManifest {
   readonly roots: Readonly<Record<'ddtp' | 'capabilities' | 'fctl', string>>;
   readonly devices: readonly {
     readonly sid: string;
@@ -36,14 +36,6 @@ interface RiscvManifest {
     readonly levels?: number;
     readonly root?: string;
   }[];
-  readonly domains: readonly {
-    readonly root: string;
-    readonly tables: Readonly<Record<string, number>>;
-    readonly leaves: number;
-    readonly leaf_by_level_size: Readonly<Record<string, number>>;
-    readonly perms: Readonly<Record<string, number>>;
-    readonly mapped_bytes: number;
-  }[];
   readonly oracle: {
     readonly translations: readonly RiscvTranslation[];
     readonly translations_napot_qemu_ignores_n: readonly RiscvTranslation[];
@@ -51,21 +43,6 @@ interface RiscvManifest {
     readonly translations_invalidated_but_still_mapped_same: readonly RiscvTranslation[];
     readonly faults: readonly { readonly sid: string; readonly iova: string; readonly cause: number }[];
   };
-  readonly linux_ftrace_replay: {
-    readonly events: { readonly map: number; readonly unmap: number };
-    readonly live_pages_trace: number;
-  };
-  readonly decoded_ranges: readonly {
-    readonly root: string;
-    readonly ranges: readonly {
-      readonly iova: string;
-      readonly length: string;
-      readonly paddr: string;
-      readonly perm: 'RWX' | 'RX';
-      readonly page: string;
-      readonly n: number;
-    }[];
-  }[];
 }
 
 const readRiscv = (name: string): RiscvManifest =>

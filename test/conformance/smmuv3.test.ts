@@ -11,7 +11,7 @@ import { openImage } from '../../src/image/openImage';
 import { nodeImagePlatform } from '../../src/inspection/node/inflate';
 import { answerOf } from './builtImages';
 import { PAGE, replayTrace } from './ftrace';
-import { CORPUS } from './manifest';
+import { CORPUS, type GuestManifest } from './manifest';
 import { countsOf, runsOf, spacesByRoot } from './spaces';
 
 interface Guest {
@@ -58,7 +58,7 @@ interface SmmuTranslation {
   readonly level: number;
 }
 
-interface SmmuManifest {
+interface SmmuManifest extends GuestManifest {
   /** By offset, in halves; those that read as 0 are left out. */
   readonly registers: Readonly<Record<string, string>>;
   readonly roots: { readonly nontranslating_stes: Readonly<Record<string, number>> };
@@ -77,35 +77,12 @@ interface SmmuManifest {
     readonly root: string;
     readonly levels: number;
   }[];
-  readonly domains: readonly {
-    readonly root: string;
-    readonly tables: Readonly<Record<string, number>>;
-    readonly leaves: number;
-    readonly leaf_by_level_size: Readonly<Record<string, number>>;
-    readonly perms: Readonly<Record<string, number>>;
-    readonly mapped_bytes: number;
-  }[];
   readonly oracle: {
     readonly translations: readonly SmmuTranslation[];
     readonly translations_invalidated_but_still_mapped_same: readonly SmmuTranslation[];
     /** StreamID (decimal), event, how often: without an address. */
     readonly faults: readonly (readonly [string, string, number])[];
   };
-  readonly linux_ftrace_replay: {
-    readonly events: { readonly map: number; readonly unmap: number };
-    readonly live_pages_trace: number;
-  };
-  readonly decoded_ranges: readonly {
-    readonly root: string;
-    readonly ranges: readonly {
-      readonly iova: string;
-      readonly length: string;
-      readonly paddr: string;
-      readonly perm: string;
-      readonly page: string;
-      readonly n: number;
-    }[];
-  }[];
 }
 
 describe('SMMUv3 guests', function () {

@@ -3,11 +3,12 @@ import { type AcpiTable, FIXED_BYTES } from './acpiTable';
 import { type ByteReader } from './byteReader';
 import { type Claim, type FirmwareIommu, type TableContents } from './ownership';
 import { TableProblems } from './problems';
+import { structuresOf } from './structures';
 
 /** Type of a remapping hardware unit, and its bytes before the device scope (Intel VT-d 4.1 §8.2, 8.3). */
 const DRHD = { type: 0, bytes: 16 };
-/** The type and the length that every structure begins with. */
-const STRUCTURE_BYTES = 4;
+/** Every structure begins with its type and its length. */
+const STRUCTURE = { what: 'a structure', lengthAt: 2, least: 4 };
 const INCLUDE_PCI_ALL = 1;
 /** Device scope structure (§8.3.1): bytes before the path, and the type of a bridge with all below it. */
 const SCOPE_BYTES = 6;
@@ -51,15 +52,8 @@ class DmarReader {
   }
 
   readStructures(): void {
-    let at = FIXED_BYTES;
-    while (at < this.bytes.length) {
-      const length = this.bytes.u16(at + 2);
-      if (length < STRUCTURE_BYTES || at + length > this.bytes.length) {
-        this.problems.report(at, `a structure of ${length} bytes does not fit; the rest is not read`);
-        return;
-      }
-      this.readStructure(at, this.bytes.part(at, length));
-      at += length;
+    for (const { at, data } of structuresOf(this.bytes, FIXED_BYTES, STRUCTURE, this.problems)) {
+      this.readStructure(at, data);
     }
   }
 

@@ -3,6 +3,7 @@ import { type AcpiTable, FIXED_BYTES } from './acpiTable';
 import { type ByteReader } from './byteReader';
 import { type Claim, type FirmwareIommu, type TableContents } from './ownership';
 import { TableProblems } from './problems';
+import { structuresOf } from './structures';
 
 /** IVHD block types and the bytes before their device entries (AMD I/O Virtualization 3.10 §5.2.2). */
 const IVHD_BYTES = new Map([
@@ -10,8 +11,8 @@ const IVHD_BYTES = new Map([
   [0x11, 40],
   [0x40, 40],
 ]);
-/** Bytes up to the length field of a block. */
-const BLOCK_BYTES = 4;
+/** Every block begins with its type, flags and its length. */
+const BLOCK = { what: 'a block', lengthAt: 2, least: 4 };
 /** Types of device entries (§5.2.2.1). */
 const ENTRY = {
   all: 1,
@@ -79,15 +80,8 @@ class IvrsReader {
   }
 
   readBlocks(): void {
-    let at = FIXED_BYTES;
-    while (at < this.bytes.length) {
-      const length = this.bytes.u16(at + 2);
-      if (length < BLOCK_BYTES || at + length > this.bytes.length) {
-        this.problems.report(at, `a block of ${length} bytes does not fit; the rest is not read`);
-        return;
-      }
-      this.readBlock(at, this.bytes.part(at, length));
-      at += length;
+    for (const { at, data } of structuresOf(this.bytes, FIXED_BYTES, BLOCK, this.problems)) {
+      this.readBlock(at, data);
     }
   }
 
