@@ -1,0 +1,50 @@
+/** Readings of the specifications and choices of implementations that a machine may have; each has its name in docs/hardware.md. */
+export interface HardwareRules {
+  /**
+   * How an A or D update meets a word that changed since the walk read it. compare: the walk starts again (RISC-V IOMMU
+   * 1.0 §2.3; AMD 48882). blind: the bits are OR-ed into whatever stands there now.
+   */
+  readonly update: 'compare' | 'blind';
+  /** Whether an invalidation of fewer bytes removes a cached entry larger than that. Absent: the vendor's own rule. */
+  readonly removesLarger?: boolean;
+  /** Whether completion of a wait waits for accesses translated before, where the command asks for it. */
+  readonly drains: boolean;
+  /** Requests between two evictions, and between two prefetches, on average; 0: never by itself. By seed. */
+  readonly evictEvery: number;
+  readonly prefetchEvery: number;
+  /** Not-present translations are cached, too: VT-d CAP.CM, AMD NpCache. */
+  readonly cachesNotPresent: boolean;
+  /** Arm BBML 0, 1 or 2 (SMMU_IDR3.BBML); other vendors: 2, nothing conflicts. */
+  readonly bbml: 0 | 1 | 2;
+  /** Whether the walker snoops the caches of the CPU: else it sees a store only after it was written back. */
+  readonly snoopsCaches: boolean;
+  readonly iotlb: CacheGeometry;
+  readonly walkCache: CacheGeometry;
+  /** log2 of the page sizes that the IOTLB holds, ascending: larger pages are cached in parts. AMD: 12, 21, 30. */
+  readonly cachedShifts?: readonly number[];
+  /** Entries of the device-context, PASID and device TLB caches. */
+  readonly contextEntries: number;
+  readonly processEntries: number;
+  readonly deviceTlbEntries: number;
+}
+
+export interface CacheGeometry {
+  /** Powers of two; 0 sets: no such cache. */
+  readonly sets: number;
+  readonly ways: number;
+}
+
+export const DEFAULT_RULES: HardwareRules = {
+  update: 'compare',
+  drains: true,
+  evictEvery: 0,
+  prefetchEvery: 0,
+  cachesNotPresent: false,
+  bbml: 2,
+  snoopsCaches: true,
+  iotlb: { sets: 1024, ways: 4 },
+  walkCache: { sets: 64, ways: 4 },
+  contextEntries: 64,
+  processEntries: 64,
+  deviceTlbEntries: 64,
+};
