@@ -1,0 +1,63 @@
+import { type IommuPort } from '../iommu/iommuPort';
+import { type Pasid, type RequesterId } from '../values';
+import { type Steps } from '../steps';
+import { type Outcome } from './errno';
+import { type Flusher } from './flusher';
+import { type DomainTables } from './pageTable/domainTables';
+import { type SoftwareStep } from './softwareStep';
+
+/** A page table that the kernel owns, with what attaches it. */
+export interface KernelDomain {
+  readonly tables: DomainTables;
+  /** DID, DomainID, VMID or ASID, GSCID or PSCID. */
+  readonly id: number;
+  readonly stage: 1 | 2;
+  /** Hardware marks D for the devices attached to it. */
+  dirtyTracking: boolean;
+}
+
+/** A stage 1 that a guest owns, over a kernel's stage 2. Words as user space hands them over. */
+export interface NestedDomain {
+  readonly parent: KernelDomain;
+  /** Of the caches: VT-d has a DID of its own for it. */
+  readonly id: number;
+  /** The vendor's words: VT-d {flags, pgtbl_addr, addr_width}, Arm STE words 0 and 1, AMD guest DTE, RISC-V DC.fsc and ta. */
+  readonly words: readonly bigint[];
+}
+
+/** What a device's requests meet. */
+export type Attachment =
+  | { readonly kind: 'blocked' }
+  | { readonly kind: 'pass-through' }
+  | { readonly kind: 'paging'; readonly domain: KernelDomain }
+  | { readonly kind: 'nested'; readonly domain: NestedDomain };
+
+/** Faults of a careless driver, for reproducing real bugs: each leaves out or reorders one thing. Named in docs/hardware.md. */
+export type DriverFault = string;
+
+/** The kernel's driver of one IOMMU: writes the vendor's structures and commands. One folder a vendor. */
+export interface IommuDriver {
+  readonly port: IommuPort;
+  /** Builds the root structures, the queues and the fault log in memory, and switches translation on. */
+  initialise(): Steps<SoftwareStep, Outcome<null>>;
+  /** The attachment of a device (of one of its PASIDs) now. */
+  attached(requester: RequesterId, pasid: Pasid | null): Attachment;
+  /** Replaces the attachment of a device: hitless where the vendor's structures allow it; flushes what was cached. */
+  attach(
+    requester: RequesterId,
+    pasid: Pasid | null,
+    attachment: Attachment,
+    options?: { readonly ats?: boolean },
+  ): Steps<SoftwareStep, Outcome<null>>;
+  /** Whether hardware can mark D in tables of this stage (capabilities of the vendor). */
+  readonly canTrackDirty: boolean;
+  /** Enables or disables marks of A and D for every device of the domain, also behind nested ones, and flushes. */
+  setDirtyTracking(domain: KernelDomain, enable: boolean): Steps<SoftwareStep, Outcome<null>>;
+  /** What removes the domain's cached translations here: by every id under which they may be cached. */
+  flusherOf(domain: KernelDomain): Flusher;
+  /** Commands of a guest's stage 1, raw words, limited and translated as the kernel does (docs/hardware.md); handled: how many. */
+  invalidateNested(
+    domain: NestedDomain,
+    commands: readonly (readonly bigint[])[],
+  ): Steps<SoftwareStep, { readonly handled: number; readonly outcome: Outcome<null> }>;
+}
