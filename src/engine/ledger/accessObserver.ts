@@ -1,3 +1,5 @@
+import { type CachedTranslation } from '../iommu/caches/translationCache';
+
 /** Who wrote. */
 export type Writer =
   | {
@@ -11,9 +13,26 @@ export type Writer =
   /** Hardware's own A and D updates of tables in guest memory. */
   | { readonly kind: 'walker'; readonly iommu: string };
 
-/** Hears of every access to memory that counts, when the data lands. Pages and frames are of 4 KiB. */
+/**
+ * Hears of every access to memory that counts, when the data lands. Pages and frames are of 4 KiB. `page`: the IOVA page, or
+ * guest physical page, that was asked for; `frame`: where it landed; `cached`: the translation it went through, as the IOTLB
+ * or a device TLB holds it.
+ */
 export interface AccessObserver {
-  /** `page`: the IOVA page, or guest physical page, that was asked for; `frame`: where it landed. */
-  wrote(writer: Writer, page: number, frame: number, offset: number, length: number): void;
-  read(reader: Writer, page: number, frame: number, offset: number, length: number): void;
+  wrote(
+    writer: Writer,
+    page: number,
+    frame: number,
+    offset: number,
+    length: number,
+    cached?: CachedTranslation,
+  ): void;
+  read(
+    reader: Writer,
+    page: number,
+    frame: number,
+    offset: number,
+    length: number,
+    cached?: CachedTranslation,
+  ): void;
 }
