@@ -30,7 +30,7 @@ export interface CachedTranslation {
 
 /** IOTLB or device TLB. */
 export interface TranslationCache {
-  /** The entry for a page, of this tag or global in its vm; marks it as used. */
+  /** The smallest entry around a page, of this tag or global in its vm. */
   lookup(tag: CacheTag, page: number): CachedTranslation | undefined;
   /** Puts an entry in the place of one with the same page, shift and tag, of a free way, or of one by seed. */
   insert(entry: CachedTranslation): void;
@@ -54,6 +54,8 @@ export interface CachedTable {
   readonly depth: number;
   readonly frame: number;
   readonly guestFrame: number;
+  /** log2 bytes of the stage-2 leaf that translated the tables' own address; 0 without a stage 2. */
+  readonly guestShift: number;
   /** First input page and log2 of the bytes of input address that the table covers. */
   readonly page: number;
   readonly shift: number;
