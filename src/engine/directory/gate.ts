@@ -14,13 +14,18 @@ export interface Gate {
  * What meets a request before its device's entry is read: nothing translates, or the address belongs to interrupts;
  * undefined: the directory decides. `iova` below 2^64.
  */
-export function gateOf(
+export function gateOf(directory: DeviceDirectory, iova: bigint, pasid: Pasid | null): Gate | undefined {
+  return gateOfPage(directory, pageOf(iova), pasid);
+}
+
+/** The same of the address's page. */
+export function gateOfPage(
   { off, interruptWindow }: DeviceDirectory,
-  iova: bigint,
+  page: number,
   pasid: Pasid | null,
 ): Gate | undefined {
-  if (off) return widthGateOf(off.answer, iova) ?? off;
-  if (!isIn(interruptWindow, iova)) return undefined;
+  if (off) return widthGateOf(off.answer, page) ?? off;
+  if (!isIn(interruptWindow, page)) return undefined;
   if (pasid !== null && interruptWindow?.translatesPasids === true) return undefined;
   return refused('interrupt-window', 'The address is in the interrupt window.');
 }
@@ -31,35 +36,45 @@ export function addressGateOf(
   answer: DirectoryAnswer,
   iova: bigint,
 ): Gate | undefined {
-  const tooWide = widthGateOf(answer, iova);
+  return addressGateOfPage(directory, answer, pageOf(iova));
+}
+
+/** The same of the address's page. */
+export function addressGateOfPage(
+  directory: DeviceDirectory,
+  answer: DirectoryAnswer,
+  page: number,
+): Gate | undefined {
+  const tooWide = widthGateOf(answer, page);
   if (tooWide || answer.kind === 'fault') return tooWide;
-  if (answer.kind === 'pass-through') return passGateOf(directory, iova);
-  const why = isUpper(iova) ? answer.blocked?.upper : answer.blocked?.lower;
+  if (answer.kind === 'pass-through') return passGateOf(directory, page);
+  if (!answer.blocked) return undefined;
+  const why = isUpperPage(page) ? answer.blocked.upper : answer.blocked.lower;
   return why === undefined ? undefined : refused('translation-blocked', why);
 }
 
 const refused = (fault: Fault, why: string): Gate => ({ answer: { kind: 'fault', fault, why }, why });
 
-function widthGateOf(answer: DirectoryAnswer, iova: bigint): Gate | undefined {
+const pageOf = (iova: bigint): number => Number(iova >> 12n);
+
+function widthGateOf(answer: DirectoryAnswer, page: number): Gate | undefined {
   const bits = answer.kind === 'fault' ? undefined : answer.addressBits;
-  return bits === undefined || iova >> BigInt(bits) === 0n
+  return bits === undefined || page < 2 ** (bits - 12)
     ? undefined
     : refused('address-size', `The IOMMU has addresses of ${bits} bits, and this one has more.`);
 }
 
 /** Requests that pass must not come out in the interrupt window. */
-function passGateOf({ interruptWindow }: DeviceDirectory, iova: bigint): Gate | undefined {
-  if (!isIn(interruptWindow, iova)) return undefined;
+function passGateOf({ interruptWindow }: DeviceDirectory, page: number): Gate | undefined {
+  if (!isIn(interruptWindow, page)) return undefined;
   return refused(
     'interrupt-output',
     'The request passes untranslated, and its address is in the interrupt window.',
   );
 }
 
-function isIn(window: PageWindow | undefined, iova: bigint): boolean {
-  if (!window) return false;
-  const page = Number(iova >> 12n);
-  return page >= window.startPage && page < window.endPage;
+function isIn(window: PageWindow | undefined, page: number): boolean {
+  return window !== undefined && page >= window.startPage && page < window.endPage;
 }
 
 /** Every request passes: what a translation unit that is switched off does. */
@@ -67,8 +82,8 @@ export const PASSES: DirectoryAnswer = { kind: 'pass-through', permission: READ_
 
 /** The address space that takes this input address, or that refuses it. */
 export function spaceOf({ space, upper }: DirectoryAnswer & { kind: 'table' }, iova: bigint): AddressSpace {
-  return upper && isUpper(iova) ? upper : space;
+  return upper && isUpperPage(pageOf(iova)) ? upper : space;
 }
 
 /** Bit 55 tells the upper addresses: bits above it may be a tag. */
-const isUpper = (iova: bigint): boolean => ((iova >> 55n) & 1n) === 1n;
+export const isUpperPage = (page: number): boolean => Math.floor(page / 2 ** 43) % 2 === 1;

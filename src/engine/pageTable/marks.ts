@@ -1,4 +1,5 @@
 import { type CompiledFormat } from '../formats/compile';
+import { type EntryHalves } from '../memory/words';
 import { isNotZero } from './entry';
 import { ACCESSED, DIRTY } from './runColumns';
 
@@ -29,7 +30,25 @@ function hasDirtyMark(format: CompiledFormat, lo: number, hi: number): boolean {
 /** Whether hardware writes to a leaf that it uses for a request, to mark it. */
 export function marksLeaf(format: CompiledFormat, lo: number, hi: number, write: boolean): boolean {
   if (format.setsAccessed && !isAccessed(format, lo, hi)) return true;
-  return write && format.setsDirty && hasDirtyMark(format, lo, hi) && !isDirty(format, lo, hi);
+  return write && marksDirty(format, lo, hi) && !isDirty(format, lo, hi);
+}
+
+/** Whether hardware marks a leaf dirty that it uses for a write, when it is not yet. */
+export function marksDirty(format: CompiledFormat, lo: number, hi: number): boolean {
+  return format.setsDirty && hasDirtyMark(format, lo, hi);
+}
+
+/** The low (high) half of a leaf as hardware leaves it: accessed where it marks that, and with `dirty` dirty, too. */
+export function markedLo(format: CompiledFormat, lo: number, dirty: boolean): number {
+  const { dirtyMarkLo, dirtyValueLo } = format;
+  const accessed = format.setsAccessed ? lo | format.accessedLo : lo;
+  return dirty ? (accessed & ~dirtyMarkLo) | (dirtyValueLo & dirtyMarkLo) : accessed;
+}
+
+export function markedHi(format: CompiledFormat, hi: number, dirty: boolean): number {
+  const { dirtyMarkHi, dirtyValueHi } = format;
+  const accessed = format.setsAccessed ? hi | format.accessedHi : hi;
+  return dirty ? (accessed & ~dirtyMarkHi) | (dirtyValueHi & dirtyMarkHi) : accessed;
 }
 
 /** Whether hardware writes to a table entry that it uses. */
@@ -44,4 +63,31 @@ export function unmarkedLo(format: CompiledFormat, lo: number, hi: number): numb
 
 export function unmarkedHi(format: CompiledFormat, lo: number, hi: number): number {
   return hi & ~(format.accessedHi | (hasDirtyMark(format, lo, hi) ? format.dirtyMarkHi : 0));
+}
+
+/** A leaf without its dirty mark: a write has to mark it again. The same leaf where no hardware may mark it. */
+export function cleanedHalves(format: CompiledFormat, { lo, hi }: Readonly<EntryHalves>): EntryHalves {
+  if (!hasDirtyMark(format, lo, hi)) return { lo, hi };
+  const { dirtyMarkLo, dirtyMarkHi, dirtyValueLo, dirtyValueHi } = format;
+  return {
+    lo: (lo & ~dirtyMarkLo) | (~dirtyValueLo & dirtyMarkLo),
+    hi: (hi & ~dirtyMarkHi) | (~dirtyValueHi & dirtyMarkHi),
+  };
+}
+
+/** A leaf with the marks of ACCESSED | DIRTY that are asked for; D only where it may be marked. */
+export function markedHalves(
+  format: CompiledFormat,
+  { lo, hi }: Readonly<EntryHalves>,
+  marks: number,
+): EntryHalves {
+  const accessed = (marks & ACCESSED) !== 0;
+  const withLo = accessed ? lo | format.accessedLo : lo;
+  const withHi = accessed ? hi | format.accessedHi : hi;
+  if ((marks & DIRTY) === 0 || !hasDirtyMark(format, lo, hi)) return { lo: withLo, hi: withHi };
+  const { dirtyMarkLo, dirtyMarkHi, dirtyValueLo, dirtyValueHi } = format;
+  return {
+    lo: (withLo & ~dirtyMarkLo) | (dirtyValueLo & dirtyMarkLo),
+    hi: (withHi & ~dirtyMarkHi) | (dirtyValueHi & dirtyMarkHi),
+  };
 }
