@@ -1,124 +1,241 @@
 import { assert } from '../result';
-import { FRAME_BYTES, FRAME_WORDS, hex, type FrameNumber } from '../values';
+import { FRAME_WORDS, hex, type FrameNumber } from '../values';
+import { BlockHeap, MOST_ARENA_BYTES, NO_BLOCK } from './blockHeap';
+import { FrameCopies } from './frameCopies';
+import { ABSENT_PLACE, FrameDirectory } from './frameDirectory';
+import { type UniformEntries, type UniformFrames } from './uniformFrames';
+import { BITMAP_WORDS, DIRTY_BITS, UniformSlots } from './uniformSlots';
 import { type EntryHalves, FRAME_ENTRIES, frameOf } from './words';
 import { type WritableMemory } from './writableMemory';
 
-/** The part of the standard that is used here: the engine sees neither the DOM's nor Node's types. */
-interface GrowingMemory {
-  readonly buffer: ArrayBuffer;
-  grow(pages: number): number;
-}
-declare const WebAssembly: {
-  readonly Memory: new (pages: { readonly initial: number; readonly maximum: number }) => GrowingMemory;
-};
+/** In the place of a frame: it is a slot of like entries. Blocks and slots begin at even words. */
+const UNIFORM = 1;
 
-const PAGES_OF_64K = 65536 / FRAME_BYTES;
-
-/** Emulated frames in one WebAssembly.Memory. Frame numbers may lie anywhere; only frames that were added are held. */
-export class Arena implements WritableMemory {
-  readonly #memory: GrowingMemory;
-  /** Physical frame -> slot. */
-  readonly #slots = new Map<number, number>();
-  #words: Uint32Array;
-  #free: number[] = [];
-  #used = 0;
-  #generation = 0;
+/**
+ * Emulated frames in one WebAssembly.Memory. Frame numbers may lie anywhere; only frames that were added are held: as 1024
+ * words, or, when their entries are like each other, as the pattern and two bits for each (about 170 bytes). A frame of
+ * zeros is held the small way, and a block is kept back for its words: so it is `addFrame` that says when memory is full.
+ * Only frames set by `writeUniform` have no such block: a write that makes one of them differ may find no room.
+ *
+ * Arrays that `readFrame` gave follow what is written. They end, and `generation` changes, when a frame is added, taken out,
+ * or stops or begins to be uniform; and for uniform frames when 64 others were read.
+ */
+export class Arena implements WritableMemory, UniformFrames {
+  readonly #heap: BlockHeap;
+  readonly #directory: FrameDirectory;
+  readonly #slots: UniformSlots;
+  readonly #copies: FrameCopies;
+  readonly #found: EntryHalves = { lo: 0, hi: 0 };
+  #given = 0;
   #version = 0;
+  #frames = 0;
+  #uniform = 0;
+  #refused = 0;
 
-  /** `mostBytes`: of emulated frames; at most 4 GiB. */
-  constructor(mostBytes = 2 ** 32 - 65536) {
-    this.#memory = new WebAssembly.Memory({ initial: 1, maximum: Math.floor(mostBytes / 65536) });
-    this.#words = new Uint32Array(this.#memory.buffer);
+  /** `mostBytes`: that the memory may grow to, at most 4 GiB. */
+  constructor(mostBytes = MOST_ARENA_BYTES) {
+    this.#heap = new BlockHeap(mostBytes);
+    this.#directory = new FrameDirectory(this.#heap);
+    this.#slots = new UniformSlots(this.#heap);
+    this.#copies = new FrameCopies(this.#slots);
   }
 
   get generation(): number {
-    return this.#generation;
+    return this.#given + this.#heap.growths + this.#copies.ended;
   }
 
   get version(): number {
     return this.#version;
   }
 
+  /** Bytes that the memory takes now, all bookkeeping that grows with it included. */
+  get bytes(): number {
+    return this.#heap.bytes;
+  }
+
+  get uniformFrames(): UniformFrames {
+    return this;
+  }
+
+  /** Frames that are held, and how many of them as a pattern. */
+  get counts(): { readonly frames: number; readonly uniform: number } {
+    return { frames: this.#frames, uniform: this.#uniform };
+  }
+
+  /** Writes that were not done because memory is full: whatever wrote cannot go on. */
+  get refusedWrites(): number {
+    return this.#refused;
+  }
+
   /** Adds a frame of zeros; false when memory is full. A frame that is there keeps its words. */
   addFrame(frame: FrameNumber): boolean {
-    if (this.#slots.has(frame)) return true;
-    const slot = this.#free.pop() ?? this.#newSlot();
-    if (slot === undefined) return false;
-    this.#words.fill(0, slot * FRAME_WORDS, (slot + 1) * FRAME_WORDS);
-    this.#slots.set(frame, slot);
+    if (this.#directory.find(frame) !== ABSENT_PLACE) return true;
+    if (!this.#directory.prepare(frame) || !this.#heap.promise()) return false;
+    const slot = this.#slots.take();
+    if (slot === 0) {
+      this.#heap.unpromise();
+      return false;
+    }
+    this.#slots.setPromised(slot, true);
+    this.#directory.set(frame, slot + UNIFORM);
+    this.#frames++;
+    this.#uniform++;
     this.#version++;
     return true;
   }
 
   removeFrame(frame: FrameNumber): void {
-    const slot = this.#slots.get(frame);
-    if (slot === undefined) return;
-    this.#slots.delete(frame);
-    this.#free.push(slot);
+    const place = this.#directory.find(frame);
+    if (place === ABSENT_PLACE) return;
+    this.#release(place);
+    this.#directory.set(frame, ABSENT_PLACE);
+    this.#frames--;
     this.#version++;
-    this.#generation++;
   }
 
   readFrame(frame: FrameNumber): Uint32Array | undefined {
-    const slot = this.#slots.get(frame);
-    return slot === undefined
-      ? undefined
-      : this.#words.subarray(slot * FRAME_WORDS, (slot + 1) * FRAME_WORDS);
+    const place = this.#directory.find(frame);
+    if (place === ABSENT_PLACE) return undefined;
+    return isUniform(place)
+      ? this.#copies.read(place - UNIFORM)
+      : this.#heap.words.subarray(place, place + FRAME_WORDS);
   }
 
   explainMissing(frame: FrameNumber): string {
     return `physical address ${hex(BigInt(frame) << 12n)} is not in this machine's memory`;
   }
 
-  readEntry(frame: FrameNumber, index: number, into: EntryHalves): boolean {
-    const at = this.#at(frame, index);
-    if (at < 0) return false;
-    into.lo = this.#words[at] ?? 0;
-    into.hi = this.#words[at + 1] ?? 0;
+  readEntry(table: FrameNumber, index: number, into: EntryHalves): boolean {
+    const place = this.#directory.find(frameOf(table, index));
+    if (place === ABSENT_PLACE) return false;
+    const entry = index & (FRAME_ENTRIES - 1);
+    if (isUniform(place)) {
+      this.#slots.read(place - UNIFORM, entry, into);
+      return true;
+    }
+    const { words } = this.#heap;
+    into.lo = words[place + 2 * entry] ?? 0;
+    into.hi = words[place + 2 * entry + 1] ?? 0;
     return true;
   }
 
-  writeEntry(frame: FrameNumber, index: number, lo: number, hi: number): boolean {
-    const at = this.#at(frame, index);
-    if (at < 0) return false;
-    this.#words[at] = lo;
-    this.#words[at + 1] = hi;
+  /** False when the frame is not held, or, for a frame set by `writeUniform`, when memory is full: see `refusedWrites`. */
+  writeEntry(table: FrameNumber, index: number, lo: number, hi: number): boolean {
+    const frame = frameOf(table, index);
+    const place = this.#directory.find(frame);
+    if (place === ABSENT_PLACE) return false;
+    const entry = index & (FRAME_ENTRIES - 1);
+    let block = place;
+    if (isUniform(place)) {
+      if (this.#slots.write(place - UNIFORM, entry, lo, hi)) {
+        this.#copies.follow(place - UNIFORM, entry, lo, hi);
+        this.#version++;
+        return true;
+      }
+      block = this.#expand(frame, place - UNIFORM);
+      if (block === NO_BLOCK) return false;
+    }
+    const { words } = this.#heap;
+    words[block + 2 * entry] = lo;
+    words[block + 2 * entry + 1] = hi;
     this.#version++;
     return true;
   }
 
   casEntry(
-    frame: FrameNumber,
+    table: FrameNumber,
     index: number,
     expectedLo: number,
     expectedHi: number,
     lo: number,
     hi: number,
   ): boolean {
-    const at = this.#at(frame, index);
-    if (at < 0) return false;
-    const same = this.#words[at] === expectedLo >>> 0 && this.#words[at + 1] === expectedHi >>> 0;
-    return same && this.writeEntry(frame, index, lo, hi);
+    const found = this.#found;
+    if (!this.readEntry(table, index, found)) return false;
+    if (found.lo !== expectedLo >>> 0 || found.hi !== expectedHi >>> 0) return false;
+    return this.writeEntry(table, index, lo, hi);
   }
 
-  #at(table: FrameNumber, index: number): number {
-    const slot = this.#slots.get(frameOf(table, index));
-    return slot === undefined ? -1 : slot * FRAME_WORDS + 2 * (index & (FRAME_ENTRIES - 1));
-  }
-
-  #newSlot(): number | undefined {
-    const slot = this.#used;
-    if ((slot + 1) * FRAME_BYTES > this.#memory.buffer.byteLength) {
-      try {
-        this.#memory.grow(Math.max(1, Math.min(256, Math.ceil(slot / PAGES_OF_64K))));
-      } catch {
-        return undefined;
-      }
-      this.#words = new Uint32Array(this.#memory.buffer);
-      this.#generation++;
-      assert((slot + 1) * FRAME_BYTES <= this.#memory.buffer.byteLength, 'memory grew by enough');
+  writeUniform(frame: FrameNumber, entries: UniformEntries): boolean {
+    const common = (entries.accessedLo & entries.dirtyLo) | (entries.accessedHi & entries.dirtyHi);
+    assert(common === 0, 'accessed and dirty are different bits');
+    const place = this.#directory.find(frame);
+    if (place === ABSENT_PLACE) return false;
+    const slot = isUniform(place) ? place - UNIFORM : this.#slots.take();
+    if (slot === 0) return false;
+    if (!isUniform(place)) {
+      this.#release(place);
+      this.#directory.set(frame, slot + UNIFORM);
+      this.#uniform++;
+    } else if (this.#slots.isPromised(slot)) {
+      this.#slots.setPromised(slot, false);
+      this.#heap.unpromise();
     }
-    this.#used++;
-    return slot;
+    this.#slots.setPattern(slot, entries);
+    this.#copies.refresh(slot);
+    this.#version++;
+    return true;
+  }
+
+  uniformEntries(frame: FrameNumber): UniformEntries | undefined {
+    const place = this.#directory.find(frame);
+    return isUniform(place) ? this.#slots.pattern(place - UNIFORM) : undefined;
+  }
+
+  dirtyWords(frame: FrameNumber, into: Uint32Array, at = 0): boolean {
+    const place = this.#directory.find(frame);
+    if (!isUniform(place)) return false;
+    const { words } = this.#heap;
+    const first = place - UNIFORM + DIRTY_BITS;
+    for (let word = 0; word < BITMAP_WORDS; word++) into[at + word] = words[first + word] ?? 0;
+    return true;
+  }
+
+  clearDirty(frame: FrameNumber, from = 0, to = FRAME_ENTRIES): boolean {
+    return this.#setDirty(frame, from, to, 0);
+  }
+
+  setDirty(frame: FrameNumber, from = 0, to = FRAME_ENTRIES): boolean {
+    return this.#setDirty(frame, from, to, -1);
+  }
+
+  #setDirty(frame: FrameNumber, from: number, to: number, value: number): boolean {
+    const place = this.#directory.find(frame);
+    if (!isUniform(place)) return false;
+    const slot = place - UNIFORM;
+    this.#slots.setDirty(slot, from, to, value);
+    this.#copies.refresh(slot);
+    this.#version++;
+    return true;
+  }
+
+  /** Makes a uniform frame one of words; NO_BLOCK when there is no room. */
+  #expand(frame: FrameNumber, slot: number): number {
+    const block = this.#slots.isPromised(slot) ? this.#heap.takePromised() : this.#heap.take();
+    if (block === NO_BLOCK) {
+      this.#refused++;
+      return NO_BLOCK;
+    }
+    this.#slots.setPromised(slot, false);
+    this.#slots.expand(slot, this.#heap.words, block);
+    this.#release(slot + UNIFORM);
+    this.#directory.set(frame, block);
+    return block;
+  }
+
+  /** Gives back what held a frame. */
+  #release(place: number): void {
+    if (!isUniform(place)) {
+      this.#heap.give(place);
+      this.#given++;
+      return;
+    }
+    const slot = place - UNIFORM;
+    if (this.#slots.isPromised(slot)) this.#heap.unpromise();
+    this.#copies.end(slot);
+    this.#slots.give(slot);
+    this.#uniform--;
   }
 }
+
+const isUniform = (place: number): boolean => (place & UNIFORM) !== 0;

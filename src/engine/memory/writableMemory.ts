@@ -1,5 +1,6 @@
 import { type FrameNumber } from '../values';
 import { type PhysicalMemory } from './physicalMemory';
+import { type UniformFrames } from './uniformFrames';
 import { type EntryHalves } from './words';
 
 /**
@@ -9,6 +10,8 @@ import { type EntryHalves } from './words';
 export interface WritableMemory extends PhysicalMemory {
   /** Changes whenever a word or the set of frames changes. */
   readonly version: number;
+  /** Many entries at once, of frames that are held as a pattern; absent where none is. */
+  readonly uniformFrames?: UniformFrames;
   /** False when the frame is not held. */
   readEntry(frame: FrameNumber, index: number, into: EntryHalves): boolean;
   /** False when the frame is not held: nothing is written. */
