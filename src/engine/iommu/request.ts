@@ -1,4 +1,5 @@
 import { type Fault } from '../faults';
+import { type CachedTranslation } from './caches/translationCache';
 import { type Pasid, type RequesterId } from '../values';
 
 /** What a request asks of memory; an atomic operation reads and writes. */
@@ -26,6 +27,8 @@ export interface DmaRequest {
   /** RISC-V and PASID requests: with privilege, to execute. */
   readonly privileged?: boolean;
   readonly execute?: boolean;
+  /** The device's own translation behind a translated request: no hardware sees it, observers do. */
+  readonly through?: CachedTranslation;
 }
 
 /** What became of a request. Addresses are byte addresses in halves. */
