@@ -48,7 +48,7 @@ export function tableWord(format: CompiledFormat, depth: number, frame: number, 
 }
 
 /** Address bits of a frame where the format has them. */
-function addressBits({ format }: CompiledFormat, frame: number): bigint {
+export function addressBits({ format }: CompiledFormat, frame: number): bigint {
   const { high, low, to, extra } = format.address;
   const address = BigInt(frame) << 12n;
   const plain = ((address >> BigInt(to)) << BigInt(low)) & mask(high, low);

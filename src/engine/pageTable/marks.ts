@@ -1,6 +1,7 @@
 import { type CompiledFormat } from '../formats/compile';
 import { type EntryHalves } from '../memory/words';
-import { isNotZero } from './entry';
+import { entryPermission, isNotZero } from './entry';
+import { LEAF, WRITE } from './entryClass';
 import { ACCESSED, DIRTY } from './runColumns';
 
 /** ACCESSED | DIRTY of one leaf. */
@@ -30,7 +31,12 @@ function hasDirtyMark(format: CompiledFormat, lo: number, hi: number): boolean {
 /** Whether hardware writes to a leaf that it uses for a request, to mark it. */
 export function marksLeaf(format: CompiledFormat, lo: number, hi: number, write: boolean): boolean {
   if (format.setsAccessed && !isAccessed(format, lo, hi)) return true;
-  return write && marksDirty(format, lo, hi) && !isDirty(format, lo, hi);
+  return (write || dirtiesByReads(format, lo, hi)) && marksDirty(format, lo, hi) && !isDirty(format, lo, hi);
+}
+
+/** Whether even a read needs this leaf dirty: where it allows writes, and the format says so. */
+export function dirtiesByReads(format: CompiledFormat, lo: number, hi: number): boolean {
+  return format.readsNeedDirty && (entryPermission(format, LEAF, lo, hi) & WRITE) !== 0;
 }
 
 /** Whether hardware marks a leaf dirty that it uses for a write, when it is not yet. */

@@ -1,0 +1,25 @@
+import { type PageTableFormat } from '../../formats/pageTableFormat';
+import { type NewMarks } from './leafEncoder';
+
+const UNMARKED: NewMarks = { accessed: false, dirty: false };
+const MARKED: NewMarks = { accessed: true, dirty: true };
+
+/** Marks that Linux gives new entries, by the beginning of the format's id: hardware then seldom has to write. */
+const LINUX_MARKS: readonly (readonly [string, NewMarks])[] = [
+  // generic_pt/fmt/amdv1.h, vtdss.h: neither mark.
+  ['amd-v1', UNMARKED],
+  ['vtd-second-stage', UNMARKED],
+  ['ept', UNMARKED],
+  // generic_pt/fmt/x86_64.h: A in tables and leaves, D in leaves that may be written.
+  ['vtd-first-stage', { ...MARKED, tableBits: 1n << 5n }],
+  ['amd-v2', { ...MARKED, tableBits: 1n << 5n }],
+  // generic_pt/fmt/riscv.h.
+  ['riscv', MARKED],
+  // io-pgtable-arm.c: AF always; leaves that may be written begin dirty.
+  ['arm', MARKED],
+];
+
+/** As Linux marks new entries of this format. */
+export function linuxMarks({ id }: PageTableFormat): NewMarks {
+  return LINUX_MARKS.find(([prefix]) => id.startsWith(prefix))?.[1] ?? MARKED;
+}
