@@ -11,6 +11,17 @@ import { type WritableMemory } from './writableMemory';
 /** In the place of a frame: it is a slot of like entries. Blocks and slots begin at even words. */
 const UNIFORM = 1;
 
+const ZEROS: UniformEntries = {
+  baseLo: 0,
+  baseHi: 0,
+  stepLo: 0,
+  stepHi: 0,
+  accessedLo: 0,
+  accessedHi: 0,
+  dirtyLo: 0,
+  dirtyHi: 0,
+};
+
 /**
  * Emulated frames in one WebAssembly.Memory. Frame numbers may lie anywhere; only frames that were added are held: as 1024
  * words, or, when their entries are like each other, as the pattern and two bits for each (about 170 bytes). A frame of
@@ -69,7 +80,7 @@ export class Arena implements WritableMemory, UniformFrames {
 
   /** Adds a frame of zeros; false when memory is full. A frame that is there keeps its words. */
   addFrame(frame: FrameNumber): boolean {
-    if (this.#directory.find(frame) !== ABSENT_PLACE) return true;
+    if (this.holds(frame)) return true;
     if (!this.#directory.prepare(frame) || !this.#heap.promise()) return false;
     const slot = this.#slots.take();
     if (slot === 0) {
@@ -80,6 +91,25 @@ export class Arena implements WritableMemory, UniformFrames {
     this.#directory.set(frame, slot + UNIFORM);
     this.#frames++;
     this.#uniform++;
+    this.#version++;
+    return true;
+  }
+
+  holds(frame: FrameNumber): boolean {
+    return this.#directory.find(frame) !== ABSENT_PLACE;
+  }
+
+  /** Makes a held frame one of zeros; false when it is not held, or memory is full. */
+  clearFrame(frame: FrameNumber): boolean {
+    const place = this.#directory.find(frame);
+    if (place === ABSENT_PLACE) return false;
+    if (isUniform(place)) {
+      const slot = place - UNIFORM;
+      if (!this.#slots.isPromised(slot) && !this.#heap.promise()) return false;
+      this.#slots.setPromised(slot, true);
+      this.#slots.setPattern(slot, ZEROS);
+      this.#copies.refresh(slot);
+    } else this.#heap.words.fill(0, place, place + FRAME_WORDS);
     this.#version++;
     return true;
   }
