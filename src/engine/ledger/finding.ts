@@ -40,14 +40,15 @@ export class FindingList {
   readonly #kept = new Map<FindingKind, Finding[]>();
   readonly #counts = new Map<FindingKind, { findings: number; pages: number }>();
 
-  add(finding: Finding): void {
-    const count = this.#counts.get(finding.kind) ?? { findings: 0, pages: 0 };
+  /** Counts a finding about so many pages, and makes it when it is kept. */
+  add(kind: FindingKind, pages: number, make: () => Omit<Finding, 'kind'>): void {
+    const count = this.#counts.get(kind) ?? { findings: 0, pages: 0 };
     count.findings++;
-    count.pages += finding.endPage - finding.startPage;
-    this.#counts.set(finding.kind, count);
-    const kept = this.#kept.get(finding.kind) ?? [];
-    if (kept.length < MOST_FINDINGS) kept.push(finding);
-    this.#kept.set(finding.kind, kept);
+    count.pages += pages;
+    this.#counts.set(kind, count);
+    const kept = this.#kept.get(kind) ?? [];
+    if (kept.length < MOST_FINDINGS) kept.push({ kind, ...make() });
+    this.#kept.set(kind, kept);
   }
 
   of(kind: FindingKind): readonly Finding[] {

@@ -184,15 +184,14 @@ export class Ledger implements AccessObserver {
   faulted(device: DeviceSpace, page: number, write: boolean, fault: string, since = this.#step): void {
     if (!this.#mappings.isSpurious(device, page, write, since)) return;
     const who = writerText({ kind: 'device', ...device });
-    this.findings.add({
-      kind: 'spurious-fault',
+    this.findings.add('spurious-fault', 1, () => ({
       of: 'iova',
       startPage: page,
       endPage: page + 1,
       step: this.#step,
       why: `A ${write ? 'write' : 'read'} of ${who} was refused (${fault}), and software has the page mapped for it.`,
       ...this.#behindIt(undefined),
-    });
+    }));
   }
 
   // What migration knows.
@@ -273,8 +272,7 @@ export class Ledger implements AccessObserver {
       const why = corruptSlot(space.format, depth, lo, hi);
       if (why === undefined) return;
       const frame = Math.floor(address / FRAME_BYTES);
-      this.findings.add({
-        kind: 'corrupt-slot',
+      this.findings.add('corrupt-slot', 1, () => ({
         of: 'frame',
         startPage: frame,
         endPage: frame + 1,
@@ -282,7 +280,7 @@ export class Ledger implements AccessObserver {
         why: `The entry at ${hex(address)} is ${hex(lo >>> 0)} (low half). ${why}`,
         entry: address,
         ...this.#behindIt(undefined),
-      });
+      }));
     });
   }
 
@@ -317,14 +315,13 @@ export class Ledger implements AccessObserver {
     const fate = reported
       ? 'reported, but not copied after that'
       : `reported by ${harvest}, and not copied after that`;
-    this.findings.add({
-      kind: 'lost-dirty',
+    this.findings.add('lost-dirty', range.endPage - range.startPage, () => ({
       of: 'guest',
       ...range,
       step: write?.step ?? 0,
       why: `${pages}: written${by}${silent}, ${fate}: the destination has older contents.`,
       ...this.#behindIt(write?.cached),
-    });
+    }));
   }
 
   #report(
@@ -338,13 +335,12 @@ export class Ledger implements AccessObserver {
       const first = Math.ceil(gap.startPage / leafPages) * leafPages;
       const end = Math.floor(gap.endPage / leafPages) * leafPages;
       tally.stray += Math.max(0, end - first);
-      this.findings.add({
-        kind: 'over-report',
+      this.findings.add('over-report', gap.endPage - gap.startPage, () => ({
         of: 'guest',
         ...gap,
         step: this.#step,
         why: `${pagesText(gap.startPage, gap.endPage)}: reported, and not written since the report before.`,
-      });
+      }));
     }
     this.#unreported.removeRange(range);
   }
@@ -352,8 +348,7 @@ export class Ledger implements AccessObserver {
   #checkFreed(address: number, does: string): void {
     const frame = Math.floor(address / FRAME_BYTES);
     if (this.#frames?.isFreed(frameNumber(frame)) !== true) return;
-    this.findings.add({
-      kind: 'use-after-free',
+    this.findings.add('use-after-free', 1, () => ({
       of: 'frame',
       startPage: frame,
       endPage: frame + 1,
@@ -361,7 +356,7 @@ export class Ledger implements AccessObserver {
       why: `A walk ${does} the entry at ${hex(address)}, in a table that software has freed.`,
       entry: address,
       ...this.#behindIt(undefined),
-    });
+    }));
   }
 
   #judge(
@@ -381,15 +376,14 @@ export class Ledger implements AccessObserver {
     const past = life
       ? `software took the mapping away at step ${life.ended}, and ${done} at step ${life.settled}`
       : 'no mapping that software made leads there';
-    this.findings.add({
-      kind: 'stale-use',
+    this.findings.add('stale-use', 1, () => ({
       of: stale.nested ? 'guest' : 'iova',
       startPage: stale.page,
       endPage: stale.page + 1,
       step: this.#step,
       why: `A ${write ? 'write' : 'read'} of ${writerText(device)} reached frame ${hex(frame)}: ${past}.`,
       ...this.#behindIt(cached, life?.command),
-    });
+    }));
   }
 
   /** Entry, cached translation and command behind a finding, as far as they are known. */
