@@ -73,6 +73,11 @@ export class Arena implements WritableMemory, UniformFrames {
     return { frames: this.#frames, uniform: this.#uniform };
   }
 
+  /** The numbers of all frames that are held, ascending. */
+  heldFrames(): Generator<number> {
+    return this.#directory.frames();
+  }
+
   /** Writes that were not done because memory is full: whatever wrote cannot go on. */
   get refusedWrites(): number {
     return this.#refused;
@@ -126,9 +131,7 @@ export class Arena implements WritableMemory, UniformFrames {
   readFrame(frame: FrameNumber): Uint32Array | undefined {
     const place = this.#directory.find(frame);
     if (place === ABSENT_PLACE) return undefined;
-    return isUniform(place)
-      ? this.#copies.read(place - UNIFORM)
-      : this.#heap.words.subarray(place, place + FRAME_WORDS);
+    return isUniform(place) ? this.#copies.read(place - UNIFORM) : this.#heap.block(place);
   }
 
   explainMissing(frame: FrameNumber): string {

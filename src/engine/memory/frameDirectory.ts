@@ -52,6 +52,22 @@ export class FrameDirectory {
     this.#heap.words[this.#nodeOf(Math.floor(frame / DIGITS)) + (frame & (DIGITS - 1))] = place;
   }
 
+  /** Every frame that has a place, ascending. */
+  *frames(): Generator<number> {
+    yield* this.#framesBelow(ROOT, DIGITS ** 4, 0);
+  }
+
+  *#framesBelow(node: number, unit: number, first: number): Generator<number> {
+    for (let digit = 0; digit < DIGITS; digit++) {
+      // Words move when the memory grows while the caller is at work.
+      const place = this.#heap.words[node + digit] ?? 0;
+      if (place === 0) continue;
+      const at = first + digit * unit;
+      if (unit === 1) yield at;
+      else yield* this.#framesBelow(place, unit / DIGITS, at);
+    }
+  }
+
   /** The lowest node of frames from `number` * DIGITS on. */
   #nodeOf(number: number): number {
     const at = number & (REMEMBERED - 1);
