@@ -19,6 +19,9 @@ const MOST_GROWTH = 256;
 /** Growth is an eighth of what there is: each costs the same, and little memory is taken in vain. */
 const GROWTH_DIVISOR = 8;
 
+/** Arrays of whole blocks that are made once: a direct-mapped cache. */
+const VIEWS = 256;
+
 /** Instead of the place of a block: there is no room. */
 export const NO_BLOCK = 0;
 
@@ -37,6 +40,7 @@ export class BlockHeap {
   #free = 0;
   #promised = 0;
   #growths = 0;
+  #views: (Uint32Array | undefined)[] = [];
 
   /** `mostBytes`: at most 4 GiB; at least a page of 64 KiB is taken. */
   constructor(mostBytes: number) {
@@ -50,6 +54,16 @@ export class BlockHeap {
   get words(): Uint32Array {
     if (this.#words.length === 0) this.#words = new Uint32Array(this.#memory.buffer);
     return this.#words;
+  }
+
+  /** The words of one block. */
+  block(place: number): Uint32Array {
+    const at = (place / FRAME_WORDS) & (VIEWS - 1);
+    const known = this.#views[at];
+    if (known !== undefined && known.byteOffset === 4 * place && known.length > 0) return known;
+    const made = this.words.subarray(place, place + FRAME_WORDS);
+    this.#views[at] = made;
+    return made;
   }
 
   /** Bytes that the memory takes now. */

@@ -8,8 +8,8 @@ const KEPT_READS = 64;
 /** The words of some frames of like entries, for those who read frames whole. The one not read lately gives way. */
 export class FrameCopies {
   readonly #slots: UniformSlots;
-  /** Made when a copy is asked for: most arenas are small. */
-  #words = new Uint32Array(0);
+  /** By copy; made when they are asked for: most arenas are small. */
+  readonly #words: Uint32Array[] = [];
   /** By copy: the slot it is of, 0 for none; and the read that used it last. */
   readonly #of = new Uint32Array(COPIES);
   readonly #lastReads = new Float64Array(COPIES).fill(-KEPT_READS);
@@ -30,22 +30,22 @@ export class FrameCopies {
   read(slot: number): Uint32Array {
     const copy = (this.#slots.copyOf(slot) || this.#make(slot)) - 1;
     this.#lastReads[copy] = ++this.#reads;
-    return this.#words.subarray(copy * FRAME_WORDS, (copy + 1) * FRAME_WORDS);
+    return this.#wordsOf(copy);
   }
 
   /** An entry of the slot was written. */
   follow(slot: number, index: number, lo: number, hi: number): void {
     const copy = this.#slots.copyOf(slot);
     if (copy === 0) return;
-    const at = (copy - 1) * FRAME_WORDS + 2 * index;
-    this.#words[at] = lo;
-    this.#words[at + 1] = hi;
+    const words = this.#wordsOf(copy - 1);
+    words[2 * index] = lo;
+    words[2 * index + 1] = hi;
   }
 
   /** All entries of the slot may have been written. */
   refresh(slot: number): void {
     const copy = this.#slots.copyOf(slot);
-    if (copy !== 0) this.#slots.expand(slot, this.#words, (copy - 1) * FRAME_WORDS);
+    if (copy !== 0) this.#slots.expand(slot, this.#wordsOf(copy - 1), 0);
   }
 
   /** The slot goes. */
@@ -58,7 +58,6 @@ export class FrameCopies {
   }
 
   #make(slot: number): number {
-    if (this.#words.length === 0) this.#words = new Uint32Array(COPIES * FRAME_WORDS);
     // At most KEPT_READS of the copies were used by that many reads.
     while (this.#reads - (this.#lastReads[this.#hand] ?? 0) < KEPT_READS) this.#advance();
     const copy = this.#hand;
@@ -67,8 +66,12 @@ export class FrameCopies {
     if (before !== 0) this.end(before);
     this.#of[copy] = slot;
     this.#slots.setCopy(slot, copy + 1);
-    this.#slots.expand(slot, this.#words, copy * FRAME_WORDS);
+    this.#slots.expand(slot, this.#wordsOf(copy), 0);
     return copy + 1;
+  }
+
+  #wordsOf(copy: number): Uint32Array {
+    return (this.#words[copy] ??= new Uint32Array(FRAME_WORDS));
   }
 
   #advance(): void {

@@ -16,7 +16,7 @@ export interface PhysicalMemory {
   /** Changes whenever an array that `readFrame` gave before may be overwritten. */
   readonly generation: number;
   /** Changes whenever a word changes; absent: words never change. */
-  readonly version?: number;
+  readonly version?: number | undefined;
   /** False for word `index` (0..) of the table at `frame` that reads as 0 only because the source does not say it. */
   knows?(frame: FrameNumber, index: number): boolean;
   /** Why `readFrame` gave nothing for this frame, as a sentence for people. */

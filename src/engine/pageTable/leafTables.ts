@@ -36,6 +36,7 @@ export class LeafTables {
   readonly #mask: number;
   /** Of the memory, when the first of the tables was kept. */
   #generation: number;
+  #version: number | undefined;
   /** The buffers that hold the tables, as words; few, so that finding an entry touches no object of its table. */
   #buffers: Uint32Array[] = [];
   #numbers = new Map<ArrayBufferLike, number>();
@@ -55,6 +56,7 @@ export class LeafTables {
     const size = 2 ** Math.ceil(Math.log2(Math.min(MOST_TABLES, Math.max(LEAST_TABLES, requests))));
     this.#memory = memory;
     this.#generation = memory.generation;
+    this.#version = memory.version;
     this.#indexShift = shift;
     this.#indexMask = indexMask;
     this.#shift = shift + Math.log2(indexMask + 1);
@@ -97,9 +99,9 @@ export class LeafTables {
     this.touched = touched;
   }
 
-  /** False when a read of the memory may have overwritten what `lookUp` found. */
+  /** False when a read of the memory may have overwritten what `lookUp` found, or a word was written: one above, perhaps. */
   get current(): boolean {
-    return this.#generation === this.#memory.generation;
+    return this.#generation === this.#memory.generation && this.#version === this.#memory.version;
   }
 
   /** The halves of the entry of a row for which `permission` is not 0, while `current`. */
@@ -143,6 +145,7 @@ export class LeafTables {
 
   #forget(): void {
     this.#generation = this.#memory.generation;
+    this.#version = this.#memory.version;
     this.#tags.fill(NO_TAG);
     this.#buffers = [];
     this.#numbers = new Map();

@@ -23,6 +23,13 @@ class KeptFrames {
     map.set(guest, physical);
     this.#count++;
   }
+
+  drop(map: Map<number, number>): void {
+    if (map.size === 0) return;
+    this.#maps = this.#maps.filter((each) => each !== map);
+    this.#count -= map.size;
+    map.clear();
+  }
 }
 
 const keptOf = new WeakMap<PhysicalMemory, KeptFrames>();
@@ -34,6 +41,8 @@ export class NestedMemory implements PhysicalMemory {
   readonly #budget: KeptFrames;
   /** Guest frame -> physical frame. */
   readonly #kept = new Map<number, number>();
+  /** Of the physical memory, when the first of them was kept. */
+  #version: number | undefined;
   /** Absent where all of the physical memory is known: nobody then asks for each word. */
   readonly knows?: (frame: FrameNumber, index: number) => boolean;
 
@@ -42,6 +51,7 @@ export class NestedMemory implements PhysicalMemory {
     this.#stage2 = stage2;
     this.#budget = keptOf.get(physical) ?? new KeptFrames();
     keptOf.set(physical, this.#budget);
+    this.#version = physical.version;
     if (!physical.knows) return;
     this.knows = (guest, index) => {
       const frame = this.physicalFrame(guest);
@@ -58,6 +68,10 @@ export class NestedMemory implements PhysicalMemory {
     return this.#physical.generation;
   }
 
+  get version(): number | undefined {
+    return this.#physical.version;
+  }
+
   readFrame(frame: FrameNumber): Uint32Array | undefined {
     const physical = this.physicalFrame(frame);
     return physical === undefined ? undefined : this.#physical.readFrame(physical);
@@ -71,6 +85,11 @@ export class NestedMemory implements PhysicalMemory {
 
   /** Where stage 2 puts a guest frame; undefined when it cannot be read there. */
   physicalFrame(frame: FrameNumber): FrameNumber | undefined {
+    const { version } = this.#physical;
+    if (version !== this.#version) {
+      this.#budget.drop(this.#kept);
+      this.#version = version;
+    }
     const kept = this.#kept.get(frame);
     if (kept !== undefined) return kept === NOT_MAPPED ? undefined : frameNumber(kept);
     const { lo, hi } = frameHalves(frame);

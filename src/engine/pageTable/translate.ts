@@ -1,4 +1,5 @@
 import { levelOf, type CompiledLevel } from '../formats/compile';
+import { type PhysicalMemory } from '../memory/physicalMemory';
 import { FRAME_ENTRIES, frameOf } from '../memory/words';
 import { beyondWidth, isInterruptInput, type AddressSpace, type InterruptPattern } from './addressSpace';
 import {
@@ -43,14 +44,26 @@ const MOST_MARKED = 2 ** 16;
 
 /** What the batches of one address space share: leaf-most tables of its stage, and of the stage 2 below. */
 export class BatchTables {
-  /** Frames of tables, as `frameKey` names them, in which stage 2 lets hardware mark entries. */
-  readonly marked = new Set<number>();
   readonly own: LeafTables;
   readonly below: BatchTables | undefined;
+  readonly #memory: PhysicalMemory;
+  readonly #marked = new Set<number>();
+  /** Of the memory, when the first of the marked ones was remembered. */
+  #version: number | undefined;
 
   constructor(space: AddressSpace, requests: number) {
+    this.#memory = space.memory;
+    this.#version = space.memory.version;
     this.own = new LeafTables(space, requests);
     this.below = space.stage2 && new BatchTables(space.stage2, requests);
+  }
+
+  /** Frames of tables, as `frameKey` names them, in which stage 2 lets hardware mark entries: as long as no word changes. */
+  get marked(): Set<number> {
+    const { version } = this.#memory;
+    if (version !== this.#version) this.#marked.clear();
+    this.#version = version;
+    return this.#marked;
   }
 }
 
@@ -81,11 +94,12 @@ function translateBelow(
   tables: BatchTables,
 ): void {
   const rows: number[] = [];
+  const { marked } = tables;
   for (let row = from; row < to; row++) {
     const status = batch.status[row];
     if (status === TRANSLATED) {
-      if (!marksRow(space, batch, row) || tables.marked.has(frameKey(space, batch, row))) rows.push(row);
-      else takeMarks(space, batch, row, tables.marked);
+      if (!marksRow(space, batch, row) || marked.has(frameKey(space, batch, row))) rows.push(row);
+      else takeMarks(space, batch, row, marked);
       // Which access to a table stage 2 refuses the walk tells: one that reads it, or one that marks its entries.
     } else if (status === TABLE_UNREADABLE || status === MARKS) takeWalk(space, batch, row);
   }
