@@ -11,8 +11,8 @@ export interface LastWrite {
 }
 
 const LEAST_SLOTS = 1024;
-/** Pages of which it is kept: 2^20 take about 60 MB. */
-const MOST_PAGES = 2 ** 20;
+/** Pages of which it is kept: 2^18 take about 20 MB. */
+const MOST_PAGES = 2 ** 18;
 
 /** The last write to each page, by page: a hash table in columns that never takes more than its share of memory. */
 export class LastWrites {
@@ -23,6 +23,8 @@ export class LastWrites {
   #writers: (Writer | undefined)[] = [];
   #cached: (CachedTranslation | undefined)[] = [];
   #size = 0;
+  /** Times that a page found no room: room is looked for at the first of every so many. */
+  #refused = 0;
 
   constructor(most = MOST_PAGES) {
     this.#most = most;
@@ -43,7 +45,8 @@ export class LastWrites {
   ): void {
     let slot = this.#slot(page);
     if (this.#pages[slot] === -1) {
-      if (this.#size >= this.#most) this.#rebuild(this.#pages.length, matters);
+      if (this.#size >= this.#most && this.#refused++ % this.#most === 0)
+        this.#rebuild(this.#pages.length, matters);
       if (this.#size >= this.#most) return;
       if (this.#size * 2 >= this.#pages.length) this.#rebuild(this.#pages.length * 2, () => true);
       slot = this.#slot(page);

@@ -50,6 +50,7 @@ export class Ledger implements AccessObserver {
   /** Written since a harvest reported it last. */
   readonly #unreported = new PageBits();
   readonly #writes = new LastWrites();
+  readonly #matters = (page: number): boolean => this.#behind.has(page);
   /** The step that marked a slot, by address, of slots that are suspect: the first ones. */
   readonly #suspects = new Map<number, number>();
   #step = 0;
@@ -98,7 +99,7 @@ export class Ledger implements AccessObserver {
     if (guestPage < 0) return;
     this.#behind.add(guestPage);
     this.#unreported.add(guestPage);
-    this.#writes.put(guestPage, this.#step, writer, cached, (each) => this.#behind.has(each));
+    this.#writes.put(guestPage, this.#step, writer, cached, this.#matters);
   }
 
   read(
@@ -123,7 +124,7 @@ export class Ledger implements AccessObserver {
       if (!this.#writes.get(page)) continue;
       this.#behind.add(page);
       this.#unreported.add(page);
-      this.#writes.put(page, this.#step, by, undefined, (each) => this.#behind.has(each));
+      this.#writes.put(page, this.#step, by, undefined, this.#matters);
     }
   }
 
