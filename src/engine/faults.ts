@@ -29,6 +29,9 @@ export const FAULTS = [
   'interrupt-output',
   'table-unreadable',
   'entry-unknown',
+  'type-disallowed',
+  'marks-refused',
+  'conflicting-entries',
   'not-read',
 ] as const;
 export type Fault = (typeof FAULTS)[number];

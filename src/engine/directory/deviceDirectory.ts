@@ -24,6 +24,15 @@ export interface StructureEntry {
   readonly says: string;
   /** The stage-2 walk that found its physical address, when software gives it as a guest physical one. */
   readonly under?: TableWalk;
+  /** That stage 2, as hardware uses it for structures. */
+  readonly through?: AddressSpace;
+}
+
+/** An access to a structure at a guest physical address, and the stage 2 that it goes through. */
+export interface StructureAccess {
+  readonly space: AddressSpace;
+  readonly addressLo: number;
+  readonly addressHi: number;
 }
 
 /** What the directory says about one (requester, PASID). `permission`: READ | WRITE that its entries leave. */
@@ -48,6 +57,7 @@ export type DirectoryAnswer =
       /** Set when stage 2 refused the access to a structure; `level` is that of its entry, as the specification numbers it. */
       readonly stage?: 2;
       readonly level?: number | null;
+      readonly access?: StructureAccess;
     };
 
 export interface DirectoryLookup {

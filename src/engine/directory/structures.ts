@@ -64,7 +64,7 @@ export function readStructure(
     index,
     words,
     says: say(words),
-    ...(under ? { under } : {}),
+    ...(under && stage2 ? { under, through: stage2 } : {}),
   };
   return { ok: true, entry };
 }
@@ -93,6 +93,7 @@ export function refusedBelow(
     ...refusal(told?.(fault) ?? fault, why),
     stage: 2,
     level: depth === 0 || !stage2 ? null : levelOf(stage2.format, depth).rule.level,
+    ...(stage2 ? { access: { space: stage2.forTables ?? stage2, addressLo: inputLo, addressHi: inputHi } } : {}),
   };
 }
 

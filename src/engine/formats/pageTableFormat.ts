@@ -163,7 +163,7 @@ export type FormatFeature =
   /** Arm: STE.S2PTW, tables and descriptors are read from normal memory only; STE.S2FWB, MemAttr has its other meaning. */
   | 'protectedTables'
   | 'stage2MemoryType'
-  /** RISC-V: even a read needs D where the page may be written, as the reads of first-stage entries do with SADE. */
+  /** RISC-V: even a read needs D, or sets it, where the page may be written, as the reads of first-stage entries do with SADE. */
   | 'readsNeedDirty'
   /** RISC-V capabilities. */
   | 'svpbmt'

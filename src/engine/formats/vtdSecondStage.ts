@@ -75,6 +75,8 @@ export const vtdSecondStage: PageTableFormat = {
   permission: () => ({ read: [{ mask: 1n, value: 1n }], write: [{ mask: 2n, value: 2n }] }),
   accessed: mask(8),
   dirty: { mask: mask(9), value: mask(9) },
+  // A is set in every entry that a walk uses, D in leaves (SDM volume 3 §29.3.5; VT-d is alike).
+  tableMarks: ({ setsAccessed }) => (setsAccessed === true ? mask(8) : 0n),
   address: { high: 51, low: 12, to: 12 },
   layout,
   reserved(shape, level, hardware) {

@@ -1,4 +1,4 @@
-import { type DirectoryAnswer } from '../directory/deviceDirectory';
+import { type DirectoryAnswer, type StructureEntry } from '../directory/deviceDirectory';
 import { type Fault } from '../faults';
 import { type AddressSpace } from '../pageTable/addressSpace';
 import { type Pasid, type RequesterId } from '../values';
@@ -23,8 +23,11 @@ export interface FaultReport {
   readonly space?: AddressSpace;
   readonly guestLo?: number;
   readonly guestHi?: number;
-  /** Refused was hardware's own access to a table or structure of stage 1. */
+  /** Refused was hardware's own access to a table or structure of stage 1, and whether to mark it. */
   readonly implicit: boolean;
+  readonly implicitWrite?: boolean;
+  /** What the lookup of the device read: its entries say whether faults are recorded at all. */
+  readonly entries?: readonly StructureEntry[];
 }
 
 /** A fault record as people read it, decoded again from its words. */
@@ -45,6 +48,72 @@ export interface RingPlace {
   readonly slots: number;
   readonly slotBytes: number;
   readonly enabled: boolean;
+  /** Head and tail count modulo twice the slots (Arm wrap bits): the ring is full when they differ by its slots, not by one less. */
+  readonly wraps: boolean;
+}
+
+/** Head or tail of a ring: a position, of which the slot is the rest modulo the slots. */
+export interface RingPointer {
+  readonly register: string;
+  position(registers: RegisterFile): number;
+  /** The register's value with that position: what software writes. */
+  value(registers: RegisterFile, position: number): bigint;
+}
+
+/**
+ * illegal: a command that the decoder refuses. fetch: a command cannot be read. store: a completion cannot be written. timeout: a
+ * device did not complete an invalidation.
+ */
+export type CommandError = 'illegal' | 'fetch' | 'store' | 'timeout';
+
+/** The invalidation queue of a vendor. */
+export interface CommandSide {
+  ring(registers: RegisterFile): RingPlace;
+  readonly head: RingPointer;
+  readonly tail: RingPointer;
+  /** Decodes the command in these words (lowest address first). `registers`: what the IOMMU can do. */
+  decode(words: readonly bigint[], registers: RegisterFile): Command;
+  /**
+   * Sets the error bits; most errors stop the queue. Returns the record for the fault log where the vendor logs it (AMD).
+   * `commandAddress`: of the command at fault.
+   */
+  refuse(registers: RegisterFile, error: CommandError, commandAddress: number): readonly bigint[] | undefined;
+  /** Whether an error keeps the queue stopped until software clears it. */
+  isStopped(registers: RegisterFile): boolean;
+  /** What becomes of the wait that met a timeout: it is done again when the error is cleared, skipped, or goes on. */
+  readonly afterTimeout: 'repeats' | 'skips' | 'goes-on';
+  /** A wait that asks for an interrupt is done: sets its pending bit. */
+  interrupt(registers: RegisterFile): void;
+}
+
+/** The fault log of a vendor. */
+export interface LogSide {
+  /** Undefined: records go to registers, by `store`. */
+  ring(registers: RegisterFile): RingPlace | undefined;
+  readonly head: RingPointer;
+  readonly tail: RingPointer;
+  /** The record's words; undefined: this fault is not recorded, by its kind or because its device entry says so. */
+  encode(report: FaultReport, registers: RegisterFile): readonly bigint[] | undefined;
+  decode(words: readonly bigint[], registers: RegisterFile): DecodedFault | undefined;
+  /** Whether every record is thrown away until software clears an error. */
+  isBlocked(registers: RegisterFile): boolean;
+  /** The log is full, and a record is lost. */
+  overflow(registers: RegisterFile): void;
+  overflowed(registers: RegisterFile): boolean;
+  /** The ring's memory cannot be written. */
+  memoryFault(registers: RegisterFile): void;
+  /** A record was written: sets what tells software. */
+  logged(registers: RegisterFile): void;
+  /** Where records go to registers: false when there is no free one. */
+  store?(registers: RegisterFile, words: readonly bigint[]): boolean;
+  stored?(registers: RegisterFile): readonly (readonly bigint[])[];
+}
+
+/** What a device entry says of ATS. */
+export interface AtsSettings {
+  readonly enabled: boolean;
+  /** Answers are guest physical addresses, and translated requests go through stage 2: RISC-V T2GPA, Arm EATS = 2. */
+  readonly givesGuestAddresses?: boolean;
 }
 
 /** What one vendor's IOMMU does in its own way: one folder each under vendors/. */
@@ -55,36 +124,20 @@ export interface IommuVendor {
   /** log2 sizes that its IOTLB holds; undefined: every size. */
   readonly cachedShifts: readonly number[] | undefined;
 
-  /** What caches know a translation by. */
-  tagOf(space: AddressSpace, requester: RequesterId, pasid: Pasid | null): CacheTag;
+  /** What caches know a translation by. `contextWords`: the device entry, for what stands only there. */
+  tagOf(
+    space: AddressSpace,
+    requester: RequesterId,
+    pasid: Pasid | null,
+    contextWords?: readonly bigint[],
+  ): CacheTag;
   /** Whether a leaf of stage 1 is good for all address spaces of its vm. */
   isGlobal(space: AddressSpace, lo: number, hi: number): boolean;
-  /** Whether untranslated, translated and translation requests of a device are allowed: `entries` of the lookup say so. */
-  atsOf(answer: DirectoryAnswer, contextWords: readonly bigint[]): { readonly enabled: boolean };
+  /** Whether translated and translation requests of a device are allowed, as its device entry says. */
+  atsOf(answer: DirectoryAnswer, contextWords: readonly bigint[]): AtsSettings;
 
-  /** Where the invalidation queue is. */
-  commandRing(registers: RegisterFile): RingPlace;
-  commandHead(registers: RegisterFile): number;
-  commandTail(registers: RegisterFile): number;
-  setCommandHead(registers: RegisterFile, slot: number): void;
-  setCommandTail(registers: RegisterFile, slot: number): void;
-  /** Decodes the command in these words (lowest address first). `registers`: what the IOMMU can do. */
-  decode(words: readonly bigint[], registers: RegisterFile): Command;
-  /** Sets the registers' error bits: the queue stops. */
-  refuseCommand(registers: RegisterFile, why: 'illegal' | 'memory-fault' | 'timeout'): void;
-  /** Whether an error bit keeps the queue stopped. */
-  isStopped(registers: RegisterFile): boolean;
-
-  /** Where fault records go: in registers (VT-d) `ring` is undefined and `record` writes them there. */
-  faultRing(registers: RegisterFile): RingPlace | undefined;
-  faultHead(registers: RegisterFile): number;
-  faultTail(registers: RegisterFile): number;
-  setFaultHead(registers: RegisterFile, slot: number): void;
-  setFaultTail(registers: RegisterFile, slot: number): void;
-  /** The record's words; undefined: this vendor records no such fault. */
-  faultRecord(report: FaultReport, registers: RegisterFile): readonly bigint[] | undefined;
-  decodeFault(words: readonly bigint[], registers: RegisterFile): DecodedFault | undefined;
-  /** The log is full: sets the vendor's overflow bit. */
-  faultOverflow(registers: RegisterFile): void;
-  overflowed(registers: RegisterFile): boolean;
+  /** A write of software to a register, with what hardware makes of it: bits that are read-only, cleared by 1, or start things. */
+  write(registers: RegisterFile, name: string, value: bigint): void;
+  readonly commands: CommandSide;
+  readonly faults: LogSide;
 }

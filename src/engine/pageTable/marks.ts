@@ -19,7 +19,7 @@ export const isDirty = (format: CompiledFormat, lo: number, hi: number): boolean
   (marksOf(format, lo, hi) & DIRTY) !== 0;
 
 /** Whether hardware may change the dirty mark of this leaf: where another bit allows it (Arm DBM), that bit must be set. */
-function hasDirtyMark(format: CompiledFormat, lo: number, hi: number): boolean {
+export function hasDirtyMark(format: CompiledFormat, lo: number, hi: number): boolean {
   const { dirtyMaskLo, dirtyMaskHi, dirtyMarkLo, dirtyMarkHi } = format;
   const otherLo = dirtyMaskLo & ~dirtyMarkLo;
   const otherHi = dirtyMaskHi & ~dirtyMarkHi;

@@ -143,6 +143,18 @@ const WORDS: Readonly<Record<Fault, { readonly reason: string; readonly hint: st
     reason: 'the source does not say what stands in this entry',
     hint: 'A text dump lists every mapped page: nothing was mapped here when it was printed, unless the text was cut.',
   },
+  'type-disallowed': {
+    reason: 'the device may not send translation requests or translated requests',
+    hint: 'Its entry must allow ATS before the device uses it.',
+  },
+  'marks-refused': {
+    reason: 'hardware had to mark an entry, and may not write to these tables',
+    hint: 'Hardware that does not snoop caches as it walks must not set accessed and dirty bits.',
+  },
+  'conflicting-entries': {
+    reason: 'two cached translations of different sizes cover the address',
+    hint: 'Invalidate between taking one entry away and writing the other (break before make).',
+  },
   'not-read': {
     reason: 'the tables have a form that this version does not read',
     hint: 'The machine may translate the request all the same: what is said here is no answer of the hardware.',

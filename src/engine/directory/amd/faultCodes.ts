@@ -21,6 +21,7 @@ const EVENTS: Partial<Readonly<Record<Fault, readonly [event: string, ...flags: 
   'process-entry-not-present': [PAGE_FAULT, 'GN=1', 'PR=0'],
   'process-entry-reserved': [PAGE_FAULT, 'GN=1', 'PR=1', 'RZ=1'],
   'process-entry-unreadable': [PAGE_TABLE_ERROR, 'GN=1'],
+  'type-disallowed': [INVALID_REQUEST, 'type 001b'],
   'address-width': [PAGE_FAULT, 'PR=0'],
   'not-present': [PAGE_FAULT, 'PR=0'],
   'read-denied': [PAGE_FAULT, 'PR=1', 'PE=1'],

@@ -30,6 +30,7 @@ type Code =
 const CODES: Partial<Readonly<Record<Fault, Code>>> = {
   'translation-blocked': 256,
   'requester-out-of-range': 260,
+  'type-disallowed': 260,
   'pasid-not-supported': 260,
   'pasid-out-of-range': 260,
   'root-entry-not-present': 258,

@@ -39,8 +39,9 @@ export class RiscvSpaces {
   }
 
   /**
-   * `marked`: hardware sets D where it reads entries of a first stage, in pages that allow writes. With SADE it reads them so
-   * that it may mark them, and without GADE such a page faults (as the reference model has it, for first-stage entries only).
+   * `marked`: with SADE hardware reads entries of a first stage so that it may mark them. With GADE it then sets D of their
+   * pages, where these allow writes, by reads already; without GADE such a page faults (as the reference model has it, for
+   * first-stage entries only).
    */
   #secondStage(context: DeviceContext, marked: boolean): AddressSpace | undefined {
     const { guest, msi } = context;
@@ -74,7 +75,7 @@ export class RiscvSpaces {
   /** The first stage that a context names: `id` is its PSCID, `pointer` its fsc, which must not be Bare. */
   firstStage(context: DeviceContext, id: number, pointer: ModePointer): AddressSpace {
     const sets = isOn(context, 'SADE');
-    const stage2 = this.#secondStage(context, sets && !isOn(context, 'GADE'));
+    const stage2 = this.#secondStage(context, sets);
     const key = `1:${id}:${pointer.page}:${pointer.mode}:${sets}:${this.#cache.numberOf(stage2)}`;
     return this.#cache.space(key, () => {
       // What a first stage leads to is a guest address: the second stage says how many bits it may have.

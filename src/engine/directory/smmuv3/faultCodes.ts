@@ -14,6 +14,9 @@ const EVENTS: Partial<Readonly<Record<Fault, string>>> = {
   'process-entry-unreadable': 'F_CD_FETCH (0x9)',
   'process-entry-not-present': 'C_BAD_CD (0xa), at level 1 C_BAD_SUBSTREAMID (0x8)',
   'process-entry-invalid': 'C_BAD_CD (0xa)',
+  // Of a translated request F_TRANSL_FORBIDDEN (0x7).
+  'type-disallowed': 'F_BAD_ATS_TREQ (0x5)',
+  'conflicting-entries': 'F_TLB_CONFLICT (0x20)',
   'table-unreadable': 'F_WALK_EABT (0xb)',
   'address-width': 'F_TRANSLATION (0x10)',
   'not-present': 'F_TRANSLATION (0x10)',

@@ -16,6 +16,7 @@ const LEGACY: Codes = {
   'context-entry-not-present': '2h', // LCT.2
   'context-entry-reserved': 'Bh', // LCT.3
   'context-entry-invalid': '3h', // LCT.4
+  'type-disallowed': 'Dh', // LCT.5
   // LSS.1; a root of tables that is not there is LCT.4.3, which is 3h.
   'table-unreadable': '7h',
   'entry-reserved': 'Ch', // LSS.2
@@ -38,6 +39,7 @@ const SCALABLE: Codes = {
   'context-entry-not-present': '41h', // SCT.2
   'context-entry-reserved': '42h', // SCT.3
   'context-entry-invalid': '43h', // SCT.4
+  'type-disallowed': '44h', // SCT.5
   'pasid-not-supported': '45h', // SCT.6; the PASID that RID_PASID has is SCT.9, which is 48h
   'pasid-out-of-range': '46h', // SCT.7; beyond ECAP.PSS it is SGN.10, which is 89h
   'process-entry-unreadable': '58h', // SPT.1; of the directory SPD.1, which is 50h
