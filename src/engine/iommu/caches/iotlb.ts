@@ -95,8 +95,8 @@ export class Iotlb implements TranslationCache {
     return undefined;
   }
 
-  drop(entry: CachedTranslation): void {
-    const slot = this.#around(entry, entry.shift);
+  drop({ tag, page, shift, global }: CachedTranslation): void {
+    const slot = this.#tags.findSame(tag.vm, tag.space, page, shift, global);
     if (slot >= 0) this.#tags.free(slot);
   }
 

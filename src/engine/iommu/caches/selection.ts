@@ -20,7 +20,7 @@ export function selectsTag(
 export function overlapsBlock({ startPage, endPage }: PageRange, page: number, shift: number): boolean {
   const pages = powerOfTwo(shift - 12);
   const start = page - (page % pages);
-  return startPage < start + pages && start < endPage;
+  return Math.max(startPage, start) < Math.min(endPage, start + pages);
 }
 
 /**

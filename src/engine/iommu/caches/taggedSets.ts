@@ -70,13 +70,28 @@ export class TaggedSets {
     return -1;
   }
 
+  /** Slot of this very block; -1: not held. What is global may have come by another space of its vm. */
+  findSame(vm: number, space: number, page: number, shift: number, global: boolean): number {
+    const first = this.#setOf(page, shift) * this.#ways;
+    for (let slot = first; slot < first + this.#ways; slot++) {
+      if (this.shifts[slot] !== shift || this.vms[slot] !== vm || this.pages[slot] !== page) continue;
+      if (this.spaces[slot] === space || (global && this.globals[slot] === 1)) return slot;
+    }
+    return -1;
+  }
+
   /**
    * The slot for a block, with its tag written: that of the same block, a free one of its set, or one by seed. -1: this cache
    * has no slots.
    */
   place(vm: number, space: number, page: number, shift: number, global: boolean): number {
     if (this.capacity === 0) return -1;
-    const slot = this.#slotFor(vm, space, page, shift, global);
+    for (;;) {
+      const same = this.findSame(vm, space, page, shift, global);
+      if (same < 0) break;
+      this.free(same);
+    }
+    const slot = this.#slotFor(page, shift);
     if (this.shifts[slot] !== 0) this.free(slot);
     this.vms[slot] = vm;
     this.spaces[slot] = space;
@@ -110,17 +125,10 @@ export class TaggedSets {
     this.#size = 0;
   }
 
-  #slotFor(vm: number, space: number, page: number, shift: number, global: boolean): number {
+  #slotFor(page: number, shift: number): number {
     const first = this.#setOf(page, shift) * this.#ways;
-    let free = -1;
-    for (let slot = first; slot < first + this.#ways; slot++) {
-      if (this.shifts[slot] === 0) free = free < 0 ? slot : free;
-      else if (this.shifts[slot] === shift && this.vms[slot] === vm && this.pages[slot] === page) {
-        // A global block may have come by another space of its vm.
-        if (this.spaces[slot] === space || (global && this.globals[slot] === 1)) return slot;
-      }
-    }
-    return free >= 0 ? free : first + this.#random.below(this.#ways);
+    for (let slot = first; slot < first + this.#ways; slot++) if (this.shifts[slot] === 0) return slot;
+    return first + this.#random.below(this.#ways);
   }
 
   #setOf(page: number, shift: number): number {
