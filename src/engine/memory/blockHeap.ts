@@ -60,7 +60,7 @@ export class BlockHeap {
   block(place: number): Uint32Array {
     const at = (place / FRAME_WORDS) & (VIEWS - 1);
     const known = this.#views[at];
-    if (known !== undefined && known.byteOffset === 4 * place && known.length > 0) return known;
+    if (known?.byteOffset === 4 * place && known.length > 0) return known;
     const made = this.words.subarray(place, place + FRAME_WORDS);
     this.#views[at] = made;
     return made;
