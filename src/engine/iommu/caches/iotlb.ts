@@ -1,6 +1,6 @@
 import { type SeededRandom } from '../../random';
 import { powerOfTwo } from '../../pageTable/entry';
-import { type CacheTag, type TranslationSelection } from '../cacheOperation';
+import { type CacheTag, type PageRange, type TranslationSelection } from '../cacheOperation';
 import { type CacheGeometry } from '../rules';
 import { overlapsBlock, reaches, selectsTag } from './selection';
 import { TaggedSets } from './taggedSets';
@@ -101,12 +101,16 @@ export class Iotlb implements TranslationCache {
   }
 
   invalidate(selection: TranslationSelection, removesLarger: boolean): number {
-    const { shifts } = this.#tags;
-    const largest = removesLarger ? Infinity : (selection.largestShift ?? Infinity);
-    let dropped = 0;
     if (this.size === 0) return 0;
+    const { shifts } = this.#tags;
+    const { pages, guestPages } = selection;
+    const largest = removesLarger ? 64 : (selection.largestShift ?? 64);
+    let dropped = 0;
     for (let slot = 0; slot < shifts.length; slot++) {
-      if (shifts[slot] === 0 || !this.#selects(selection, slot, largest)) continue;
+      if (shifts[slot] === 0) continue;
+      if (pages && !this.#isInput(pages, slot, largest)) continue;
+      if (guestPages && !this.#isGuest(guestPages, slot, largest)) continue;
+      if (!this.#hasTag(selection, slot)) continue;
       this.#tags.free(slot);
       dropped++;
     }
@@ -127,21 +131,23 @@ export class Iotlb implements TranslationCache {
     for (let slot = 0; slot < this.capacity; slot++) if (this.shift(slot) !== 0) yield this.entryAt(slot);
   }
 
-  #selects(selection: TranslationSelection, slot: number, largestShift: number): boolean {
-    const { vms, spaces, pages, shifts, globals } = this.#tags;
-    const { guestPages, stage1Shifts, stage2Shifts } = this.#columns;
+  #hasTag(selection: TranslationSelection, slot: number): boolean {
+    const { vms, spaces, globals } = this.#tags;
     const space = spaces[slot] ?? -1;
-    if (!selectsTag(selection, vms[slot] ?? -1, space, globals[slot] === 1, space !== -1)) return false;
-    const shift = shifts[slot] ?? 0;
-    const stage1 = stage1Shifts[slot] ?? 0;
-    const stage2 = stage2Shifts[slot] ?? 0;
-    if (selection.pages) {
-      const leaf = stage1 === 0 ? stage2 : stage1;
-      if (!reaches(selection.pages, pages[slot] ?? 0, shift, leaf, largestShift)) return false;
-    }
-    if (!selection.guestPages) return true;
-    const guestPage = guestPages[slot] ?? -1;
-    return guestPage >= 0 && reaches(selection.guestPages, guestPage, shift, stage2, largestShift);
+    return selectsTag(selection, vms[slot] ?? -1, space, globals[slot] === 1, space !== -1);
+  }
+
+  #isInput(range: PageRange, slot: number, largestShift: number): boolean {
+    const { pages, shifts } = this.#tags;
+    const stage1 = this.#columns.stage1Shifts[slot] ?? 0;
+    const leaf = stage1 === 0 ? (this.#columns.stage2Shifts[slot] ?? 0) : stage1;
+    return reaches(range, pages[slot] ?? 0, shifts[slot] ?? 0, leaf, largestShift);
+  }
+
+  #isGuest(range: PageRange, slot: number, largestShift: number): boolean {
+    const { guestPages, stage2Shifts } = this.#columns;
+    const page = guestPages[slot] ?? -1;
+    return page >= 0 && reaches(range, page, this.shift(slot), stage2Shifts[slot] ?? 0, largestShift);
   }
 
   /** Slot of an entry of this size that the first page of `entry` is in. */

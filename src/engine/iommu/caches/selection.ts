@@ -19,7 +19,7 @@ export function selectsTag(
 /** Whether a range has pages of the block of 2^shift bytes around a page. */
 export function overlapsBlock({ startPage, endPage }: PageRange, page: number, shift: number): boolean {
   const pages = powerOfTwo(shift - 12);
-  const start = page - (page % pages);
+  const start = Math.floor(page / pages) * pages;
   return Math.max(startPage, start) < Math.min(endPage, start + pages);
 }
 

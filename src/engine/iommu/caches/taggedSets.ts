@@ -17,8 +17,6 @@ export class TaggedSets {
   readonly globals: Uint8Array;
   readonly #ways: number;
   readonly #setMask: number;
-  /** Shifts up to this leave enough of the lower 32 bits of a page for the set. */
-  readonly #lowShift: number;
   readonly #random: SeededRandom;
   /** How many blocks have each shift, and the shifts that some have, ascending. */
   readonly #counts = new Int32Array(65);
@@ -34,7 +32,6 @@ export class TaggedSets {
     this.globals = new Uint8Array(this.capacity);
     this.#ways = ways;
     this.#setMask = sets - 1;
-    this.#lowShift = 12 + Math.clz32(Math.max(sets - 1, 1));
     this.#random = random;
   }
 
@@ -59,13 +56,13 @@ export class TaggedSets {
   /** As `find`, of blocks of one size only. What has no stage 1 meets no block of one: space -1 is not any space. */
   findOfShift(vm: number, space: number, page: number, shift: number): number {
     const { shifts, vms, spaces, pages, globals } = this;
-    const first = this.#setOf(page, shift) * this.#ways;
+    const block = Math.floor(page / powerOfTwo(shift - 12));
+    const start = block * powerOfTwo(shift - 12);
+    const first = (block & this.#setMask) * this.#ways;
     const end = first + this.#ways;
     for (let slot = first; slot < end; slot++) {
-      if (shifts[slot] !== shift || vms[slot] !== vm) continue;
-      if (spaces[slot] !== space && (globals[slot] === 0 || space === -1)) continue;
-      const offset = page - (pages[slot] ?? 0);
-      if (offset >= 0 && offset < powerOfTwo(shift - 12)) return slot;
+      if (pages[slot] !== start || shifts[slot] !== shift || vms[slot] !== vm) continue;
+      if (spaces[slot] === space || (globals[slot] === 1 && space !== -1)) return slot;
     }
     return -1;
   }
@@ -132,9 +129,7 @@ export class TaggedSets {
   }
 
   #setOf(page: number, shift: number): number {
-    const below = shift - 12;
-    if (shift <= this.#lowShift) return (page >>> below) & this.#setMask;
-    return Math.floor(page / powerOfTwo(below)) & this.#setMask;
+    return Math.floor(page / powerOfTwo(shift - 12)) & this.#setMask;
   }
 
   #count(shift: number, change: number): void {
