@@ -29,6 +29,8 @@ export type SoftwareStep =
     }
   /** Tables that no one can reach yet, written whole: `frames` of them. */
   | { readonly kind: 'build'; readonly name: string; readonly frames: number }
+  /** Entries of one table, each by an atomic access of its own, one right after the other. */
+  | { readonly kind: 'sweep'; readonly name: string; readonly address: number; readonly entries: number }
   | { readonly kind: 'submit'; readonly name: string; readonly command: string }
   /** Looks whether the hardware has completed a wait command; as long as it has not, the step repeats. */
   | { readonly kind: 'poll'; readonly name: string; readonly done: boolean }

@@ -1,6 +1,7 @@
 import { levelOf, type CompiledFormat } from '../formats/compile';
 import { type BitTest, type EntryShape, type LeafRule } from '../formats/pageTableFormat';
 import { mask } from '../bits/bitFields';
+import { joinHalves, type EntryHalves } from '../memory/words';
 import { READ, WRITE } from './entryClass';
 
 /** A leaf to be written. */
@@ -48,12 +49,22 @@ export function tableWord(format: CompiledFormat, depth: number, frame: number, 
 }
 
 /** Address bits of a frame where the format has them. */
-export function addressBits({ format }: CompiledFormat, frame: number): bigint {
-  const { high, low, to, extra } = format.address;
-  const address = BigInt(frame) << 12n;
-  const plain = ((address >> BigInt(to)) << BigInt(low)) & mask(high, low);
-  if (!extra) return plain;
-  return plain | (((address >> BigInt(extra.to)) << BigInt(extra.low)) & mask(extra.high, extra.low));
+function addressBits(format: CompiledFormat, frame: number): bigint {
+  const halves: EntryHalves = { lo: 0, hi: 0 };
+  addressHalves(format, frame, halves);
+  return joinHalves(halves.lo, halves.hi);
+}
+
+/** The same as halves: what `baseLo` and `baseHi` take out of an entry. */
+export function addressHalves(format: CompiledFormat, frame: number, into: EntryHalves): void {
+  const { addressMove, extraShift, extraMask, extraTo } = format;
+  const lo = (frame << 12) >>> 0;
+  const hi = Math.floor(frame / 0x100000);
+  // A shift by 32 would be none at all.
+  const carried = (hi << 1) << (31 - addressMove);
+  const extra = ((hi >>> extraTo) & extraMask) << extraShift;
+  into.lo = ((((lo >>> addressMove) | carried) & format.addressLo) | extra) >>> 0;
+  into.hi = ((hi >>> addressMove) & format.addressHi) >>> 0;
 }
 
 function withPermission({ format, hardware }: CompiledFormat, shape: EntryShape, permission: number): bigint {

@@ -1,18 +1,21 @@
 import { levelOf } from '../../formats/compile';
-import { FRAME_ENTRIES } from '../../memory/words';
+import { FRAME_ENTRIES, type EntryHalves } from '../../memory/words';
 import { type WritableMemory } from '../../memory/writableMemory';
+import { type UniformFrames } from '../../memory/uniformFrames';
+import { cleanedHalves, hasDirtyMark, marksOf } from '../../pageTable/marks';
+import { DIRTY } from '../../pageTable/runColumns';
 import { type FrameNumber } from '../../values';
 import { type SoftwareStep } from '../softwareStep';
-import { halvesOf, type LeafTemplate } from './leafEncoder';
+import { type LeafTemplate } from './leafEncoder';
 import { framesOfTable, type TableTree } from './tableTree';
 
-/** Memory that can hold a frame of like entries as one thing. */
-interface UniformMemory extends WritableMemory {
-  /** Writes a frame of 512 entries of which entry i is base + i * step (64 bits); false when it cannot. */
-  writeUniform(frame: FrameNumber, baseLo: number, baseHi: number, step: number): boolean;
+/** Memory that holds frames of like entries as one thing; undefined: it holds words only. */
+export function uniformFrames(memory: WritableMemory): UniformFrames | undefined {
+  return isUniform(memory) ? memory : undefined;
 }
 
-const isUniform = (memory: WritableMemory): memory is UniformMemory => 'writeUniform' in memory;
+const isUniform = (memory: WritableMemory): memory is WritableMemory & UniformFrames =>
+  'writeUniform' in memory;
 
 /** Frames for a table of zeros at a depth below the root; undefined: memory is full. */
 export function newTable({ frames, top }: TableTree, depth: number): FrameNumber | undefined {
@@ -34,7 +37,8 @@ export function buildTable(
   const { format } = tree.top;
   const level = levelOf(format, template.depth);
   const entries = level.indexMask + 1;
-  const count = template.words.length;
+  const count = template.entries;
+  const halves: EntryHalves = { lo: 0, hi: 0 };
   const frames = Math.max(1, entries / FRAME_ENTRIES);
   const perFrame = Math.min(entries, FRAME_ENTRIES);
   for (let part = 0; part < frames; part++) {
@@ -42,8 +46,8 @@ export function buildTable(
     if (count === 1 && fillUniform(tree, table, template, frame, first)) continue;
     for (let index = first; index < first + perFrame; index++) {
       const page = frame + Math.floor(index / count) * count * level.pagesPerEntry;
-      const { lo, hi } = halvesOf(tree.encoder.word(format, template, page, index % count));
-      tree.words.fill(table, index, lo, hi);
+      tree.encoder.write(format, template, page, index % count, halves);
+      tree.words.fill(table, index, halves.lo, halves.hi);
     }
   }
   return { kind: 'build', name: 'fill the table', frames };
@@ -56,19 +60,40 @@ function fillUniform(
   frame: number,
   first: number,
 ): boolean {
-  const { memory } = words;
-  if (!isUniform(memory)) return false;
-  const { pagesPerEntry, indexMask } = levelOf(top.format, template.depth);
-  if (indexMask + 1 < FRAME_ENTRIES) return false;
-  const wordOf = (index: number) => encoder.word(top.format, template, frame + index * pagesPerEntry, 0);
-  const base = wordOf(first);
-  const step = wordOf(first + 1) - base;
+  const memory = uniformFrames(words.memory);
+  const { format } = top;
+  const { pagesPerEntry, indexMask } = levelOf(format, template.depth);
+  if (!memory || indexMask + 1 < FRAME_ENTRIES) return false;
+  const base: EntryHalves = { lo: 0, hi: 0 };
+  const next: EntryHalves = { lo: 0, hi: 0 };
+  const last: EntryHalves = { lo: 0, hi: 0 };
+  encoder.write(format, template, frame + first * pagesPerEntry, 0, base);
+  encoder.write(format, template, frame + (first + 1) * pagesPerEntry, 0, next);
+  encoder.write(format, template, frame + (first + FRAME_ENTRIES - 1) * pagesPerEntry, 0, last);
+  const step = distance(base, next);
   // Address fields in two parts, or a carry out of the lower one, are no sums.
-  const isSum = wordOf(first + FRAME_ENTRIES - 1) === base + step * BigInt(FRAME_ENTRIES - 1);
-  if (!isSum || step < 0n) return false;
-  const { lo, hi } = halvesOf(base);
+  if (step <= 0 || distance(base, last) !== step * (FRAME_ENTRIES - 1)) return false;
   const at = words.frameHolding(table, first);
-  const written = memory.writeUniform(at, lo, hi, Number(step));
-  if (written) words.cleanFrame(at);
-  return written;
+  const clean = cleanedHalves(format, base);
+  const marks = marksOf(format, base.lo, base.hi);
+  const mayBeDirty = hasDirtyMark(format, base.lo, base.hi);
+  const written = memory.writeUniform(at, {
+    baseLo: clean.lo >>> 0,
+    baseHi: clean.hi >>> 0,
+    stepLo: step % 2 ** 32,
+    stepHi: Math.floor(step / 2 ** 32),
+    accessedLo: format.accessedLo >>> 0,
+    accessedHi: format.accessedHi >>> 0,
+    dirtyLo: mayBeDirty ? format.dirtyMarkLo >>> 0 : 0,
+    dirtyHi: mayBeDirty ? format.dirtyMarkHi >>> 0 : 0,
+  });
+  if (!written) return false;
+  if ((marks & DIRTY) !== 0 && mayBeDirty) memory.setDirty(at);
+  words.cleanFrame(at);
+  return true;
+}
+
+/** How far two words lie apart; exact below 2^53, as addresses within a table are. */
+function distance(from: EntryHalves, to: EntryHalves): number {
+  return (to.hi - from.hi) * 2 ** 32 + (to.lo - from.lo);
 }

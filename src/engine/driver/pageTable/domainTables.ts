@@ -13,9 +13,11 @@ import { done, refused, type Outcome } from '../errno';
 import { type Flusher } from '../flusher';
 import { type SoftwareStep } from '../softwareStep';
 import { Gather, type TableFault } from './gather';
+import { disposeTables } from './dispose';
+import { readDirty, type DirtyRequest } from './dirty';
 import { growRoot } from './grow';
 import { LeafEncoder, type NewMarks } from './leafEncoder';
-import { linuxMarks } from './linuxChoices';
+import { linuxClearing, linuxMarks } from './linuxChoices';
 import { mapPages } from './map';
 import { pageSizesOf, type PageSize } from './pageSizePolicy';
 import { descend, framesOfTable, type TableTree, type Top } from './tableTree';
@@ -49,22 +51,30 @@ export interface DomainTablesOptions {
   readonly locate?: Locate;
   readonly asRead?: { readonly memory: PhysicalMemory; readonly stage2: AddressSpace };
   readonly flusher?: Flusher;
+  /** Absent: as Linux does for the format, and a step an entry. */
+  readonly clearing?: 'plain' | 'atomic';
+  readonly granularity?: 'entry' | 'table';
   /** Mistakes to be made. */
   readonly faults?: Iterable<TableFault>;
 }
 
+const NOTHING_TO_FLUSH: SoftwareStep = { kind: 'software', name: 'nothing to flush: no device is attached' };
+
 /** Of a domain that no device is attached to: no cache holds anything of it. */
 export const NOTHING_CACHED: Flusher = {
   *flush() {
+    yield NOTHING_TO_FLUSH;
     return done(null);
   },
   *flushAll() {
+    yield NOTHING_TO_FLUSH;
     return done(null);
   },
   clean() {
     // No hardware reads these tables.
   },
   *changeTop() {
+    yield { kind: 'software', name: 'no device to tell of the root' };
     return done(null);
   },
 };
@@ -80,6 +90,9 @@ export class DomainTables implements TableTree {
   readonly encoder = new LeafEncoder();
   readonly marks: NewMarks;
   readonly faults: ReadonlySet<TableFault>;
+  readonly clearing: 'plain' | 'atomic';
+  /** May be changed between operations. */
+  granularity: 'entry' | 'table';
   /** Sizes that mapping uses, largest first. */
   readonly sizes: readonly PageSize[];
   /** Set by whoever attaches the domain. */
@@ -105,6 +118,8 @@ export class DomainTables implements TableTree {
     this.words = new TableWords(memory, clean, options.locate);
     this.marks = options.marks ?? linuxMarks(format);
     this.faults = new Set(options.faults);
+    this.clearing = options.clearing ?? linuxClearing(format);
+    this.granularity = options.granularity ?? 'entry';
     this.tracksDirty = options.tracksDirty ?? hardware.setsDirty === true;
     const growable = format.nextLevel !== undefined && rootIndexBits === undefined;
     this.#mostDepth = growable ? depthFor(format, options.mostAddressBits ?? 64) : rootDepth;
@@ -196,6 +211,28 @@ export class DomainTables implements TableTree {
     const level = levelOf(format, found.depth);
     const offset = page % 2 ** (offsetShift(format, level, found.lo, found.hi) - 12);
     return leafFrame(format, level, found.lo, found.hi) + offset;
+  }
+
+  /**
+   * Reports dirty pages of a range, and with `clear` makes them clean and flushes once for all; pages that are not mapped are
+   * passed over. Returns how many pages were reported. With a gather of the caller's, the flush is left to him. What is
+   * reported is to be copied after this: a write through a cached translation may come until the flush is done.
+   */
+  *readAndClearDirty(request: DirtyRequest, gather?: Gather): Steps<SoftwareStep, Outcome<number>> {
+    const { startPage, pages, clear } = request;
+    const checked = this.#check(startPage, pages);
+    if (checked) return checked;
+    if (!this.takes(startPage, pages)) return refused('ERANGE', this.#beyond(startPage, pages));
+    const own = gather ?? new Gather();
+    const reported = yield* readDirty(this, request, own);
+    if (!clear || gather) return reported;
+    const synced = yield* this.sync(own);
+    return reported.ok && !synced.ok ? synced : reported;
+  }
+
+  /** Frees all tables, whatever they map. No device may use them any more. */
+  *dispose(): Steps<SoftwareStep, void> {
+    yield* disposeTables(this);
   }
 
   *sync(gather: Gather): Steps<SoftwareStep, Outcome<null>> {

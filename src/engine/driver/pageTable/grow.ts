@@ -3,7 +3,6 @@ import { type FrameNumber } from '../../values';
 import { type Steps } from '../../steps';
 import { done, refused, type Outcome } from '../errno';
 import { type SoftwareStep } from '../softwareStep';
-import { halvesOf, tablePointer } from './leafEncoder';
 import { framesOfTable, type TableTree, type Top } from './tableTree';
 
 interface Growth {
@@ -33,7 +32,7 @@ export function* growRoot(
       for (const frame of built) tree.frames.free(frame);
       return refused('ENOMEM', 'no memory is left for a larger root');
     }
-    const { lo, hi } = halvesOf(tablePointer(next, next.rootDepth, root, tree.marks));
+    const { lo, hi } = tree.encoder.pointer(next, next.rootDepth, root, tree.marks);
     tree.words.fill(above, 0, lo, hi);
     yield { kind: 'build', name: 'build a larger root', frames: 1 };
     built.push(above);

@@ -1,5 +1,5 @@
 import { levelOf, type CompiledFormat } from '../../formats/compile';
-import { addressBits, leafWords, tableWord } from '../../pageTable/encode';
+import { addressHalves, leafWords, tableWord } from '../../pageTable/encode';
 import { type EntryHalves } from '../../memory/words';
 import { classify, entryPermission } from '../../pageTable/entry';
 import { LEAF, WRITE } from '../../pageTable/entryClass';
@@ -21,8 +21,9 @@ export interface LeafTemplate {
   readonly depth: number;
   readonly shift: number;
   readonly permission: number;
-  /** Of each entry of the page. */
-  readonly words: readonly bigint[];
+  /** Of each entry of the page, as halves one after the other. */
+  readonly words: Int32Array;
+  readonly entries: number;
   /** Frames from an entry to the next: 0 where all say the first. */
   readonly step: number;
 }
@@ -30,6 +31,17 @@ export interface LeafTemplate {
 /** Makes leaves: encode.ts, with what is the same for all of a kind kept. */
 export class LeafEncoder {
   readonly #known = new Map<string, LeafTemplate | undefined>();
+  /** Pointers to a table at frame 0, by the depth they stand at. */
+  readonly #pointers = new Map<number, EntryHalves>();
+
+  /** The word of a new pointer at a depth to the table below. */
+  pointer(format: CompiledFormat, depth: number, frame: number, { tableBits = 0n }: NewMarks): EntryHalves {
+    const known = this.#pointers.get(depth) ?? halvesOf(tableWord(format, depth, 0) | tableBits);
+    this.#pointers.set(depth, known);
+    const halves: EntryHalves = { lo: 0, hi: 0 };
+    addressHalves(format, frame, halves);
+    return { lo: (known.lo | halves.lo) >>> 0, hi: (known.hi | halves.hi) >>> 0 };
+  }
 
   /** Undefined: the format has no leaf with this permission. `tracked`: hardware may mark it dirty (Arm DBM). */
   template(
@@ -48,8 +60,16 @@ export class LeafEncoder {
   }
 
   /** The word of entry `index` of a page at `frame`. */
-  word(format: CompiledFormat, { words, step }: LeafTemplate, frame: number, index: number): bigint {
-    return (words[index] ?? 0n) | addressBits(format, frame + index * step);
+  write(
+    format: CompiledFormat,
+    { words, step }: LeafTemplate,
+    frame: number,
+    index: number,
+    into: EntryHalves,
+  ): void {
+    addressHalves(format, frame + index * step, into);
+    into.lo = (into.lo | (words[2 * index] ?? 0)) >>> 0;
+    into.hi = (into.hi | (words[2 * index + 1] ?? 0)) >>> 0;
   }
 }
 
@@ -79,17 +99,8 @@ function makeTemplate(
   if (!clean && entryPermission(format, found, lo, hi) !== permission) return undefined;
   const isRun = words.length > 1;
   const step = isRun && format.runKind === 'own-address' ? levelOf(format, depth).pagesPerEntry : 0;
-  return { depth, shift, permission, words, step };
-}
-
-/** The word of a new pointer to a table. */
-export function tablePointer(
-  format: CompiledFormat,
-  depth: number,
-  frame: number,
-  { tableBits = 0n }: NewMarks,
-): bigint {
-  return tableWord(format, depth, frame) | tableBits;
+  const halves = Int32Array.from(words.map(halvesOf).flatMap((each) => [each.lo, each.hi]));
+  return { depth, shift, permission, words: halves, entries: words.length, step };
 }
 
 export function halvesOf(word: bigint): EntryHalves {

@@ -23,3 +23,11 @@ const LINUX_MARKS: readonly (readonly [string, NewMarks])[] = [
 export function linuxMarks({ id }: PageTableFormat): NewMarks {
   return LINUX_MARKS.find(([prefix]) => id.startsWith(prefix))?.[1] ?? MARKED;
 }
+
+/**
+ * How a dirty mark is taken away: by a read and a plain store of the word, as amdv1.h and vtdss.h do, or by one atomic
+ * operation, as io-pgtable-arm.c does; other formats have no such operation in Linux.
+ */
+export function linuxClearing({ id }: PageTableFormat): 'plain' | 'atomic' {
+  return id.startsWith('amd-v1') || id.startsWith('vtd-second-stage') ? 'plain' : 'atomic';
+}

@@ -8,7 +8,7 @@ import { done, refused, type Outcome } from '../errno';
 import { type SoftwareStep } from '../softwareStep';
 import { buildTable, freeTable, newTable } from './build';
 import { Gather } from './gather';
-import { halvesOf, tablePointer, type LeafTemplate } from './leafEncoder';
+import { type LeafTemplate } from './leafEncoder';
 import { bestSize, type PageSize } from './pageSizePolicy';
 import { collectEmptyTables } from './emptyTables';
 import { descend, indexOf, pagesOfTable, runOf, type TableTree } from './tableTree';
@@ -93,7 +93,8 @@ class Mapper {
   }
 
   #template({ depth, shift }: PageSize): LeafTemplate | undefined {
-    const { encoder, top, marks, tracksDirty } = this.#tree;
+    const { encoder, top, marks, faults } = this.#tree;
+    const tracksDirty = this.#tree.tracksDirty && !faults.has('new-leaves-untracked');
     return encoder.template(top.format, depth, shift, this.#mapping.permission, marks, tracksDirty);
   }
 
@@ -116,14 +117,15 @@ class Mapper {
     const found = yield* this.#tableAt(page, depth);
     if (!found.ok) return found;
     const index = indexOf(format, depth, page);
-    const count = template.words.length;
+    const count = template.entries;
     for (let each = index; each < index + count; each++) {
       const free = yield* this.#makeFree(found.value, each, depth, page);
       if (!free.ok) return free;
     }
+    const leaf: EntryHalves = { lo: 0, hi: 0 };
     for (let each = 0; each < count; each++) {
-      const { lo, hi } = halvesOf(this.#tree.encoder.word(format, template, frame, each));
-      yield this.#tree.words.store('write the leaf', found.value, index + each, lo, hi);
+      this.#tree.encoder.write(format, template, frame, each, leaf);
+      yield this.#tree.words.store('write the leaf', found.value, index + each, leaf.lo, leaf.hi);
     }
     return done(2 ** (shift - 12));
   }
@@ -146,7 +148,7 @@ class Mapper {
     const table = newTable(this.#tree, depth);
     if (table === undefined) return noMemory();
     yield buildTable(this.#tree, table, template, frame);
-    const pointer = halvesOf(tablePointer(format, depth + 1, table, this.#tree.marks));
+    const pointer = this.#tree.encoder.pointer(format, depth + 1, table, this.#tree.marks);
     const step = words.compareExchange(
       'install the table',
       above.value,
@@ -205,7 +207,7 @@ class Mapper {
     const tree = this.#tree;
     const table = newTable(tree, depth - 1);
     if (table === undefined) return noMemory();
-    const { lo, hi } = halvesOf(tablePointer(tree.top.format, depth, table, tree.marks));
+    const { lo, hi } = tree.encoder.pointer(tree.top.format, depth, table, tree.marks);
     const step = tree.words.compareExchange('install the table', above, index, expected, lo, hi);
     yield step;
     if (step.done) return done(null);

@@ -28,6 +28,10 @@ export interface TableTree {
   readonly marks: NewMarks;
   readonly tracksDirty: boolean;
   readonly faults: ReadonlySet<TableFault>;
+  /** How a dirty mark is taken away. */
+  readonly clearing: 'plain' | 'atomic';
+  /** Whether a step is one entry or, where it may be, all entries of a table: for domains of many pages. */
+  readonly granularity: 'entry' | 'table';
   /** Largest first. */
   readonly sizes: readonly PageSize[];
   /** As software finds it. */

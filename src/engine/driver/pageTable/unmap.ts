@@ -1,11 +1,12 @@
 import { levelOf } from '../../formats/compile';
-import { type EntryHalves } from '../../memory/words';
+import { FRAME_ENTRIES, type EntryHalves } from '../../memory/words';
 import { classify, entryFrame, nextDepth } from '../../pageTable/entry';
 import { LEAF, TABLE } from '../../pageTable/entryClass';
 import { type FrameNumber } from '../../values';
 import { type Steps } from '../../steps';
 import { done, type Outcome } from '../errno';
 import { type SoftwareStep } from '../softwareStep';
+import { uniformFrames } from './build';
 import { type Gather } from './gather';
 import { framesOfTable, indexOf, runOf, type FoundEntry, type TableTree } from './tableTree';
 
@@ -99,10 +100,60 @@ class Unmapper {
     const isWhole = this.page === start && end <= this.#end;
     const table = entryFrame(format, found.lo, found.hi);
     const depth = nextDepth(format, level, found.lo);
-    const goesOn = yield* this.table(table, depth, this.page);
+    const goesOn =
+      isWhole && depth === 1 && this.#tree.granularity === 'table' && this.#isFull(table)
+        ? yield* this.#sweep(table, end)
+        : yield* this.table(table, depth, this.page);
     if (!goesOn.ok || !goesOn.value || !isWhole) return goesOn;
     yield words.store('take out the table', found.table, found.index, 0, 0);
     this.#gather.addTable(table, framesOfTable(format, depth), start, end);
+    return done(true);
+  }
+
+  /** Whether each entry of a leaf-most table is a leaf. */
+  #isFull(table: FrameNumber): boolean {
+    const { words, top } = this.#tree;
+    const level = levelOf(top.format, 1);
+    const halves: EntryHalves = { lo: 0, hi: 0 };
+    for (let index = 0; index <= level.indexMask; index++) {
+      words.peek(table, index, halves);
+      if (classify(top.format, level, halves.lo, halves.hi) !== LEAF) return false;
+      if (index === 0 && this.#isUniform(table)) return true;
+    }
+    return true;
+  }
+
+  #isUniform(table: FrameNumber): boolean {
+    const { words, top } = this.#tree;
+    const isOne = framesOfTable(top.format, 1) === 1;
+    return isOne && uniformFrames(words.memory)?.uniformEntries(words.frameHolding(table, 0)) !== undefined;
+  }
+
+  /** Clears a leaf-most table of leaves in one step. */
+  *#sweep(table: FrameNumber, end: number): Steps<SoftwareStep, Outcome<boolean>> {
+    const { words, top, faults } = this.#tree;
+    const { indexMask, shift } = levelOf(top.format, 1);
+    const memory = uniformFrames(words.memory);
+    for (let index = 0; index <= indexMask; index += FRAME_ENTRIES) {
+      const frame = words.frameHolding(table, index);
+      if (memory?.writeUniform(frame, NO_ENTRIES) === true) words.cleanFrame(frame);
+      else for (let each = index; each < index + FRAME_ENTRIES; each++) words.fill(table, each, 0, 0);
+    }
+    const entries = indexMask + 1;
+    yield {
+      kind: 'sweep',
+      name: 'clear the leaves of the table',
+      address: words.frameHolding(table, 0) * 4096,
+      entries,
+    };
+    const largest = shift + levelOf(top.format, 1).runLog2;
+    const synced = yield* this.#add(
+      this.page,
+      faults.has('gather-asked-only') ? Math.min(end, this.#end) : end,
+      largest,
+    );
+    if (!synced.ok) return synced;
+    this.page = end;
     return done(true);
   }
 
@@ -116,3 +167,14 @@ class Unmapper {
     return yield* this.#tree.sync(this.#gather);
   }
 }
+
+const NO_ENTRIES = {
+  baseLo: 0,
+  baseHi: 0,
+  stepLo: 0,
+  stepHi: 0,
+  accessedLo: 0,
+  accessedHi: 0,
+  dirtyLo: 0,
+  dirtyHi: 0,
+};
