@@ -35,6 +35,20 @@ export type Attachment =
 /** Faults of a careless driver, for reproducing real bugs: each leaves out or reorders one thing. Named in docs/hardware.md. */
 export type DriverFault = string;
 
+/** What ids of a guest's stand for. */
+export interface GuestIds {
+  /** The physical requester of a guest's; undefined: the guest has no such device. */
+  requesterOf(virtualId: bigint): RequesterId | undefined;
+  /** The host's domain id of a guest's; undefined: the guest has no such domain. */
+  domainOf(guestDomain: number): number | undefined;
+}
+
+/** How many commands were handled before the first that was refused. */
+export interface HandledCommands {
+  readonly handled: number;
+  readonly outcome: Outcome<null>;
+}
+
 /** The kernel's driver of one IOMMU: writes the vendor's structures and commands. One folder a vendor. */
 export interface IommuDriver {
   readonly port: IommuPort;
@@ -49,8 +63,10 @@ export interface IommuDriver {
     attachment: Attachment,
     options?: { readonly ats?: boolean },
   ): Steps<SoftwareStep, Outcome<null>>;
-  /** Whether hardware can mark D in tables of this stage (capabilities of the vendor). */
+  /** Whether hardware can mark D in tables of some stage (capabilities of the vendor). */
   readonly canTrackDirty: boolean;
+  /** In whose tables: of stage 1, of stage 2. */
+  readonly dirtyStages: readonly (1 | 2)[];
   /** Enables or disables marks of A and D for every device of the domain, also behind nested ones, and flushes. */
   setDirtyTracking(domain: KernelDomain, enable: boolean): Steps<SoftwareStep, Outcome<null>>;
   /** What removes the domain's cached translations here: by every id under which they may be cached. */
@@ -59,5 +75,11 @@ export interface IommuDriver {
   invalidateNested(
     domain: NestedDomain,
     commands: readonly (readonly bigint[])[],
-  ): Steps<SoftwareStep, { readonly handled: number; readonly outcome: Outcome<null> }>;
+  ): Steps<SoftwareStep, HandledCommands>;
+  /** The same through a vIOMMU over `parent`: requesters and domains are the guest's own, `ids` says what they stand for. */
+  invalidateVirtual(
+    parent: KernelDomain,
+    ids: GuestIds,
+    commands: readonly (readonly bigint[])[],
+  ): Steps<SoftwareStep, HandledCommands>;
 }

@@ -20,6 +20,9 @@ export interface VtdCapabilities {
   /** CAP.FS1GP and FS5LP. */
   readonly firstStage1G: boolean;
   readonly firstStage5Levels: boolean;
+  /** ECAP.SRS and EAFS. */
+  readonly supervisorRequests: boolean;
+  readonly extendedAccessed: boolean;
   /** ECAP.PSS + 1; 0: ECAP.PASID is clear. */
   readonly pasidBits: number;
   /** ECAP.PT. */
@@ -59,6 +62,8 @@ export const VTD_DEFAULTS: VtdCapabilities = {
   dirtyTracking: true,
   firstStage1G: true,
   firstStage5Levels: false,
+  supervisorRequests: true,
+  extendedAccessed: false,
   pasidBits: 20,
   passThrough: true,
   ats: true,
@@ -95,6 +100,7 @@ export const VTD_RULES: readonly CapabilityRule<VtdCapabilities>[] = [
   scalableNeeded('FSTS', ({ firstStage }) => firstStage),
   scalableNeeded('NEST', ({ nesting }) => nesting),
   scalableNeeded('SMPWCS', ({ coherentScalable }) => coherentScalable),
+  scalableNeeded('EAFS', ({ extendedAccessed }) => extendedAccessed),
   scalableNeeded('PASID', ({ pasidBits }) => pasidBits > 0),
   needs(
     ({ dirtyTracking }) => dirtyTracking,
@@ -213,6 +219,8 @@ export function vtdRegistersOf(of: VtdCapabilities): RegisterFile {
     field(8, IOTLB_OFFSET) |
     bit(26, of.nesting) |
     bit(29, of.pageRequests) |
+    bit(31, of.supervisorRequests) |
+    bit(34, of.extendedAccessed) |
     field(35, Math.max(0, of.pasidBits - 1)) |
     bit(40, of.pasidBits > 0) |
     bit(43, of.scalable) |
