@@ -93,7 +93,9 @@ export function refusedBelow(
     ...refusal(told?.(fault) ?? fault, why),
     stage: 2,
     level: depth === 0 || !stage2 ? null : levelOf(stage2.format, depth).rule.level,
-    ...(stage2 ? { access: { space: stage2.forTables ?? stage2, addressLo: inputLo, addressHi: inputHi } } : {}),
+    ...(stage2
+      ? { access: { space: stage2.forTables ?? stage2, addressLo: inputLo, addressHi: inputHi } }
+      : {}),
   };
 }
 

@@ -31,6 +31,34 @@ const EVENTS: Partial<Readonly<Record<Fault, readonly [event: string, ...flags: 
   'table-unreadable': [PAGE_TABLE_ERROR],
 };
 
+/** An event and its flags that are 1, as a log record has them. */
+export interface AmdEvent {
+  readonly code: number;
+  readonly flags: ReadonlySet<string>;
+}
+
+/** The event that the hardware logs; undefined where it logs none. `stage` 1: guest tables. */
+export function amdEvent(fault: Fault, access: 'read' | 'write', stage: 1 | 2 | null): AmdEvent | undefined {
+  const words = amdFaultCode(fault, access, stage);
+  const bits = words === undefined ? undefined : /\(([01]{4})b\)/.exec(words)?.[1];
+  if (words === undefined || bits === undefined) return undefined;
+  const flags = [...words.matchAll(/\b([A-Z]{2})=1/g)].map(([, flag = '']) => flag);
+  return { code: parseInt(bits, 2), flags: new Set(flags) };
+}
+
+const COMMAND_EVENTS: Readonly<Record<number, string>> = {
+  5: 'ILLEGAL_COMMAND_ERROR (0101b)',
+  6: 'COMMAND_HARDWARE_ERROR (0110b)',
+  7: 'IOTLB_INV_TIMEOUT (0111b)',
+};
+
+/** `IO_PAGE_FAULT (0010b)` */
+export function sayAmdEvent(code: number): string {
+  const named = [ILLEGAL_ENTRY, PAGE_FAULT, DEVICE_TABLE_ERROR, PAGE_TABLE_ERROR, INVALID_REQUEST];
+  const bits = `(${code.toString(2).padStart(4, '0')}b)`;
+  return COMMAND_EVENTS[code] ?? named.find((name) => name.endsWith(bits)) ?? `reserved ${bits}`;
+}
+
 /** The event that the hardware logs, its code and flags; undefined where it logs none. `stage` 1: guest tables. */
 export function amdFaultCode(
   fault: Fault,

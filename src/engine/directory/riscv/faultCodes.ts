@@ -1,12 +1,15 @@
 import { type Fault } from '../../faults';
 
-// Causes of RISC-V IOMMU 1.0 §3.2, table "Fault record CAUSE field encodings". Requests that execute (1, 12, 20) are not asked for.
+// Causes of RISC-V IOMMU 1.0 §3.2, table "Fault record CAUSE field encodings".
 
 const CAUSES: Readonly<Record<number, string>> = {
+  1: 'Instruction access fault',
   5: 'Read access fault',
   7: 'Write/AMO access fault',
+  12: 'Instruction page fault',
   13: 'Read page fault',
   15: 'Write/AMO page fault',
+  20: 'Instruction guest-page fault',
   21: 'Read guest-page fault',
   23: 'Write/AMO guest-page fault',
   256: 'All inbound transactions disallowed',
@@ -56,21 +59,21 @@ const CODES: Partial<Readonly<Record<Fault, Code>>> = {
 };
 
 /** The cause that a fault record gives; undefined where hardware has none. */
+export function riscvCause(fault: Fault, access: 'read' | 'write', stage: 1 | 2 | null): number | undefined {
+  const code = CODES[fault];
+  const write = access === 'write' ? 2 : 0;
+  if (code === 'page-fault') return (stage === 2 ? 21 : 13) + write;
+  return code === 'access-fault' ? 5 + write : code;
+}
+
+/** The same in words. */
 export function riscvFaultCode(
   fault: Fault,
   access: 'read' | 'write',
   stage: 1 | 2 | null,
 ): string | undefined {
-  const code = CODES[fault];
-  if (code === undefined) return undefined;
-  const write = access === 'write';
-  const cause =
-    code === 'page-fault'
-      ? (stage === 2 ? 21 : 13) + (write ? 2 : 0)
-      : code === 'access-fault'
-        ? write
-          ? 7
-          : 5
-        : code;
-  return `cause ${cause} (${CAUSES[cause] ?? ''})`;
+  const cause = riscvCause(fault, access, stage);
+  return cause === undefined ? undefined : sayCause(cause);
 }
+
+export const sayCause = (cause: number): string => `cause ${cause} (${CAUSES[cause] ?? 'reserved'})`;

@@ -31,3 +31,31 @@ const EVENTS: Partial<Readonly<Record<Fault, string>>> = {
 export function smmuFaultCode(fault: Fault): string | undefined {
   return EVENTS[fault];
 }
+
+/** Events that stand for no fault of a lookup alone, or whose number depends on more than the fault. */
+export const SMMU_EVENT = {
+  F_STREAM_DISABLED: 0x06,
+  C_BAD_SUBSTREAMID: 0x08,
+  C_BAD_CD: 0x0a,
+  F_TRANSLATION: 0x10,
+  F_TLB_CONFLICT: 0x20,
+} as const;
+
+const NAMES = new Map<number, string>([
+  ...Object.entries(SMMU_EVENT).map(([name, number]): [number, string] => [number, name]),
+  ...Object.values(EVENTS).map((event): [number, string] => [numberOf(event), event.split(' ')[0] ?? '']),
+]);
+
+/** The number of the event for a fault: the first that is named. */
+export function smmuEvent(fault: Fault): number | undefined {
+  const event = EVENTS[fault];
+  return event === undefined ? undefined : numberOf(event);
+}
+
+/** `F_TRANSLATION (0x10)` */
+export const saySmmuEvent = (event: number): string =>
+  `${NAMES.get(event) ?? 'event'} (0x${event.toString(16)})`;
+
+function numberOf(event: string): number {
+  return Number(/\((0x[0-9a-f]+)\)/.exec(event)?.[1] ?? 0);
+}

@@ -56,16 +56,37 @@ const SCALABLE: Codes = {
   'interrupt-output': '87h', // SGN.8
 };
 
-/** What the remapping hardware writes in its fault record: `fault reason 6h`; undefined where it writes none. */
+/** The fault reason that the remapping hardware records; undefined where it records none. */
+export function vtdFaultReason(
+  mode: 'legacy' | 'scalable',
+  fault: Fault,
+  access: 'read' | 'write',
+  stage: 1 | 2 | null,
+): number | undefined {
+  const digits = digitsOf(mode, fault, access, stage);
+  return digits === undefined ? undefined : parseInt(digits, 16);
+}
+
+/** The same in words: `fault reason 6h`. */
 export function vtdFaultCode(
   mode: 'legacy' | 'scalable',
   fault: Fault,
   access: 'read' | 'write',
   stage: 1 | 2 | null,
 ): string | undefined {
+  const digits = digitsOf(mode, fault, access, stage);
+  return digits === undefined ? undefined : `fault reason ${digits}`;
+}
+
+/** `6h` */
+function digitsOf(
+  mode: 'legacy' | 'scalable',
+  fault: Fault,
+  access: 'read' | 'write',
+  stage: 1 | 2 | null,
+): string | undefined {
   const code = { legacy: LEGACY, scalable: SCALABLE }[mode][fault];
-  if (code === undefined) return undefined;
-  if (typeof code === 'string') return `fault reason ${code}`;
-  if ('read' in code) return `fault reason ${code[access]}`;
-  return `fault reason ${stage === 2 ? code.second : code.first}`;
+  if (code === undefined || typeof code === 'string') return code;
+  if ('read' in code) return code[access];
+  return stage === 2 ? code.second : code.first;
 }

@@ -282,7 +282,8 @@ function moved(held: StructureEntry[], { role, under, address }: StructureEntry)
 }
 
 /** Requester ids have up to 32 bits, PASIDs 20. */
-const keyOf = (requester: RequesterId, pasid: Pasid | null): number => requester * 2 ** 21 + (pasid ?? -1) + 1;
+const keyOf = (requester: RequesterId, pasid: Pasid | null): number =>
+  requester * 2 ** 21 + (pasid ?? -1) + 1;
 
 function refusing(why: string): Context {
   const answer: DirectoryAnswer = { kind: 'fault', fault: 'translation-blocked', why };

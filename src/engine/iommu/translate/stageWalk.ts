@@ -20,7 +20,15 @@ import {
 } from '../../pageTable/entry';
 import { ABSENT, LEAF, MALFORMED, READ, READ_WRITE, WRITE } from '../../pageTable/entryClass';
 import { accessFault, leafFault, malformedFault } from '../../pageTable/entryFaults';
-import { dirtiesByReads, isDirty, markedHi, markedLo, marksDirty, marksLeaf, marksTable } from '../../pageTable/marks';
+import {
+  dirtiesByReads,
+  isDirty,
+  markedHi,
+  markedLo,
+  marksDirty,
+  marksLeaf,
+  marksTable,
+} from '../../pageTable/marks';
 import { type Steps } from '../../steps';
 import { FRAME_BYTES, frameHalves, frameNumber, type FrameNumber } from '../../values';
 import { type TableCache } from '../caches/translationCache';
@@ -154,7 +162,7 @@ class StageWalk {
       return this.#refuse('interrupt-window', 0);
     if (beyondWidth(space, this.#lo, this.#hi)) return this.#refuse('address-width', 0);
     yield this.#lookUp();
-    if (this.#isStale) return AGAIN;
+    if (this.#isStale()) return AGAIN;
     while (this.#depth > 0) {
       const depth = this.#depth;
       const level = levelOf(format, depth);
@@ -164,7 +172,7 @@ class StageWalk {
       let frame: number = this.#frame;
       if (tables && frame < 0) {
         const under = yield* walkStage(this.#unit, tables, loOf(address), hiOf(address), TO_READ);
-        if (this.#isStale) return AGAIN;
+        if (this.#isStale()) return AGAIN;
         if (!under.ok) return refusedBelow(under, address);
         frame = under.hi * 0x100000 + (under.lo >>> 12);
         this.#guestShift = under.pageShift;
@@ -177,7 +185,7 @@ class StageWalk {
       this.#unit.counters.reads++;
       this.#keep(level, frame, slot);
       yield { kind: 'read', stage: space.stage, depth, address: physical, lo, hi };
-      if (this.#isStale) return AGAIN;
+      if (this.#isStale()) return AGAIN;
       const found = classify(format, level, lo, hi);
       if (found === ABSENT) return this.#refuse('not-present', depth);
       this.#permission &= entryPermission(format, found, lo, hi);
@@ -201,7 +209,7 @@ class StageWalk {
     return this.#refuse('table-unreadable', 0);
   }
 
-  get #isStale(): boolean {
+  #isStale(): boolean {
     return this.#epoch !== this.#unit.epoch;
   }
 
@@ -252,7 +260,10 @@ class StageWalk {
   #denied(): Fault | undefined {
     const { kind, read, write } = this.#goal;
     if (kind !== 'access') return undefined;
-    return (read ? accessFault(this.#permission, false) : undefined) ?? (write ? accessFault(this.#permission, true) : undefined);
+    return (
+      (read ? accessFault(this.#permission, false) : undefined) ??
+      (write ? accessFault(this.#permission, true) : undefined)
+    );
   }
 
   #leafFault(level: CompiledLevel, lo: number, hi: number): Fault | undefined {
@@ -328,7 +339,7 @@ class StageWalk {
     let target = physical;
     if (tables) {
       const under = yield* walkStage(this.#unit, tables, loOf(address), hiOf(address), TO_WRITE);
-      if (this.#isStale) return AGAIN;
+      if (this.#isStale()) return AGAIN;
       if (!under.ok) return refusedBelow(under, address);
       target = addressOf(under);
     }
@@ -359,7 +370,7 @@ class StageWalk {
       afterHi: (done ? afterHi : standing.hi) >>> 0,
       changed,
     };
-    return done && !this.#isStale ? undefined : AGAIN;
+    return done && !this.#isStale() ? undefined : AGAIN;
   }
 
   #refuse(fault: Fault, depth: number): WalkRefusal {
@@ -385,4 +396,5 @@ export const loOf = (address: number): number => address % 0x1_0000_0000;
 export const hiOf = (address: number): number => Math.floor(address / 0x1_0000_0000);
 
 /** The byte address of a word, from halves. */
-const addressOf = ({ hi, lo }: { readonly lo: number; readonly hi: number }): number => hi * 0x1_0000_0000 + lo;
+const addressOf = ({ hi, lo }: { readonly lo: number; readonly hi: number }): number =>
+  hi * 0x1_0000_0000 + lo;

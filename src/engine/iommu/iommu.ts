@@ -1,0 +1,161 @@
+import { type AccessObserver } from '../ledger/accessObserver';
+import { type WritableMemory } from '../memory/writableMemory';
+import { type SeededRandom } from '../random';
+import { runSteps, type Steps } from '../steps';
+import { FRAME_BYTES, type Pasid, type RequesterId } from '../values';
+import { type CacheOperation } from './cacheOperation';
+import { Iotlb } from './caches/iotlb';
+import { type StructureCache } from './caches/structureCache';
+import { WalkCache } from './caches/walkCache';
+import { type CacheName, type HardwareStep } from './hardwareStep';
+import { type IommuPort } from './iommuPort';
+import { type DmaRequest, type RequestOutcome } from './request';
+import { type HardwareRules } from './rules';
+import { type EmulatedKind, type IommuVendor, type RegisterFile } from './vendor';
+import { Contexts } from './translate/contexts';
+import { noCounts, type Counters } from './translate/counters';
+import { InFlight } from './translate/inFlight';
+import { Requests, type FaultSink } from './translate/requests';
+import { type WalkUnit } from './translate/stageWalk';
+import { pageAt } from './translate/translated';
+
+export interface IommuOptions {
+  readonly name: string;
+  readonly kind: EmulatedKind;
+  readonly vendor: IommuVendor;
+  readonly memory: WritableMemory;
+  readonly registers: RegisterFile;
+  readonly rules: HardwareRules;
+  readonly random: SeededRandom;
+  readonly observer: AccessObserver;
+  readonly faults: FaultSink;
+}
+
+/** What an IOMMU keeps. */
+export interface IommuCaches {
+  readonly iotlb: Iotlb;
+  readonly walk: WalkCache;
+  readonly contexts: StructureCache;
+  readonly processes: StructureCache;
+}
+
+/** One emulated IOMMU: requests through its caches and the tables in memory, commands, faults. */
+export class Iommu implements IommuPort {
+  readonly name: string;
+  readonly kind: EmulatedKind;
+  readonly registers: RegisterFile;
+  readonly rules: HardwareRules;
+  readonly caches: IommuCaches;
+  readonly counters: Counters = noCounts();
+  readonly faults: FaultSink;
+  /** Requests that are translated, and have not accessed memory yet. */
+  readonly inFlight = new InFlight();
+  readonly #vendor: IommuVendor;
+  readonly #random: SeededRandom;
+  readonly #contexts: Contexts;
+  readonly #requests: Requests;
+  #epoch = 0;
+
+  constructor(options: IommuOptions) {
+    const { name, kind, vendor, memory, registers, rules, random, observer, faults } = options;
+    this.name = name;
+    this.kind = kind;
+    this.registers = registers;
+    this.rules = rules;
+    this.faults = faults;
+    this.#vendor = vendor;
+    this.#random = random;
+    const iotlb = new Iotlb(rules.iotlb, random);
+    const walkCache = new WalkCache(rules.walkCache, random);
+    const epoch = (): number => this.#epoch;
+    const walk: WalkUnit = {
+      memory,
+      rules,
+      walkCache,
+      counters: this.counters,
+      get epoch() {
+        return epoch();
+      },
+      markedGuest(guestAddress, address) {
+        const frame = Math.floor(address / FRAME_BYTES);
+        const page = Math.floor(guestAddress / FRAME_BYTES);
+        observer.wrote({ kind: 'walker', iommu: name }, page, frame, address % FRAME_BYTES, 8);
+      },
+    };
+    this.#contexts = new Contexts(kind, memory, vendor, registers, walk, rules, random);
+    const { contexts, processes } = this.#contexts.caches;
+    this.caches = { iotlb, walk: walkCache, contexts, processes };
+    this.#requests = new Requests({
+      name,
+      vendor,
+      rules,
+      walk,
+      iotlb,
+      contexts: this.#contexts,
+      faults,
+      inFlight: this.inFlight,
+      observer,
+    });
+  }
+
+  /** One request of a device, which lies within one page (`splitRequest`), as steps. */
+  *request(request: DmaRequest): Steps<HardwareStep, RequestOutcome> {
+    const { evictEvery, prefetchEvery } = this.rules;
+    if (evictEvery > 0 && this.#random.below(evictEvery) === 0) {
+      const evicted = this.evict();
+      if (evicted) yield evicted;
+    }
+    if (prefetchEvery > 0 && this.#random.below(prefetchEvery) === 0) {
+      const { requester, pasid, addressLo, addressHi } = request;
+      yield* this.prefetch(requester, pasid, pageAt(addressLo, addressHi) + this.#random.below(8));
+    }
+    return yield* this.#requests.request(request);
+  }
+
+  /** The same in one go. */
+  run(request: DmaRequest): RequestOutcome {
+    const { evictEvery, prefetchEvery } = this.rules;
+    const known = evictEvery + prefetchEvery === 0 ? this.#requests.answerFromCaches(request) : undefined;
+    return known ?? runSteps(this.request(request));
+  }
+
+  /** Hardware caches a translation by itself: any that a walk could make now. True: it did. It sets no D. */
+  prefetch(requester: RequesterId, pasid: Pasid | null, page: number): Steps<HardwareStep, boolean> {
+    return this.#requests.prefetch(requester, pasid, page);
+  }
+
+  /** Hardware drops one cached entry by itself, by seed; undefined: there is none. */
+  evict(): HardwareStep | undefined {
+    const { iotlb, walk, contexts, processes } = this.caches;
+    const named = { iotlb, walk, context: contexts, process: processes } as const;
+    const filled = (Object.keys(named) as (keyof typeof named)[]).filter((name) => named[name].size > 0);
+    const cache: (CacheName & keyof typeof named) | undefined = filled[this.#random.below(filled.length)];
+    if (cache === undefined) return undefined;
+    named[cache].evictOne();
+    this.counters.evictions++;
+    return { kind: 'evict', cache };
+  }
+
+  /** Drops what a command says from all caches; walks that are under way start again. */
+  invalidate({ translations, tables, contexts, processes }: CacheOperation): void {
+    this.#epoch++;
+    const removesLarger = this.rules.removesLarger ?? this.#vendor.removesLarger;
+    if (translations) this.caches.iotlb.invalidate(translations, removesLarger);
+    if (tables) this.caches.walk.invalidate(tables);
+    this.#contexts.caches.invalidate({
+      ...(contexts ? { contexts } : {}),
+      ...(processes ? { processes } : {}),
+    });
+  }
+
+  writeRegister(name: string, value: bigint): void {
+    const { directory } = this.#contexts;
+    const isOfDirectory =
+      'code' in directory ||
+      !this.registers.has(name) ||
+      directory.registers.some((each) => each.name === name);
+    const before = this.registers.get(name);
+    this.registers.set(name, value);
+    if (isOfDirectory && before !== value) this.#contexts.reopen();
+  }
+}
