@@ -20,11 +20,18 @@ export interface SweptEntry {
 /** Tables after which a sweep gives up: those of 1 TiB mapped by 4K pages. */
 const MOST_TABLES = 2 ** 19 + 1024;
 
+export interface SweepOptions {
+  /** Half-open: only entries that lead into these input pages. */
+  readonly startPage?: number;
+  readonly endPage?: number;
+  readonly mostTables?: number;
+}
+
 /** Reads every entry of every table that a root leads to, in input order; false when there are more tables than it looks at. */
 export function sweepTables(
   space: AddressSpace,
   visit: (entry: SweptEntry) => void,
-  mostTables = MOST_TABLES,
+  { startPage = 0, endPage = Infinity, mostTables = MOST_TABLES }: SweepOptions = {},
 ): boolean {
   let tables = 0;
   const halves: EntryHalves = { lo: 0, hi: 0 };
@@ -32,13 +39,15 @@ export function sweepTables(
     if (++tables > mostTables) return false;
     const level = levelOf(format, depth);
     const isRoot = depth === format.rootDepth;
-    for (let index = 0; index <= level.indexMask; index++) {
-      const slot = isRoot ? index + space.rootEntry : index;
-      if (!readEntry(space.memory, table, slot, halves)) continue;
-      const { lo, hi } = halves;
-      const found = classify(format, level, lo, hi);
+    const before = isRoot ? 0 : Math.floor((startPage - firstPage) / level.pagesPerEntry);
+    for (let index = Math.max(0, before); index <= level.indexMask; index++) {
       const tablePage = firstPage + index * level.pagesPerEntry;
       const page = isRoot ? rootPage(space, tablePage) : tablePage;
+      if (page >= endPage) break;
+      const slot = isRoot ? index + space.rootEntry : index;
+      if (page + level.pagesPerEntry <= startPage || !readEntry(space.memory, table, slot, halves)) continue;
+      const { lo, hi } = halves;
+      const found = classify(format, level, lo, hi);
       visit({ depth, address: table * FRAME_BYTES + slot * 8, lo, hi, class: found, page });
       const below = found === TABLE ? nextDepth(format, level, lo) : 0;
       if (below > 0 && !sweep(format, entryFrame(format, lo, hi), below, page)) return false;
