@@ -23,20 +23,23 @@ class Modelled {
   readonly patterns = new Map<number, Pattern>();
   /** Arrays handed out, of which none was told to have ended. */
   readonly arrays = new Map<number, Uint32Array>();
+  /** Words and frames that changed so far. */
+  changes = 0;
   #generation = 0;
 
   add(frame: number): void {
     assert.equal(this.arena.addFrame(frameNumber(frame)), true);
-    if (!this.words.has(frame))
-      this.words.set(
-        frame,
-        Array.from({ length: FRAME_ENTRIES }, () => 0n),
-      );
+    if (this.words.has(frame)) return;
+    this.words.set(
+      frame,
+      Array.from({ length: FRAME_ENTRIES }, () => 0n),
+    );
+    this.changes++;
   }
 
   remove(frame: number): void {
     this.arena.removeFrame(frameNumber(frame));
-    this.words.delete(frame);
+    if (this.words.delete(frame)) this.changes++;
     this.patterns.delete(frame);
   }
 
@@ -55,6 +58,7 @@ class Modelled {
     assert.equal(done, this.words.has(frame));
     if (!done) return;
     const words = Array.from({ length: FRAME_ENTRIES }, (_, i) => (base + BigInt(i) * step) & ALL_BITS);
+    this.changes++;
     this.words.set(frame, words);
     this.patterns.set(frame, pattern);
   }
@@ -65,7 +69,12 @@ class Modelled {
       this.arena.writeEntry(frameNumber(frame), index, low(word), high(word)),
       words !== undefined,
     );
-    if (words) words[index] = word;
+    if (words) this.#set(words, index, word);
+  }
+
+  #set(words: bigint[], index: number, word: bigint): void {
+    if (words[index] !== word) this.changes++;
+    words[index] = word;
   }
 
   /** Of the pattern's words this one. */
@@ -86,7 +95,7 @@ class Modelled {
       high(word),
     );
     assert.equal(done, words?.[index] === expected);
-    if (done && words) words[index] = word;
+    if (done && words) this.#set(words, index, word);
   }
 
   mark(frame: number, from: number, to: number, dirty: boolean): void {
@@ -100,7 +109,7 @@ class Modelled {
     const mask = this.patterns.get(frame)?.dirty ?? 0n;
     for (let index = from; index < to; index++) {
       const differs = (((words[index] ?? 0n) ^ this.plain(frame, index)) & mask) !== 0n;
-      if (differs !== dirty) words[index] = (words[index] ?? 0n) ^ mask;
+      if (differs !== dirty) this.#set(words, index, (words[index] ?? 0n) ^ mask);
     }
   }
 
@@ -115,11 +124,23 @@ class Modelled {
     this.#generation = this.arena.generation;
   }
 
+  /** Arrays that did not end show the words as they are now. */
+  checkArrays(): void {
+    this.#forgetEnded();
+    const halves = { lo: 0, hi: 0 };
+    for (const [frame, array] of this.arrays) {
+      for (let index = 0; index < FRAME_ENTRIES; index++) {
+        assert.ok(this.arena.readEntry(frameNumber(frame), index, halves));
+        if (array[2 * index] !== halves.lo || array[2 * index + 1] !== halves.hi)
+          assert.fail(`entry ${index} of an array of frame ${frame}`);
+      }
+    }
+  }
+
   check(frame: number): void {
     const expected = this.words.get(frame);
     const halves = { lo: 0, hi: 0 };
     assert.equal(this.arena.readEntry(frameNumber(frame), 0, halves), expected !== undefined);
-    this.#forgetEnded();
     if (!expected) {
       assert.equal(this.arena.readFrame(frameNumber(frame)), undefined);
       return;
@@ -130,13 +151,6 @@ class Modelled {
       return joinHalves(halves.lo, halves.hi);
     });
     assert.deepEqual(entries, expected);
-    const given = this.arrays.get(frame);
-    if (given)
-      assert.deepEqual(
-        expected.map((_, index) => readWord(given, index)),
-        expected,
-        'an array follows its frame',
-      );
     const array = this.arena.readFrame(frameNumber(frame));
     assert.ok(array);
     assert.deepEqual(
@@ -159,7 +173,7 @@ class Modelled {
 }
 
 /** Neighbours, some that share no node of a directory with them, and the last that a page table can name. */
-const FRAMES = [0, 1, 1023, 1024, 2 ** 20 + 1, 2 ** 31 + 1024, 2 ** 44 - 1];
+const FRAMES = [0, 1023, 1024, 2 ** 31 + 1024, 2 ** 44 - 1];
 const frames = fc.constantFrom(...FRAMES);
 const indexes = fc.oneof(
   fc.constantFrom(0, 31, 32, FRAME_ENTRIES - 1),
@@ -193,7 +207,7 @@ const wordOf = (on: Modelled, frame: number, index: number, how: number, other: 
 };
 
 /** Most words keep a frame's pattern: 5, any word, ends it. */
-const hows = fc.constantFrom(0, 1, 1, 2, 2, 2, 3, 3, 3, 4, 5);
+const hows = fc.constantFrom(0, 1, 2, 2, 3, 3, 4, 5, 5);
 
 const operations: fc.Arbitrary<Operation> = fc.oneof(
   frames.map((frame): Operation => (on) => {
@@ -247,23 +261,28 @@ const operations: fc.Arbitrary<Operation> = fc.oneof(
 
 describe('arena', () => {
   it('holds what a map of words holds, whatever is done to it', () => {
+    const histories = fc.array(operations, { minLength: 1, maxLength: 80, size: 'max' });
     fc.assert(
-      fc.property(fc.array(operations, { minLength: 1, maxLength: 60 }), (steps) => {
+      fc.property(histories, (steps) => {
         const on = new Modelled();
         for (const step of steps) {
+          const { changes } = on;
           const { version } = on.arena;
-          const before = JSON.stringify([...on.words].map(([frame, words]) => [frame, words.join()]));
           step(on);
-          const after = JSON.stringify([...on.words].map(([frame, words]) => [frame, words.join()]));
-          if (before !== after) assert.notEqual(on.arena.version, version, 'a change is a new version');
+          if (on.changes !== changes) assert.notEqual(on.arena.version, version, 'a change is a new version');
+          on.checkArrays();
         }
         for (const frame of FRAMES) on.check(frame);
         const { frames: held, uniform } = on.arena.counts;
         assert.equal(held, on.words.size);
+        assert.deepEqual(
+          [...on.arena.heldFrames()],
+          [...on.words.keys()].sort((one, other) => one - other),
+        );
         const patterned = FRAMES.filter((frame) => on.arena.uniformEntries(frameNumber(frame)));
         assert.equal(uniform, patterned.length);
       }),
-      { numRuns: 400 },
+      { numRuns: 200 },
     );
   });
 });
