@@ -36,3 +36,6 @@ function trailingOnes(value: bigint): number {
   for (let rest = value; count < 52 && (rest & 1n) === 1n; rest >>= 1n) count++;
   return count;
 }
+
+/** A byte address from its halves. */
+export const addressOf = (lo: number, hi: number): bigint => (BigInt(hi >>> 0) << 32n) | BigInt(lo >>> 0);
