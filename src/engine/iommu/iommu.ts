@@ -149,13 +149,14 @@ export class Iommu implements IommuPort {
   }
 
   writeRegister(name: string, value: bigint): void {
+    const { registers } = this;
+    const { size } = registers;
+    this.#vendor.write(registers, name, value);
     const { directory } = this.#contexts;
-    const isOfDirectory =
-      'code' in directory ||
-      !this.registers.has(name) ||
-      directory.registers.some((each) => each.name === name);
-    const before = this.registers.get(name);
-    this.registers.set(name, value);
-    if (isOfDirectory && before !== value) this.#contexts.reopen();
+    const isSame =
+      !('code' in directory) &&
+      registers.size === size &&
+      directory.registers.every((each) => registers.get(each.name) === each.value);
+    if (!isSame) this.#contexts.reopen();
   }
 }

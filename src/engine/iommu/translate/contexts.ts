@@ -28,6 +28,8 @@ export interface Context {
   readonly way: TableWay | undefined;
   readonly upper: TableWay | undefined;
   readonly ats: AtsSettings;
+  /** The entries read on the way. */
+  readonly entries: readonly StructureEntry[];
   /** What stage 2 refused while structures were read. */
   readonly refused?: WalkRefusal;
 }
@@ -137,13 +139,13 @@ export class Contexts {
       if (fetches === MOST_FETCHES) return refusing('The entries of the device change all the time.');
       if (missing) {
         const fetched = yield* this.#fetch(missing, requester, pasid);
-        if ('fault' in fetched) return stoppedBelow(fetched, answer);
+        if ('fault' in fetched) return stoppedBelow(fetched, answer, held);
         // An invalidation meanwhile means what was read before it, too.
         if (this.#unit.epoch === epoch) held.push(fetched);
         else held.length = 0;
       } else if (answer.kind === 'fault' && answer.access) {
         const refused = yield* this.#below(answer.access, requester, pasid);
-        if (!refused.ok) return stoppedBelow(refused, answer);
+        if (!refused.ok) return stoppedBelow(refused, answer, held);
       }
     }
   }
@@ -253,13 +255,14 @@ export class Contexts {
   ): Context {
     const words = entries.find(({ role }) => role === 'context')?.words ?? [];
     const wayOf = (space: AddressSpace | undefined): TableWay | undefined =>
-      space && tableWay(this.#vendor, space, requester, pasid);
+      space && tableWay(this.#vendor, space, requester, pasid, words);
     const { space, upper } = answer.kind === 'table' ? answer : {};
     return {
       answer,
       way: wayOf(space),
       upper: wayOf(upper),
       ats: words.length === 0 ? NO_ATS : this.#vendor.atsOf(answer, words),
+      entries,
     };
   }
 }
@@ -287,10 +290,19 @@ const keyOf = (requester: RequesterId, pasid: Pasid | null): number =>
 
 function refusing(why: string): Context {
   const answer: DirectoryAnswer = { kind: 'fault', fault: 'translation-blocked', why };
-  return { answer, way: undefined, upper: undefined, ats: NO_ATS };
+  return { answer, way: undefined, upper: undefined, ats: NO_ATS, entries: [] };
 }
 
-function stoppedBelow(refused: WalkRefusal, answer: DirectoryAnswer): Context {
+function stoppedBelow(
+  refused: WalkRefusal,
+  answer: DirectoryAnswer,
+  entries: readonly StructureEntry[],
+): Context {
   const why = answer.kind === 'fault' ? answer.why : 'Stage 2 refuses the access to a structure.';
-  return { ...refusing(why), answer: { kind: 'fault', fault: refused.fault, why, stage: 2 }, refused };
+  return {
+    ...refusing(why),
+    entries,
+    answer: { kind: 'fault', fault: refused.fault, why, stage: 2 },
+    refused,
+  };
 }

@@ -57,6 +57,7 @@ interface Refusal {
   readonly guestLo?: number;
   readonly guestHi?: number;
   readonly implicit?: boolean;
+  readonly implicitWrite?: boolean;
   readonly way?: TableWay;
 }
 
@@ -77,6 +78,8 @@ const MOST_RESTARTS = 1000;
 /** Number of the request in flight; 0: not yet, or not any more. */
 interface Flight {
   ticket: number;
+  /** What is known of the device, once it is. */
+  context?: Context;
 }
 
 /** Requests of devices, step by step, and in one go where the IOTLB answers. */
@@ -97,7 +100,7 @@ export class Requests {
         if (outcome !== AGAIN) return outcome;
         this.#unit.walk.counters.retries++;
       }
-      return yield* this.#refuse(request, { fault: 'table-unreadable', depth: 0, stage: null });
+      return yield* this.#refuse(request, flight, { fault: 'table-unreadable', depth: 0, stage: null });
     } finally {
       this.#unit.inFlight.land(flight.ticket);
     }
@@ -158,15 +161,16 @@ export class Requests {
     const { requester, pasid, kind } = request;
     const { epoch } = walk;
     const { directory } = contexts;
-    if ('code' in directory) return yield* this.#refuse(request, BLOCKED);
+    if ('code' in directory) return yield* this.#refuse(request, flight, BLOCKED);
     const page = pageAt(request.addressLo, request.addressHi);
     const gate = gateOfPage(directory, page, pasid);
     if (gate) return yield* this.#meet(request, gate.answer, flight);
     const context = yield* contexts.find(requester, pasid);
     if (walk.epoch !== epoch) return AGAIN;
+    flight.context = context;
     const { answer, ats } = context;
     if (kind !== 'untranslated' && !(answer.kind === 'fault' && isOfDevice(answer.fault))) {
-      if (!ats.enabled) return yield* this.#refuse(request, DISALLOWED);
+      if (!ats.enabled) return yield* this.#refuse(request, flight, DISALLOWED);
       if (kind === 'translated' && ats.givesGuestAddresses !== true)
         return yield* this.#pass(request, READ | WRITE, flight);
     }
@@ -175,15 +179,15 @@ export class Requests {
     if (tooWide) return yield* this.#meet(request, tooWide.answer, flight);
     if (kind !== 'translation') {
       const missing = neededBy(request.access) & ~answer.permission;
-      if (missing !== 0) return yield* this.#refuse(request, deniedBy(missing, null));
+      if (missing !== 0) return yield* this.#refuse(request, flight, deniedBy(missing, null));
     }
     if (answer.kind === 'pass-through') return yield* this.#pass(request, answer.permission, flight);
     const way = wayOf(context, page);
     const through = kind === 'translated' ? (way?.stage2 ?? way) : way;
-    if (!through) return yield* this.#refuse(request, BLOCKED);
+    if (!through) return yield* this.#refuse(request, flight, BLOCKED);
     const found = yield* this.#translate(request, through, flight);
     if (found === AGAIN) return AGAIN;
-    if (found.fault) return yield* this.#refuse(request, found);
+    if (found.fault) return yield* this.#refuse(request, flight, found);
     if (kind !== 'translation') return yield* this.#access(request, found, answer.permission, flight);
     return this.#grant(request, through, found, answer.permission, ats);
   }
@@ -295,9 +299,9 @@ export class Requests {
   ): Steps<HardwareStep, RequestOutcome> {
     if (answer.kind === 'fault') {
       const { fault, stage = null } = answer;
-      return yield* this.#refuse(request, refused ?? { fault, depth: 0, stage });
+      return yield* this.#refuse(request, flight, refused ?? { fault, depth: 0, stage });
     }
-    if (request.kind !== 'untranslated') return yield* this.#refuse(request, DISALLOWED);
+    if (request.kind !== 'untranslated') return yield* this.#refuse(request, flight, DISALLOWED);
     return yield* this.#pass(request, answer.permission, flight);
   }
 
@@ -366,15 +370,20 @@ export class Requests {
     if (request.kind !== 'translation') flight.ticket = this.#unit.inFlight.start(neededBy(request.access));
   }
 
-  *#refuse(request: DmaRequest, refusal: Refusal): Steps<HardwareStep, RequestOutcome> {
+  *#refuse(
+    request: DmaRequest,
+    { context }: Flight,
+    { fault, depth, stage, guestLo, guestHi, implicit = false, implicitWrite = false, way }: Refusal,
+  ): Steps<HardwareStep, RequestOutcome> {
     const { vendor, faults, walk } = this.#unit;
-    const { fault, depth, stage, guestLo, guestHi, implicit = false, way } = refusal;
     if (request.kind === 'translation' && isAnsweredAll(vendor.kind, fault))
       return outcomeAt(request, 0, 0, 12, false);
     walk.counters.faults++;
     const guest = guestLo === undefined || guestHi === undefined ? {} : { guestLo, guestHi };
     const space = way ? { space: way.space } : {};
-    const recorded = faults.record({ request, fault, depth, stage, implicit, ...guest, ...space });
+    const entries = context ? { entries: context.entries } : {};
+    const where = { fault, depth, stage, implicit, implicitWrite };
+    const recorded = faults.record({ request, ...where, ...guest, ...space, ...entries });
     yield { kind: 'fault', fault, recorded };
     return { ok: false, fault, depth, stage, ...guest, ...(implicit ? { implicit } : {}) };
   }

@@ -77,6 +77,8 @@ export interface WalkRefusal {
   readonly guestHi?: number;
   /** Refused was hardware's own access to a table. */
   readonly implicit?: boolean;
+  /** It was one to mark the entry. */
+  readonly implicitWrite?: boolean;
 }
 
 /** What one stage makes of an address. */
@@ -340,7 +342,7 @@ class StageWalk {
     if (tables) {
       const under = yield* walkStage(this.#unit, tables, loOf(address), hiOf(address), TO_WRITE);
       if (this.#isStale()) return AGAIN;
-      if (!under.ok) return refusedBelow(under, address);
+      if (!under.ok) return { ...refusedBelow(under, address), implicitWrite: true };
       target = addressOf(under);
     }
     const frame = frameNumber(Math.floor(target / FRAME_BYTES));

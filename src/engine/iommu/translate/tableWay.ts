@@ -20,8 +20,9 @@ export function tableWay(
   space: AddressSpace,
   requester: RequesterId,
   pasid: Pasid | null,
+  contextWords: readonly bigint[],
 ): TableWay {
-  const tag = vendor.tagOf(space, requester, pasid);
+  const tag = vendor.tagOf(space, requester, pasid, contextWords);
   const { stage2 } = space;
   // Tables of stage 2 are known by their vm alone, whatever stage 1 is above.
   const below = stage2 && secondStage(stage2, tag.vm);
