@@ -38,6 +38,7 @@ export class AtsDevice {
   readonly #invalidations = new Invalidations();
   #ats: boolean;
   #running = true;
+  #inFlight = 0;
 
   constructor({ requester, port, entries, random, ats }: AtsDeviceOptions) {
     this.requester = requester;
@@ -58,7 +59,7 @@ export class AtsDevice {
 
   /** Requests on their way. */
   get inFlight(): number {
-    return this.#invalidations.inFlight;
+    return this.#inFlight;
   }
 
   /** No request starts any more; those on their way end (VFIO device state STOP, once `inFlight` is 0). */
@@ -119,7 +120,16 @@ export class AtsDevice {
   }
 
   *#piece(request: DmaRequest): Steps<HardwareStep, RequestOutcome> {
-    if (!this.#ats) return yield* this.#port.request({ ...request, kind: 'untranslated' });
+    this.#inFlight++;
+    try {
+      if (this.#ats) return yield* this.#withAts(request);
+      return yield* this.#port.request({ ...request, kind: 'untranslated' });
+    } finally {
+      this.#inFlight--;
+    }
+  }
+
+  *#withAts(request: DmaRequest): Steps<HardwareStep, RequestOutcome> {
     const page = pageOf(request.addressLo, request.addressHi);
     const flight = this.#invalidations.takeOff(request.pasid ?? -1, page);
     try {

@@ -27,10 +27,6 @@ export class Invalidations {
   readonly #flights = new Set<Flight>();
   #open: Invalidation[] = [];
 
-  get inFlight(): number {
-    return this.#flights.size;
-  }
-
   get pending(): number {
     return this.#open.length;
   }
