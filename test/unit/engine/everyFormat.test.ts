@@ -9,7 +9,6 @@ import { sv39 } from '../../../src/engine/formats/riscv';
 import { zeroExtended, type AddressSpace } from '../../../src/engine/pageTable/addressSpace';
 import { neighbourProblems } from '../../../src/engine/pageTable/entryProblems';
 import { listRuns, type RunList } from '../../../src/engine/pageTable/list';
-import { NestedMemory } from '../../../src/engine/pageTable/nestedMemory';
 import { countSpace, type SpaceStatistics } from '../../../src/engine/pageTable/statistics';
 import {
   pageOfEntry,
@@ -22,20 +21,9 @@ import { faultOf, makeBatch } from '../../../src/engine/pageTable/translationBat
 import { walkTables } from '../../../src/engine/pageTable/walk';
 import { domainId, frameNumber } from '../../../src/engine/values';
 import { FrameMemory } from '../../builders/tables';
-import { AMD, ARM, NESTED, RISCV, VTD_SECOND, X86, type NestedKind, type SpaceKind } from './everySpace';
-import {
-  addressOf,
-  depthOfTable,
-  entryWord,
-  fill,
-  requests,
-  TABLE_FRAMES,
-  tableFrame,
-  TABLES,
-  writes,
-  type Request,
-  type Write,
-} from './randomTables';
+import { AMD, ARM, NESTED, RISCV, VTD_SECOND, X86, type SpaceKind } from './everySpace';
+import { makeNested, makeSpace } from './randomSpaces';
+import { addressOf, requests, tableFrame, writes, type Request } from './randomTables';
 
 /** Of each format; fewer where the tables are large. */
 const RUNS = Number(process.env['PROPERTY_RUNS'] ?? 20);
@@ -43,65 +31,6 @@ const runsFor = ({ title }: { readonly title: string }): number =>
   /16K|64K/.test(title) ? Math.ceil(RUNS / 5) : RUNS;
 const MOST_RUNS = 300;
 const ENTRY_BUDGET = 2 ** 20;
-
-/** Frames of which some words are not known, as in the text dumps of a kernel. */
-class PartlyKnown extends FrameMemory {
-  knows(frame: number, index: number): boolean {
-    return (frame + index) % 3 !== 0;
-  }
-}
-
-function makeSpace({ over }: SpaceKind, all: readonly Write[], partly: boolean): AddressSpace {
-  const memory = partly ? new PartlyKnown() : new FrameMemory();
-  const space = over(memory);
-  fill(space, memory, all);
-  return space;
-}
-
-/** Where guest frames begin in physical memory. */
-const GUEST = 0x1000;
-
-/** Stage 1 in guest memory, of which stage 2 maps the frames that tables stand in, but for the holes. */
-function makeNested(
-  { first, second }: NestedKind,
-  all: readonly Write[],
-  below: readonly Write[],
-  holes: readonly number[],
-): AddressSpace {
-  const physical = new FrameMemory();
-  const stage2 = second.over(physical);
-  fill(stage2, physical, below);
-  const { format } = stage2;
-  const tables = Array.from({ length: format.rootDepth }, (_, index) => {
-    const depth = format.rootDepth - index;
-    return Array.from({ length: TABLES }, (__, table) => table).find(
-      (table) => depthOfTable(format, table) === depth,
-    );
-  });
-  tables.forEach((table = 0, index) => {
-    const { rule, depth } = levelOf(format, format.rootDepth - index);
-    const next = tables[index + 1];
-    if (next !== undefined) {
-      const target = BigInt(tableFrame(next)) << 12n;
-      physical.set(tableFrame(table), 0, entryWord(format, rule, 'table', target, 0, depth - 1));
-      return;
-    }
-    const pages = 2 ** (rule.shift - 12);
-    for (let entry = 0; entry * pages <= TABLE_FRAMES * (1 + TABLES); entry++) {
-      const target = BigInt(GUEST + entry * pages) << 12n;
-      // Choice 5 is read-only.
-      const word = holes.includes(entry)
-        ? 0n
-        : entryWord(format, rule, 'leaf', target, entry % 3 === 1 ? 5 : 1);
-      physical.set(tableFrame(table), entry, word);
-    }
-  });
-  const guest = new FrameMemory();
-  const space = { ...first.over(new NestedMemory(physical, stage2)), stage2 };
-  fill(space, guest, all);
-  for (const [frame, words] of guest.frames) physical.frames.set(GUEST + frame, words);
-  return space;
-}
 
 const lowHalf = (address: bigint): number => Number(address & 0xffff_ffffn);
 const highHalf = (address: bigint): number => Number(address >> 32n);

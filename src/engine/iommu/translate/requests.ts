@@ -43,7 +43,7 @@ export interface RequestUnit {
   readonly rules: HardwareRules;
   readonly walk: WalkUnit;
   readonly iotlb: Iotlb;
-  readonly contexts: Contexts;
+  readonly contexts: Pick<Contexts, 'directory' | 'known' | 'find'>;
   readonly faults: FaultSink;
   readonly inFlight: InFlight;
   readonly observer: AccessObserver;
