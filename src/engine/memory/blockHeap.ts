@@ -60,7 +60,8 @@ export class BlockHeap {
   block(place: number): Uint32Array {
     const at = (place / FRAME_WORDS) & (VIEWS - 1);
     const known = this.#views[at];
-    if (known?.byteOffset === 4 * place && known.length > 0) return known;
+    // Growth puts all arrays at 0, where no block is.
+    if (known?.byteOffset === 4 * place) return known;
     const made = this.words.subarray(place, place + FRAME_WORDS);
     this.#views[at] = made;
     return made;

@@ -1,4 +1,5 @@
 import { type FrameNumber } from '../values';
+import { type EntryHalves } from './words';
 
 /**
  * Bytes by physical address, read a frame at a time. The image (src/image) and, later, the arena of emulated frames
@@ -13,6 +14,8 @@ export interface PhysicalMemory {
    * read the frame again after that.
    */
   readFrame(frame: FrameNumber): Uint32Array | undefined;
+  /** As the function of this name does, where there is a faster way than a whole frame. */
+  readEntry?(table: FrameNumber, index: number, into: EntryHalves): boolean;
   /** Changes whenever an array that `readFrame` gave before may be overwritten. */
   readonly generation: number;
   /** Changes whenever a word changes; absent: words never change. */

@@ -22,6 +22,7 @@ export function readEntry(
   index: number,
   into: EntryHalves,
 ): boolean {
+  if (memory.readEntry) return memory.readEntry(frame, index, into);
   const words = memory.readFrame(frameOf(frame, index));
   if (!words) return false;
   const word = 2 * (index & (FRAME_ENTRIES - 1));

@@ -1,4 +1,5 @@
 import { type PhysicalMemory } from '../memory/physicalMemory';
+import { FRAME_ENTRIES, frameOf, readEntry, type EntryHalves } from '../memory/words';
 import { frameHalves, frameNumber, type FrameNumber } from '../values';
 import { type AddressSpace } from './addressSpace';
 import { walkTables } from './walk';
@@ -75,6 +76,11 @@ export class NestedMemory implements PhysicalMemory {
   readFrame(frame: FrameNumber): Uint32Array | undefined {
     const physical = this.physicalFrame(frame);
     return physical === undefined ? undefined : this.#physical.readFrame(physical);
+  }
+
+  readEntry(table: FrameNumber, index: number, into: EntryHalves): boolean {
+    const physical = this.physicalFrame(frameOf(table, index));
+    return physical !== undefined && readEntry(this.#physical, physical, index % FRAME_ENTRIES, into);
   }
 
   explainMissing(frame: FrameNumber): string {

@@ -79,6 +79,25 @@ describe('room in the arena', () => {
     }
   });
 
+  it('is there again for as many frames as were taken out', () => {
+    const arena = new Arena(2 * MiB);
+    const count = fill(arena, 0, 1, true);
+    for (const step of [2, 3, 24]) {
+      let removed = 0;
+      for (let frame = 0; frame < count; frame += step, removed++) arena.removeFrame(f(frame));
+      assert.equal(arena.counts.uniform, count - removed);
+      for (let frame = 0; frame < count; frame += step) {
+        // The block that is kept for zeros may be the last one.
+        if (!arena.addFrame(f(frame))) assert.ok(frame >= count - 24 * step, `${frame} of ${count}`);
+        else assert.ok(arena.writeUniform(f(frame), pages(frame)));
+      }
+      for (let frame = 0; frame < count; frame++) {
+        const found = entry(arena, frame, 300);
+        if (found) assert.deepEqual(found, [(frame + 300) * 4096 + 3, 0]);
+      }
+    }
+  });
+
   it('that there is not is said: a write that finds none changes nothing and is counted', () => {
     const arena = new Arena(MiB);
     const count = fill(arena, 0, 1, true);
