@@ -30,7 +30,7 @@ export function* destroyObject(context: IommufdContext, id: number): Steps<Softw
 
 export function* destroyHwpt(context: IommufdContext, hwpt: PagingHwpt): Steps<SoftwareStep, void> {
   yield* hwpt.ioas.removeDomain(hwpt.domain);
-  hwpt.domain.destroy();
+  yield* hwpt.domain.destroy();
   hwpt.ioas.users--;
   if (hwpt.fault) hwpt.fault.users--;
   context.objects.remove(hwpt);

@@ -4,7 +4,7 @@ import { type PhysicalMemory } from '../../memory/physicalMemory';
 import { type Steps } from '../../steps';
 import { FRAME_BYTES, frameNumber } from '../../values';
 import { type Access } from './access';
-import { type CommandTranslator } from './guestCommands';
+import { type CommandTranslator } from './queueCommands';
 import { type AddressRange } from './ranges';
 import { type VirtualIommu } from './viommu';
 

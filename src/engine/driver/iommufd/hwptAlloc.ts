@@ -80,7 +80,7 @@ export function* allocatePaging(
   if (!domain.ok) return domain;
   const added = yield* ioas.addDomain(domain.value);
   if (!added.ok) {
-    domain.value.destroy();
+    yield* domain.value.destroy();
     return added;
   }
   ioas.users++;

@@ -43,8 +43,6 @@ export interface PagingDomain {
   readonly granule: number;
   /** Input addresses that its tables can map. */
   readonly aperture: AddressRange;
-  /** Dirty bits may be read at all. */
-  readonly canReadDirty: boolean;
   /** `small`: by pages of the smallest size only. */
   map(
     startPage: number,
@@ -56,7 +54,7 @@ export interface PagingDomain {
   unmap(startPage: number, endPage: number): Steps<SoftwareStep, Outcome<null>>;
   /**
    * Tells dirty leaves by the pages that they map and, when asked, makes them clean; gaps are skipped. Returns what has to
-   * be flushed; null: nothing was cleared. `bitmap` false: only to clear (allowed without tracking).
+   * be flushed; null: nothing was cleared. `bitmap` false: only to clear, which is allowed without tracking, too.
    */
   readDirty(
     startPage: number,
@@ -71,7 +69,7 @@ export interface PagingDomain {
   join(driver: IommuDriver): Outcome<null>;
   leave(driver: IommuDriver): void;
   /** Gives its tables back. */
-  destroy(): void;
+  destroy(): Steps<SoftwareStep, void>;
 }
 
 /** An array of user space's, as it came. */
