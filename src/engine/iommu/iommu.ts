@@ -4,6 +4,8 @@ import { type SeededRandom } from '../random';
 import { runSteps, type Steps } from '../steps';
 import { FRAME_BYTES, type Pasid, type RequesterId } from '../values';
 import { type CacheOperation } from './cacheOperation';
+import { CommandQueue, type InvalidatedDevice } from './commandQueue';
+import { FaultLog } from './faultLog';
 import { Iotlb } from './caches/iotlb';
 import { type StructureCache } from './caches/structureCache';
 import { WalkCache } from './caches/walkCache';
@@ -15,20 +17,19 @@ import { type EmulatedKind, type IommuVendor, type RegisterFile } from './vendor
 import { Contexts } from './translate/contexts';
 import { noCounts, type Counters } from './translate/counters';
 import { InFlight } from './translate/inFlight';
-import { Requests, type FaultSink } from './translate/requests';
+import { Requests } from './translate/requests';
 import { type WalkUnit } from './translate/stageWalk';
+import { vendorOf } from './vendors/index';
 import { pageAt } from './translate/translated';
 
 export interface IommuOptions {
   readonly name: string;
   readonly kind: EmulatedKind;
-  readonly vendor: IommuVendor;
   readonly memory: WritableMemory;
   readonly registers: RegisterFile;
   readonly rules: HardwareRules;
   readonly random: SeededRandom;
   readonly observer: AccessObserver;
-  readonly faults: FaultSink;
 }
 
 /** What an IOMMU keeps. */
@@ -47,7 +48,10 @@ export class Iommu implements IommuPort {
   readonly rules: HardwareRules;
   readonly caches: IommuCaches;
   readonly counters: Counters = noCounts();
-  readonly faults: FaultSink;
+  readonly faults: FaultLog;
+  /** Devices whose TLBs take invalidations, by requester id. */
+  readonly devices = new Map<number, InvalidatedDevice>();
+  readonly commands: CommandQueue;
   /** Requests that are translated, and have not accessed memory yet. */
   readonly inFlight = new InFlight();
   readonly #vendor: IommuVendor;
@@ -57,12 +61,14 @@ export class Iommu implements IommuPort {
   #epoch = 0;
 
   constructor(options: IommuOptions) {
-    const { name, kind, vendor, memory, registers, rules, random, observer, faults } = options;
+    const { name, kind, memory, registers, rules, random, observer } = options;
+    const vendor = vendorOf(kind);
     this.name = name;
     this.kind = kind;
     this.registers = registers;
     this.rules = rules;
-    this.faults = faults;
+    this.faults = new FaultLog(vendor, memory, registers);
+    const { faults, inFlight } = this;
     this.#vendor = vendor;
     this.#random = random;
     const iotlb = new Iotlb(rules.iotlb, random);
@@ -93,8 +99,20 @@ export class Iommu implements IommuPort {
       iotlb,
       contexts: this.#contexts,
       faults,
-      inFlight: this.inFlight,
+      inFlight,
       observer,
+    });
+    this.commands = new CommandQueue({
+      vendor,
+      memory,
+      registers,
+      log: faults,
+      apply: (operation) => {
+        this.invalidate(operation);
+      },
+      device: (requester) => this.devices.get(requester),
+      inFlight,
+      drains: rules.drains,
     });
   }
 
@@ -148,6 +166,14 @@ export class Iommu implements IommuPort {
     });
   }
 
+  /** Does one command of the queue; undefined: there is none, the queue is stopped, or a command has to wait. */
+  runCommand(): HardwareStep | undefined {
+    const step = this.commands.runOne();
+    if (step?.kind === 'command' && step.done) this.counters.commands++;
+    return step;
+  }
+
+  /** One access of software to a register, with its effect. */
   writeRegister(name: string, value: bigint): void {
     const { registers } = this;
     const { size } = registers;
