@@ -80,10 +80,10 @@ export class FaultQueue {
       this.#waiting.shift();
       const cookie = this.#cookie++;
       this.#read.set(cookie, group);
-      const last = group.requests.at(-1);
-      for (const request of group.requests) {
+      const last = group.requests.length - 1;
+      for (const [index, request] of group.requests.entries()) {
         const flags =
-          (request.pasid === null ? 0 : PGFAULT_PASID_VALID) | (request === last ? PGFAULT_LAST_PAGE : 0);
+          (request.pasid === null ? 0 : PGFAULT_PASID_VALID) | (index === last ? PGFAULT_LAST_PAGE : 0);
         records.push({
           flags,
           deviceId: group.deviceId,
