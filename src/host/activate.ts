@@ -20,6 +20,8 @@ import type { Element } from './views/elements';
 import { EntryPresenter } from './views/entryPresenter';
 import { EntryView } from './views/entryView';
 import type { WalkElement } from './views/walkElements';
+import { faultsList, iotlbList, ledgerList } from './views/machineLists';
+import { PagedView } from './views/pagedView';
 import { WalkView } from './views/walkView';
 
 /** Wires the parts together. Nothing is read and no engine is started here: that happens on the first question. */
@@ -70,13 +72,19 @@ export function activate(context: vscode.ExtensionContext, platform: Platform): 
   const answers = new AnswersView(inspections);
   const bookmarks = new BookmarkStore(context.workspaceState);
   const bookmarksView = new BookmarksView(bookmarks);
+  const machineViews = [iotlbList, faultsList, ledgerList].map(
+    (list) =>
+      new PagedView(list(inspections), inspections, (inspection, ref) => {
+        presenter.show(inspection, ref);
+      }),
+  );
   const app: App = {
     ...{ context, log, reporter, engine, inspections, memory, selected },
-    ...{ domains, walk, entry, answers, bookmarks, bookmarksView },
+    ...{ domains, walk, entry, presenter, answers, bookmarks, bookmarksView, machineViews },
   };
   context.subscriptions.push(
     ...[log, engine, inspections, entry, presenter, domains, walk, registerCommands(app), registerCodeLens()],
-    ...[answers, bookmarks, bookmarksView, new DescriptionDiagnostics(app)],
+    ...[answers, bookmarks, bookmarksView, ...machineViews, new DescriptionDiagnostics(app)],
     inspections.onDidChange(({ inspection, change }) => {
       if (change !== 'opened') return;
       bookmarks.readBeside(inspection).catch((error: unknown) => reporter.report(error));

@@ -6,6 +6,8 @@ import type { Inspections } from './inspections';
 import type { Memory } from './remember';
 import type { AnswersView } from './views/answersView';
 import type { BookmarksView } from './views/bookmarksView';
+import type { EntryPresenter } from './views/entryPresenter';
+import type { PagedView } from './views/pagedView';
 import type { DomainsView } from './views/domainsView';
 import type { EntryView } from './views/entryView';
 import type { Element } from './views/elements';
@@ -23,9 +25,12 @@ export interface App {
   readonly domains: DomainsView;
   readonly walk: WalkView;
   readonly entry: EntryView;
+  readonly presenter: EntryPresenter;
   readonly answers: AnswersView;
   readonly bookmarks: BookmarkStore;
   readonly bookmarksView: BookmarksView;
+  /** IOTLB, Faults and Ledger. */
+  readonly machineViews: readonly PagedView[];
   /** What has the selection in that of Domains and Walk in which something was selected last. */
   selected(): Element | WalkElement | undefined;
 }

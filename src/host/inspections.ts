@@ -4,7 +4,10 @@ import {
   type FileSource,
   type InspectionId,
   type InspectionSummary,
+  type MachineOperation,
+  type MachineRecord,
   type OpenParams,
+  type OperationReport,
   type Params,
   type RequestOptions,
   type ResultOf,
@@ -17,7 +20,7 @@ import { readImage } from './source';
 
 const JOURNAL_KEY = 'iopte.journal';
 
-export type InspectionChange = 'opened' | 'closed' | 'current' | 'filter' | 'walk' | 'refreshed';
+export type InspectionChange = 'opened' | 'closed' | 'current' | 'filter' | 'walk' | 'refreshed' | 'operated';
 
 /** An open inspection as the host knows it; what is in the image only the engine knows. */
 export interface Inspection {
@@ -31,6 +34,8 @@ export interface Inspection {
   readonly where: string;
   /** The last walk; a restored window has its question first and its answer when the view asks. */
   readonly walk: JournalWalk | undefined;
+  /** Set for an emulated machine: what it was made from, and all that was done to it. */
+  readonly machine: MachineRecord | undefined;
 }
 
 /** What it takes to open: a description's text and the image it names. */
@@ -38,7 +43,9 @@ export interface InspectionSource {
   readonly title: string;
   readonly description: string;
   readonly descriptionUri: vscode.Uri | undefined;
+  /** Of an emulated machine: names it, and leads to no file. */
   readonly imageUri: vscode.Uri;
+  readonly machine?: MachineRecord | undefined;
 }
 
 /** The open inspections, which of them is current, and their journal. */
@@ -87,7 +94,8 @@ export class Inspections implements vscode.Disposable {
     options?: RequestOptions,
   ): Promise<{ inspection: Inspection; summary: InspectionSummary }> {
     const before = this.all.find((each) => originOf(each) === originOf(source));
-    const inspection: Inspection = { ...source, id: this.freshId(), where: '', walk: undefined };
+    const fresh = { id: this.freshId(), where: '', walk: undefined, machine: undefined };
+    const inspection: Inspection = { ...fresh, ...source };
     this.opening.set(inspection.id, inspection);
     try {
       const summary = await this.engine.open(inspection.id, options);
@@ -155,9 +163,40 @@ export class Inspections implements vscode.Disposable {
     return result;
   }
 
-  /** What was found on opening; opens what is not open yet. */
+  /** What was found on opening, or stands there since the last operation; opens what is not open yet. */
   summary(inspection: Inspection, options?: RequestOptions): Promise<InspectionSummary> {
-    return this.engine.open(inspection.id, options);
+    return inspection.machine
+      ? this.ask(inspection, 'summary', {}, options)
+      : this.engine.open(inspection.id, options);
+  }
+
+  /** Does an operation on an emulated machine, and keeps it in the journal. */
+  async operate(
+    inspection: Inspection,
+    operation: MachineOperation,
+    options?: RequestOptions,
+  ): Promise<OperationReport> {
+    const report = await this.ask(inspection, 'operate', { operation }, options);
+    await this.record(inspection, (operations) => [...operations, operation]);
+    return report;
+  }
+
+  /** Takes back the last operation on an emulated machine. */
+  async undo(inspection: Inspection, options?: RequestOptions): Promise<void> {
+    await this.ask(inspection, 'undo', {}, options);
+    await this.record(inspection, (operations) => operations.slice(0, -1));
+  }
+
+  private async record(
+    { id }: Inspection,
+    change: (operations: readonly MachineOperation[]) => readonly MachineOperation[],
+  ): Promise<void> {
+    const now = this.open.get(id);
+    if (!now?.machine) return;
+    const machine = { ...now.machine, operations: change(now.machine.operations) };
+    this.walks.delete(id);
+    const changed = await this.update(now, { machine });
+    if (changed) this.changes.fire({ inspection: changed, change: 'operated' });
   }
 
   /** Asks the engine about an inspection. */
@@ -182,6 +221,7 @@ export class Inspections implements vscode.Disposable {
         hint: vscode.l10n.t('Open it again: "IOPTE: Open Recent Image".'),
       });
     }
+    if (inspection.machine) return { inspection: id, machine: inspection.machine };
     const image = await this.readImage(inspection.imageUri);
     return { inspection: id, description: inspection.description, image };
   }
@@ -221,9 +261,10 @@ const originOf = ({ descriptionUri, imageUri }: InspectionSource): string =>
   (descriptionUri ?? imageUri).toString();
 
 function toJournal(inspection: Inspection): JournalEntry {
-  const { id, title, description, where, walk, descriptionUri, imageUri } = inspection;
+  const { id, title, description, where, walk, descriptionUri, imageUri, machine } = inspection;
   return {
     ...{ id, title, description, where, imageUri: imageUri.toString() },
+    ...(machine && { machine }),
     ...(descriptionUri && { descriptionUri: descriptionUri.toString() }),
     ...(walk && { walk }),
   };
@@ -232,6 +273,7 @@ function toJournal(inspection: Inspection): JournalEntry {
 const fromJournal = (entry: JournalEntry): Inspection => ({
   ...entry,
   walk: entry.walk,
+  machine: entry.machine,
   imageUri: vscode.Uri.parse(entry.imageUri),
   descriptionUri: entry.descriptionUri === undefined ? undefined : vscode.Uri.parse(entry.descriptionUri),
 });

@@ -1,12 +1,14 @@
-import type { TranslateRequest } from '../inspection/protocol';
+import type { MachineRecord, TranslateRequest } from '../inspection/protocol';
 
 /**
  * What is needed to bring an inspection back, bit for bit, in a new engine or a reloaded window. It holds no image
- * bytes: the image is read again from where it was.
+ * bytes: the image is read again from where it was, and an emulated machine is built again from what was done to it.
  */
 export interface JournalEntry {
   readonly id: string;
   readonly title: string;
+  /** Set for an emulated machine, whose `description` is empty and whose `imageUri` only names it. */
+  readonly machine?: MachineRecord;
   /** The description as it was opened, not as its file is now. */
   readonly description: string;
   /** URI of the description's file; absent when it was never written. */
@@ -28,7 +30,9 @@ export interface JournalWalk {
   readonly access: 'read' | 'write';
 }
 
-const JOURNAL_VERSION = 1;
+const JOURNAL_VERSION = 2;
+/** Version 1 had images only, in the same form. */
+const READABLE_VERSIONS: readonly unknown[] = [1, JOURNAL_VERSION];
 
 /** The form in which the journal is kept in the workspace's state. */
 export interface StoredJournal {
@@ -43,7 +47,7 @@ export const storeJournal = (inspections: readonly JournalEntry[]): StoredJourna
 
 /** Reads a kept journal. What another version or another program left there is not trusted: it gives no entries. */
 export function readJournal(stored: unknown): readonly JournalEntry[] {
-  if (!isRecord(stored) || stored['version'] !== JOURNAL_VERSION) return [];
+  if (!isRecord(stored) || !READABLE_VERSIONS.includes(stored['version'])) return [];
   const entries: unknown = stored['inspections'];
   return Array.isArray(entries) ? entries.filter(isEntry) : [];
 }
@@ -64,12 +68,18 @@ function isEntry(value: unknown): value is JournalEntry {
   const texts = [value['id'], value['title'], value['description'], value['imageUri'], value['where']];
   const uri = value['descriptionUri'];
   const walk = value['walk'];
+  const machine = value['machine'];
   return (
+    (machine === undefined || isMachine(machine)) &&
     texts.every((text) => typeof text === 'string') &&
     (uri === undefined || typeof uri === 'string') &&
     (walk === undefined || isWalk(walk))
   );
 }
+
+/** Whether it may be a machine: what it says of one is checked when it is built. */
+const isMachine = (value: unknown): value is MachineRecord =>
+  isRecord(value) && value['version'] === 1 && isRecord(value['spec']) && Array.isArray(value['operations']);
 
 function isWalk(value: unknown): value is JournalWalk {
   if (!isRecord(value)) return false;

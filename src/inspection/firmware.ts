@@ -6,7 +6,7 @@ import {
 } from '../engine/firmware/index';
 import { type Failure } from '../engine/result';
 import { FRAME_BYTES } from '../engine/values';
-import { type MemoryImage } from '../image/memoryImage';
+import { type SourceMemory } from './sourceMemory';
 import { type Work } from './work';
 
 /** Frames searched between two yields. */
@@ -21,14 +21,14 @@ export interface Firmware {
 }
 
 /** What the tables say that a root pointer leads to, where BIOS machines have theirs. Reads little. */
-export function firmwareOfRootPointer(memory: MemoryImage): Firmware {
+export function firmwareOfRootPointer(memory: SourceMemory): Firmware {
   const { tables, problems } = tablesOfRootPointer(memory);
   const ownership = tables.length > 0 ? readFirmware(tables) : undefined;
   return { ownership, problems: [...problems, ...(ownership?.problems ?? [])] };
 }
 
 /** The same of the tables that stand anywhere in the memory, every byte of which is looked at. */
-export function* firmwareAnywhere(memory: MemoryImage): Work<FirmwareOwnership | undefined> {
+export function* firmwareAnywhere(memory: SourceMemory): Work<FirmwareOwnership | undefined> {
   const scan = scanForTables(memory, memory.ranges(memory.segments), FRAMES_PER_STEP);
   const frames = Math.max(1, memory.bytesHeld / FRAME_BYTES);
   for (;;) {

@@ -2,7 +2,8 @@ import { type DeviceDirectory } from '../engine/directory/deviceDirectory';
 import { pasid, requesterId, type Pasid } from '../engine/values';
 import { type FirmwareOwnership } from '../engine/firmware/index';
 import { type DescribedIommu } from '../image/description/index';
-import { type MemoryImage } from '../image/memoryImage';
+import { type MachineOperation } from '../engine/machine/operation';
+import { type Machine } from '../engine/machine/machine';
 import { firmwareAnywhere } from './firmware';
 import { NO_DEVICES, readDevices, type DeviceTable, type SharedSpace } from './deviceTable';
 import {
@@ -13,6 +14,7 @@ import {
   type IommuSummary,
 } from './protocol';
 import { refuse } from './requestError';
+import { type SourceMemory } from './sourceMemory';
 import { domainKey } from './spaces';
 import { type Work } from './work';
 
@@ -24,25 +26,55 @@ export interface OpenIommu {
   readonly directory: DeviceDirectory | undefined;
 }
 
+/** A machine and what it was made by. It is replaced when an operation is taken back or given up half-way. */
+export interface EmulatedMachine {
+  current: Machine;
+  readonly operations: MachineOperation[];
+}
+
 /** One opened source; everything a view shows comes from one. */
 export class Inspection {
-  readonly summary: InspectionSummary;
-  readonly memory: MemoryImage;
-  readonly iommus: readonly OpenIommu[];
+  /** Set when the source is an emulated machine. */
+  readonly machine: EmulatedMachine | undefined;
+  #memory: SourceMemory;
+  #summary: InspectionSummary;
+  #iommus: readonly OpenIommu[];
   #firmware: FirmwareOwnership | undefined;
   #searched = false;
   readonly #devices = new Map<string, DeviceTable>();
 
   constructor(
     summary: InspectionSummary,
-    memory: MemoryImage,
+    memory: SourceMemory,
     iommus: readonly OpenIommu[],
     firmware: FirmwareOwnership | undefined,
+    machine?: EmulatedMachine,
   ) {
-    this.summary = summary;
-    this.memory = memory;
-    this.iommus = iommus;
+    this.#summary = summary;
+    this.#memory = memory;
+    this.#iommus = iommus;
     this.#firmware = firmware;
+    this.machine = machine;
+  }
+
+  get summary(): InspectionSummary {
+    return this.#summary;
+  }
+
+  get memory(): SourceMemory {
+    return this.#memory;
+  }
+
+  get iommus(): readonly OpenIommu[] {
+    return this.#iommus;
+  }
+
+  /** Takes what a machine's IOMMUs are after an operation: nothing that was read of them before is good any more. */
+  renew(summary: InspectionSummary, memory: SourceMemory, iommus: readonly OpenIommu[]): void {
+    this.#summary = summary;
+    this.#memory = memory;
+    this.#iommus = iommus;
+    this.#devices.clear();
   }
 
   /** What the firmware's tables say, as far as they were found; undefined without any. */
@@ -103,8 +135,18 @@ export class Inspection {
     );
   }
 
+  /** The machine, when the source is one; else refuses. */
+  get emulated(): EmulatedMachine {
+    if (this.machine) return this.machine;
+    return refuse(
+      'machine/none',
+      `${this.#memory.name} is a memory image, and only emulated machines can be changed.`,
+      'Make an emulated machine.',
+    );
+  }
+
   close(): void {
-    this.memory.close();
+    this.#memory.close();
   }
 }
 

@@ -94,7 +94,8 @@ export interface FaultPage extends Page<FaultRow> {
 /** Something that must not happen, and what is behind it. */
 export interface FindingRow {
   readonly kind: string;
-  readonly domain?: number;
+  /** What the range counts: guest physical addresses, IOVAs, or physical addresses of tables. */
+  readonly of: 'guest' | 'iova' | 'frame';
   readonly iova: bigint;
   readonly length: bigint;
   /** A sentence: step, entry, cached translation, command. */

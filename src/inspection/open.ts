@@ -1,28 +1,36 @@
-import { decodeFields } from '../engine/bits/bitFields';
-import { type DeviceDirectory, type VendorWords } from '../engine/directory/deviceDirectory';
 import { openDirectory } from '../engine/directory/index';
 import { openListed } from '../engine/directory/listed/index';
-import { type Result } from '../engine/result';
 import { parseDescription, type DescribedIommu, type ImageDescription } from '../image/description/index';
 import { type MemoryImage } from '../image/memoryImage';
 import { openImage, recogniseImage, type DumpedIommu, type OpenedImage } from '../image/openImage';
 import { type ImagePlatform } from '../image/platform';
 import { firmwareOfRootPointer } from './firmware';
 import { Inspection, type OpenIommu } from './inspection';
+import { openMachine } from './machines/openMachine';
+import { withDirectory } from './openIommu';
 import {
-  type IommuSummary,
+  type OpenImageParams,
   type OpenParams,
   type Params,
-  type RegisterValue,
   type ResultOf,
   type SourceProblem,
 } from './protocol';
 import { RequestError, refuse } from './requestError';
-import { type CallContext } from './work';
+import { runInSlices, type CallContext, type Scheduling } from './work';
 
 /** Opens a source: description, image, then the directory of each IOMMU. An IOMMU that cannot be read stops no other. */
-export async function openInspection(
+export function openInspection(
   params: OpenParams,
+  platform: ImagePlatform,
+  context: CallContext,
+  scheduling: Scheduling,
+): Promise<Inspection> {
+  if ('machine' in params) return runInSlices(openMachine(params), context, scheduling);
+  return openSource(params, platform, context);
+}
+
+async function openSource(
+  params: OpenImageParams,
   platform: ImagePlatform,
   context: CallContext,
 ): Promise<Inspection> {
@@ -94,34 +102,8 @@ function openDumped(memory: MemoryImage, dumped: readonly DumpedIommu[]): OpenIo
   });
 }
 
-/** For an IOMMU whose directory cannot be opened. */
-const ANY_WORDS: VendorWords = {
-  requester: 'requester id',
-  pasid: 'PASID',
-  stage1Tag: 'domain',
-  stage2Tag: 'domain',
-  contextEntry: 'device entry',
-};
-
 function openIommu(memory: MemoryImage, described: DescribedIommu): OpenIommu {
   return withDirectory(described, openDirectory(described.kind, memory, described.registers));
-}
-
-function withDirectory(described: DescribedIommu, opened: Result<DeviceDirectory>): OpenIommu {
-  const { name, kind, segment } = described;
-  const directory = opened.ok ? opened.value : undefined;
-  const summary: IommuSummary = {
-    name,
-    kind,
-    segment,
-    mode: directory?.mode ?? kind,
-    translating: directory !== undefined && directory.off === undefined,
-    ...(directory?.off ? { off: directory.off.why } : {}),
-    words: directory?.words ?? ANY_WORDS,
-    registers: directory ? decoded(directory) : [],
-    ...(opened.ok ? {} : { failure: opened.failure }),
-  };
-  return { summary, described, directory };
 }
 
 /** What keeps devices of an IOMMU from being seen; said at once, and not only by each walk. */
@@ -131,14 +113,6 @@ function directoryProblems({ summary, directory }: OpenIommu): SourceProblem[] {
     ...problem,
     severity: 'error',
     message: `${summary.name}: ${problem.message}`,
-  }));
-}
-
-function decoded(directory: DeviceDirectory): RegisterValue[] {
-  return directory.registers.map(({ name, value, layout }) => ({
-    name,
-    value,
-    fields: decodeFields(value, layout),
   }));
 }
 

@@ -14,6 +14,7 @@ import { type ImageProblem } from '../image/problems';
 import { type CancelSignal, type Progress } from '../image/task';
 import { type DomainKey, type DomainRow, type EntryRef, type Permission, type Run } from './mapping';
 import { type AddressRange, type Page, type PageRequest } from './pages';
+import { type MachineRecord, type MachineRequests } from './machine';
 import { type RootsParams, type RootsResult } from './roots';
 import {
   type AliasesParams,
@@ -29,6 +30,7 @@ export { failure, success } from '../engine/result';
 export type { AddressRange, Page, PageRequest } from './pages';
 export type { DomainKey, DomainRow, EntryRef, EntryRole, Permission, Run } from './mapping';
 export type * from './questions';
+export type * from './machine';
 export { parseRange } from './addressRange';
 export { MAPPING_COLUMNS, domainKeyOf, domainTag, mappingRow, sameDomain } from './mapping';
 export type { RootCandidate, RootsParams, RootsResult } from './roots';
@@ -58,7 +60,15 @@ export type NodeId = string;
 /** Bytes of a file: a path the engine reads by ranges (Node), or the bytes themselves (web, virtual file systems). */
 export type FileSource = ImageFile;
 
-export interface OpenParams {
+export type OpenParams = OpenImageParams | OpenMachineParams;
+
+/** Builds an emulated machine, and does again what was done to it. */
+export interface OpenMachineParams {
+  readonly inspection: InspectionId;
+  readonly machine: MachineRecord;
+}
+
+export interface OpenImageParams {
   readonly inspection: InspectionId;
   /**
    * Text of the `*.iopte.json` description. An image opened without one comes with a description made from what was asked;
@@ -84,6 +94,8 @@ export interface InspectionSummary {
   };
   readonly iommus: readonly IommuSummary[];
   readonly problems: readonly SourceProblem[];
+  /** Set when the source is an emulated machine, which operations change. */
+  readonly emulated?: true;
 }
 
 export interface IommuSummary {
@@ -308,9 +320,11 @@ export type { Completion } from '../engine/filter/completion';
 export type { CancelSignal, Progress } from '../image/task';
 
 /** Every request: its parameters and its result. */
-export interface Requests {
+export interface Requests extends MachineRequests {
   open: { params: OpenParams; result: InspectionSummary };
   close: { params: { inspection: InspectionId }; result: null };
+  /** What opening gave, as it is now: operations change the registers of a machine. */
+  summary: { params: { inspection: InspectionId }; result: InspectionSummary };
   /** Children of a tree node; no node: the IOMMUs. With `where`, only what matches is shown below domains. */
   children: {
     params: { inspection: InspectionId; node?: NodeId; where?: string; page: PageRequest };

@@ -12,6 +12,12 @@ import { statisticsOf } from './answers/statistics';
 import { translateAll } from './answers/translate';
 import { walk } from './answers/walk';
 import { domainRow, type Inspection } from './inspection';
+import { cachePage } from './machines/caches';
+import { checkMachine, machineChoices } from './machines/choices';
+import { faultPage, findingPage } from './machines/logs';
+import { operate, undo } from './machines/operate';
+import { saveMachine } from './machines/save';
+import { machineState } from './machines/state';
 import { openInspection, recognise } from './open';
 import {
   CANCELLED,
@@ -51,6 +57,7 @@ export class InspectionServer {
     this.#handlers = {
       open: (params, context) => this.#open(params, context),
       close: ({ inspection }) => this.#close(inspection),
+      summary: ({ inspection }) => at(inspection).summary,
       children: ({ inspection, node, where, page }) => childrenPage(at(inspection), node, where, page),
       path: ({ inspection, node, where }) => pathTo(at(inspection), node, where),
       locate: ({ inspection, domain, iova, where }) => locate(at(inspection), domain, iova, where),
@@ -75,6 +82,15 @@ export class InspectionServer {
       checkDescription: ({ text }) => checkDescription(text),
       roots: (params, context) => findRoots(params, this.#platform.images, context, this.#platform),
       recognise: (params) => recognise(params, this.#platform.images),
+      checkMachine: ({ spec }) => checkMachine(spec),
+      machineChoices: () => machineChoices(),
+      machine: ({ inspection }) => machineState(at(inspection)),
+      operate: ({ inspection, operation }) => operate(at(inspection), operation),
+      undo: ({ inspection }) => undo(at(inspection)),
+      caches: ({ inspection, staleOnly, page }) => cachePage(at(inspection), staleOnly === true, page),
+      faults: ({ inspection, page }) => faultPage(at(inspection), page),
+      findings: ({ inspection, page }) => findingPage(at(inspection), page),
+      saveMachine: ({ inspection, name }) => saveMachine(at(inspection), name),
     };
   }
 
@@ -134,7 +150,7 @@ export class InspectionServer {
   }
 
   async #open(params: Params<'open'>, context: CallContext): Promise<ResultOf<'open'>> {
-    const opened = await openInspection(params, this.#platform.images, context);
+    const opened = await openInspection(params, this.#platform.images, context, this.#platform);
     if (context.signal.aborted) {
       opened.close();
       return refuse(CANCELLED, 'Cancelled.');

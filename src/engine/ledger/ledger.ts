@@ -163,6 +163,11 @@ export class Ledger implements AccessObserver {
     this.#mappings.attachBegins(device, to);
   }
 
+  /** The device's requests pass untranslated from now on. */
+  passesThrough(device: DeviceSpace): void {
+    this.#mappings.passes(device);
+  }
+
   attachEnds(device: DeviceSpace): void {
     this.#mappings.attachEnds(device);
   }

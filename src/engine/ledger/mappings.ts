@@ -57,6 +57,11 @@ export class Mappings {
     known.set(deviceKey(device), [to, now]);
   }
 
+  /** The device's requests are not translated: nothing that they reach is promised, or refused. */
+  passes(device: DeviceSpace): void {
+    this.#attached.get(device.iommu)?.delete(deviceKey(device));
+  }
+
   attachEnds(device: DeviceSpace): void {
     const known = this.#attached.get(device.iommu);
     const [now = null] = known?.get(deviceKey(device)) ?? [];

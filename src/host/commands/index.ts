@@ -22,6 +22,7 @@ import { describeImage, openInInspector, openMemoryImage } from './openMemoryIma
 import { openSample } from './openSample';
 import { revealStep } from './reveal';
 import { showAliases } from './showAliases';
+import { machineCommands } from './machine';
 import { walkIova } from './walkIova';
 
 /** Every command of package.json. */
@@ -57,6 +58,7 @@ export const commands: readonly Command[] = [
   saveBookmarks,
   showLog,
   restartEngine,
+  ...machineCommands,
 ];
 
 /** Registers the commands. What one throws is shown with what to do next, and is the command's result. */

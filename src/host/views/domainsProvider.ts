@@ -174,16 +174,20 @@ const notRead = (error: unknown): Failure => ({
 function word(element: Element): Wording {
   switch (element.kind) {
     case 'image': {
-      const { title, where, imageUri } = element.inspection;
-      const image = baseName(imageUri);
+      const { title, where, imageUri, machine } = element.inspection;
+      const image = machine ? operationsText(machine.operations.length) : baseName(imageUri);
       const description = where === '' ? image : vscode.l10n.t('{0}, filtered', image);
       return {
         label: title,
         description,
-        icon: 'file-binary',
-        spoken: vscode.l10n.t('Memory image {0} {1}', title, description),
+        icon: machine ? 'vm' : 'file-binary',
+        spoken: machine
+          ? vscode.l10n.t('Emulated machine {0}, {1}', title, description)
+          : vscode.l10n.t('Memory image {0} {1}', title, description),
         tooltip: [
-          [vscode.l10n.t('Image'), imageUri.toString(true)],
+          machine
+            ? [vscode.l10n.t('Emulated machine'), `${machine.spec.vendor} ${machine.spec.tables}`]
+            : [vscode.l10n.t('Image'), imageUri.toString(true)],
           ...(where === '' ? [] : [[vscode.l10n.t('Filter'), where] as const]),
         ],
         opens: true,
@@ -200,10 +204,15 @@ function word(element: Element): Wording {
   }
 }
 
+/** What was done to a machine since it was built. */
+const operationsText = (count: number): string =>
+  count === 1 ? vscode.l10n.t('emulated, 1 operation') : vscode.l10n.t('emulated, {0} operations', count);
+
 /** An image shows its IOMMUs at once. */
 const startsOpen = ({ kind }: Element): boolean => kind === 'image';
 
 /** What the menus of package.json ask for. */
 function contextValue(element: Element): string {
+  if (element.kind === 'image' && element.inspection.machine) return 'machine';
   return element.kind === 'node' ? element.node.kind : element.kind;
 }

@@ -81,7 +81,7 @@ export class DomainsView implements vscode.Disposable {
       inspections.onDidChange(({ inspection, change }) => {
         if (change === 'refreshed' || change === 'closed') this.failed.delete(inspection.id);
         if (change === 'walk') return;
-        if (change === 'filter' || change === 'refreshed') this.provider.cancel();
+        if (change === 'filter' || change === 'refreshed' || change === 'operated') this.provider.cancel();
         this.describe();
         this.badge();
         if (change !== 'current') this.refreshSoon();
@@ -155,6 +155,8 @@ export class DomainsView implements vscode.Disposable {
     // An empty string would still take a line.
     Object.assign(this.view, { message: message.length > 0 ? message.join('\n') : undefined });
     void vscode.commands.executeCommand('setContext', 'iopte:hasInspection', all.length > 0);
+    const hasMachine = all.some(({ machine }) => machine);
+    void vscode.commands.executeCommand('setContext', 'iopte:hasMachine', hasMachine);
     void vscode.commands.executeCommand('setContext', 'iopte:hasFilter', Boolean(current?.where));
   }
 }

@@ -19,7 +19,9 @@ export class EntryPresenter implements vscode.Disposable {
   ) {
     this.subscription = inspections.onDidChange(({ inspection, change }) => {
       const gone = change === 'closed' || change === 'refreshed';
-      if (gone && this.from?.id === inspection.id) this.present(inspection, undefined);
+      if (this.from?.id !== inspection.id) return;
+      if (gone) this.present(inspection, undefined);
+      else if (change === 'operated') this.show(inspection, this.details?.ref);
     });
   }
 

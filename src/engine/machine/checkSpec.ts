@@ -1,0 +1,159 @@
+import { makeCapabilities, walksCoherently, type MachineCapabilities } from '../driver/capabilities/index';
+import { DRIVER_FAULTS } from '../driver/driverFaults';
+import { type TableFault } from '../driver/pageTable/gather';
+import { TABLE_FAULTS } from '../driver/pageTable/tableFaults';
+import { DEFAULT_RULES, type CacheGeometry, type HardwareRules } from '../iommu/rules';
+import { EMULATED_KINDS } from '../iommu/vendor';
+import { failure, success, type Result } from '../result';
+import { formatSize, parseDevice } from '../values';
+import { pageShiftsOf } from './choices';
+import { shiftsIn } from './inputs';
+import { layoutOf, type GuestLayout } from './layout';
+import { type MachineSpec } from './spec';
+import { tableChoices, type TableChoice, type TableShape } from './tableChoices';
+
+/** A specification that a machine can be made from, with what follows from it. */
+export interface CheckedSpec {
+  readonly spec: MachineSpec;
+  readonly capabilities: MachineCapabilities;
+  readonly choice: TableChoice;
+  readonly shape: TableShape;
+  readonly layout: GuestLayout;
+  readonly rules: HardwareRules;
+  /** log2 sizes that mapping uses; undefined: all. */
+  readonly pageShifts: readonly number[] | undefined;
+  readonly driverFaults: readonly string[];
+  readonly tableFaults: readonly TableFault[];
+}
+
+/** Bytes of leaf tables that a machine may have: what the arena holds of tables of unlike entries is less. */
+const MOST_LEAF_ENTRIES = 2 ** 30;
+const MOST_DEVICES = 64;
+
+/** Refuses what no hardware is, what does not fit, and what is no specification: each with what to do about it. */
+export function checkSpec(spec: MachineSpec): Result<CheckedSpec> {
+  if (!EMULATED_KINDS.includes(spec.vendor)) {
+    return failure(
+      'machine/vendor',
+      `"${spec.vendor}" is no vendor.`,
+      `Choose of ${EMULATED_KINDS.join(', ')}.`,
+    );
+  }
+  const choices = tableChoices(spec.vendor);
+  const choice = choices.find(({ id }) => id === spec.tables);
+  if (!choice) {
+    const ids = choices.map(({ id }) => id).join(', ');
+    return failure('machine/tables', `${spec.vendor} has no tables "${spec.tables}".`, `It has ${ids}.`);
+  }
+  const capabilities = makeCapabilities(spec.vendor, { ...choice.capabilities, ...spec.capabilities });
+  if (!capabilities.ok) return capabilities;
+  const shape = choice.shape(capabilities.value);
+  const possible = pageShiftsOf(choice);
+  const granule = 2 ** (possible[0] ?? 12);
+  const layout = layoutOf(spec.memory, granule);
+  if (!layout.ok) return layout;
+  const pages = shiftsIn(spec.mapping.pages, possible);
+  if (!pages.ok) return pages;
+  const wrong = checkSize(spec, layout.value, shape, pages.value ?? possible) ?? checkDevices(spec);
+  if (wrong) return failure(wrong.code, wrong.message, wrong.hint);
+  const rules = checkRules(spec.rules ?? {}, capabilities.value);
+  if (!rules.ok) return rules;
+  const faults = splitFaults(spec.driverFaults ?? []);
+  if (!faults.ok) return faults;
+  return success({
+    spec,
+    capabilities: capabilities.value,
+    choice,
+    shape,
+    layout: layout.value,
+    rules: rules.value,
+    pageShifts: pages.value,
+    ...faults.value,
+  });
+}
+
+type Wrong = { readonly code: string; readonly message: string; readonly hint: string };
+
+function checkSize(
+  { mapping }: MachineSpec,
+  { bytes, regions }: GuestLayout,
+  { ends, format }: TableShape,
+  shifts: readonly number[],
+): Wrong | undefined {
+  const end = regions.at(-1)?.endPage ?? 0;
+  if (end > ends.lowEnd) {
+    const takes = formatSize(BigInt(ends.lowEnd) * 4096n);
+    const message = `Guest memory ends at ${formatSize(BigInt(end) * 4096n)}, and ${format.title} take ${takes} here.`;
+    return {
+      code: 'machine/address-width',
+      message,
+      hint: 'Choose tables with more levels, or less memory.',
+    };
+  }
+  const largest = 2 ** (shifts.at(-1) ?? 12);
+  if (mapping.what === 'guest' && bytes / largest > MOST_LEAF_ENTRIES) {
+    const message = `${formatSize(bytes)} by pages of ${formatSize(largest)} take more entries than a machine holds.`;
+    return { code: 'machine/too-large', message, hint: 'Allow larger pages, or give it less memory.' };
+  }
+  return undefined;
+}
+
+function checkDevices({ devices, iommus, dirtyTracking }: MachineSpec): Wrong | undefined {
+  const wrong = devices.find(({ requester }) => parseDevice(requester) === undefined);
+  const hint = 'Name devices as 00:02.0, or by an id.';
+  if (wrong) return { code: 'machine/device', message: `"${wrong.requester}" is no device.`, hint };
+  if (devices.length === 0 || devices.length > MOST_DEVICES) {
+    const message = `A machine has 1 to ${MOST_DEVICES} devices, not ${devices.length}.`;
+    return { code: 'machine/devices', message, hint };
+  }
+  if (![1, 2].includes(iommus)) {
+    const message = `A machine has 1 or 2 IOMMUs, not ${String(iommus)}.`;
+    return { code: 'machine/iommus', message, hint: 'Give it 1 or 2.' };
+  }
+  if (!['none', 'off', 'on'].includes(dirtyTracking)) {
+    const message = `Dirty tracking is "${String(dirtyTracking)}".`;
+    return { code: 'machine/dirty-tracking', message, hint: 'It is none, off or on.' };
+  }
+  return undefined;
+}
+
+/** Rules that were given, over those that follow from the capabilities. */
+function checkRules(given: Partial<HardwareRules>, capabilities: MachineCapabilities): Result<HardwareRules> {
+  const cached = capabilities.vendor === 'amd-vi' ? { cachedShifts: [12, 21, 30] } : {};
+  const rules: HardwareRules = {
+    ...DEFAULT_RULES,
+    ...cached,
+    snoopsCaches: walksCoherently(capabilities),
+    bbml: capabilities.vendor === 'smmuv3' ? bbmlOf(capabilities.bbml) : 2,
+    cachesNotPresent: cachesNotPresent(capabilities),
+    ...given,
+  };
+  const wrong = [rules.iotlb, rules.walkCache].find((geometry) => !isGeometry(geometry));
+  if (wrong) {
+    const hint = 'Sets are a power of two up to 2^16, or 0 for no cache; ways are 1 to 64.';
+    return failure('machine/geometry', `A cache has ${wrong.sets} sets of ${wrong.ways} ways.`, hint);
+  }
+  return success(rules);
+}
+
+const bbmlOf = (level: number): 0 | 1 | 2 => (level === 0 ? 0 : level === 1 ? 1 : 2);
+
+const cachesNotPresent = (of: MachineCapabilities): boolean =>
+  (of.vendor === 'vt-d' && of.cachingMode) || (of.vendor === 'amd-vi' && of.cachesNotPresent);
+
+const isGeometry = ({ sets, ways }: CacheGeometry): boolean =>
+  Number.isInteger(Math.log2(Math.max(sets, 1))) && sets <= 2 ** 16 && ways >= 0 && ways <= 64;
+
+function splitFaults(ids: readonly string[]): Result<Pick<CheckedSpec, 'driverFaults' | 'tableFaults'>> {
+  const tableIds: readonly string[] = TABLE_FAULTS.map(({ id }) => id);
+  const driverIds: readonly string[] = DRIVER_FAULTS.map(({ id }) => id);
+  const unknown = ids.find((id) => !tableIds.includes(id) && !driverIds.includes(id));
+  if (unknown !== undefined) {
+    const hint = `There are ${[...driverIds, ...tableIds].join(', ')}.`;
+    return failure('machine/driver-fault', `"${unknown}" is no omission of the driver.`, hint);
+  }
+  return success({
+    driverFaults: ids.filter((id) => driverIds.includes(id)),
+    tableFaults: ids.filter((id): id is TableFault => tableIds.includes(id)),
+  });
+}

@@ -1,0 +1,50 @@
+import { hex } from '../values';
+
+/** Ranges that a report lists. */
+const MOST_RANGES = 1000;
+
+/** Runs of set bits of bitmaps, as ranges of addresses. */
+export class DirtyRanges {
+  readonly ranges: { start: string; end: string }[] = [];
+  pages = 0;
+  more = false;
+  #last: { start: bigint; end: bigint } | undefined;
+  readonly #each: (start: bigint, end: bigint) => void;
+
+  /** `each`: hears of every run, also of those beyond the ones listed. */
+  constructor(each: (start: bigint, end: bigint) => void) {
+    this.#each = each;
+  }
+
+  /** Takes a bitmap of which bit n is `pageSize` bytes at `iova` + n * `pageSize`. */
+  add(bitmap: Uint8Array, bits: number, iova: bigint, pageSize: bigint): void {
+    for (let byte = 0; byte * 8 < bits; byte++) {
+      const value = bitmap[byte] ?? 0;
+      for (let bit = 0; value >>> bit !== 0; bit++) {
+        if (((value >>> bit) & 1) === 0) continue;
+        const start = iova + BigInt(byte * 8 + bit) * pageSize;
+        this.#set(start, start + pageSize);
+      }
+    }
+  }
+
+  /** To be called once, after the last bitmap. */
+  finish(): void {
+    const last = this.#last;
+    this.#last = undefined;
+    if (!last) return;
+    this.#each(last.start, last.end);
+    if (this.ranges.length === MOST_RANGES) this.more = true;
+    else this.ranges.push({ start: hex(last.start), end: hex(last.end) });
+  }
+
+  #set(start: bigint, end: bigint): void {
+    this.pages++;
+    if (this.#last?.end === start) {
+      this.#last.end = end;
+      return;
+    }
+    this.finish();
+    this.#last = { start, end };
+  }
+}

@@ -1,0 +1,128 @@
+import { done, type Outcome } from '../driver/errno';
+import { type Iommufd } from '../driver/iommufd/iommufd';
+import { TablesDomain } from '../driver/iommufd/tablesDomain';
+import { type IommuDriver } from '../driver/iommuDriver';
+import { DomainTables } from '../driver/pageTable/domainTables';
+import { type TableFault } from '../driver/pageTable/gather';
+import { type Arena } from '../memory/arena';
+import { type RangeAllocator } from '../memory/frameAllocator';
+import { FRAME_BYTES } from '../values';
+import { type CheckedSpec } from './checkSpec';
+import { HeardPaging } from './paging';
+
+/** A page table of the kernel's that operations name by the id of its HWPT. */
+export interface MachineHwpt {
+  readonly id: number;
+  readonly ioas: number;
+  readonly paging: HeardPaging;
+  /** Name of the format. */
+  readonly title: string;
+  /** log2 bytes of the pages it can have, ascending. */
+  readonly pageShifts: readonly number[];
+  readonly tracking: 'none' | 'off' | 'on';
+  /** Pages of 4 KiB that software mapped. */
+  readonly mappedPages: number;
+  /** Frame of the root table. */
+  readonly roots: ReadonlySet<number>;
+}
+
+/** Makes the tables of domains, and keeps which HWPT has which. */
+export class MachineDomains {
+  readonly #checked: CheckedSpec;
+  readonly #memory: Arena;
+  readonly #frames: RangeAllocator;
+  readonly #faults: ReadonlySet<TableFault>;
+  readonly #hwpts = new Map<number, Hwpt>();
+  /** 0 is what caches know requests without a domain by. */
+  #nextId = 1;
+
+  constructor(checked: CheckedSpec, memory: Arena, frames: RangeAllocator) {
+    this.#checked = checked;
+    this.#memory = memory;
+    this.#frames = frames;
+    this.#faults = new Set(checked.tableFaults);
+  }
+
+  /** Tables for a domain; ENOMEM. */
+  make(home: IommuDriver, dirtyTracking: boolean): Outcome<HeardPaging> {
+    const { choice, shape, pageShifts } = this.#checked;
+    const id = this.#nextId++;
+    const { format, hardware, rootDepth, rootIndexBits, ends, mostAddressBits } = shape;
+    const tables = DomainTables.create({
+      memory: this.#memory,
+      frames: this.#frames,
+      ...{ format, hardware, rootDepth, ends, id, stage: choice.stage },
+      ...(rootIndexBits === undefined ? {} : { rootIndexBits }),
+      ...(mostAddressBits === undefined ? {} : { mostAddressBits }),
+      ...(pageShifts ? { pageShifts } : {}),
+      tracksDirty: dirtyTracking && hardware.setsDirty === true,
+      granularity: 'table',
+      bbml: this.#checked.rules.bbml,
+      faults: this.#faults,
+    });
+    if (!tables.ok) return tables;
+    const end = BigInt(ends.lowEnd) * BigInt(FRAME_BYTES);
+    const kernel = { tables: tables.value, id, stage: choice.stage, dirtyTracking: false };
+    const domain = new TablesDomain({
+      kernel,
+      home,
+      aperture: { start: 0n, end },
+      reporting: 'exact',
+      release: () => undefined,
+    });
+    return done(new HeardPaging(domain));
+  }
+
+  /** Takes in a page table that iommufd made. */
+  add(id: number, ioas: number, iommufd: Iommufd): MachineHwpt {
+    const hwpt = iommufd.object(id);
+    if (hwpt?.kind !== 'hwpt' || !(hwpt.domain instanceof HeardPaging))
+      throw new Error(`internal error: object ${id} is no page table of this machine`);
+    const made = new Hwpt(id, ioas, hwpt.domain, hwpt.dirtyTracking);
+    this.#hwpts.set(id, made);
+    return made;
+  }
+
+  get(id: number): MachineHwpt | undefined {
+    return this.#hwpts.get(id);
+  }
+
+  get all(): readonly MachineHwpt[] {
+    return [...this.#hwpts.values()];
+  }
+}
+
+class Hwpt implements MachineHwpt {
+  readonly id: number;
+  readonly ioas: number;
+  readonly paging: HeardPaging;
+  readonly #tracks: boolean;
+
+  constructor(id: number, ioas: number, paging: HeardPaging, tracks: boolean) {
+    this.id = id;
+    this.ioas = ioas;
+    this.paging = paging;
+    this.#tracks = tracks;
+  }
+
+  get title(): string {
+    return this.paging.kernel.tables.format.format.title;
+  }
+
+  get pageShifts(): readonly number[] {
+    return this.paging.kernel.tables.sizes.map(({ shift }) => shift).reverse();
+  }
+
+  get tracking(): 'none' | 'off' | 'on' {
+    if (!this.#tracks) return 'none';
+    return this.paging.kernel.dirtyTracking ? 'on' : 'off';
+  }
+
+  get mappedPages(): number {
+    return this.paging.mappedPages;
+  }
+
+  get roots(): ReadonlySet<number> {
+    return new Set([this.paging.kernel.tables.root]);
+  }
+}

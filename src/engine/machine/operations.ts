@@ -1,0 +1,250 @@
+import { refused, type Outcome } from '../driver/errno';
+import { type Steps } from '../steps';
+import {
+  FRAME_BYTES,
+  formatRequester,
+  formatSize,
+  frameNumber,
+  hex,
+  parseDevice,
+  parseInteger,
+  pasid,
+} from '../values';
+import { DirtyRanges } from './dirtyRanges';
+import { type MachineHwpt } from './domains';
+import { numberIn, shiftIn } from './inputs';
+import { type Machine, type MachineStep } from './machine';
+import { type MachineOperation, type OperationReport } from './operation';
+
+type Of<Kind extends MachineOperation['kind']> = Extract<MachineOperation, { kind: Kind }>;
+type Doing = Steps<MachineStep, OperationReport>;
+
+/** Bits of one bitmap: larger ranges are read in parts, as an ioctl has one buffer. */
+const MOST_BITS = 2 ** 26;
+
+/** Does an operation; what the driver refuses is a report with its errno. */
+export function performOperation(machine: Machine, operation: MachineOperation): Doing {
+  const run = OPERATIONS[operation.kind] as (machine: Machine, operation: MachineOperation) => Doing;
+  return run(machine, operation);
+}
+
+const OPERATIONS: { readonly [Kind in MachineOperation['kind']]: (machine: Machine, of: Of<Kind>) => Doing } =
+  {
+    dma: (machine, { requests }) => machine.dma(requests),
+    map,
+    unmap,
+    split: (machine, operation) => resize(machine, operation),
+    collapse: (machine, operation) => resize(machine, operation),
+    setDirtyTracking,
+    readDirty,
+    invalidate,
+    attach,
+    createDomain,
+    evict,
+    writeWord,
+  };
+
+function report(
+  outcome: Outcome<unknown>,
+  summary: string,
+  counts: Record<string, number> = {},
+): OperationReport {
+  return outcome.ok
+    ? { summary, counts }
+    : { summary: `${outcome.message}.`, errno: outcome.errno, counts: {} };
+}
+
+function* map(machine: Machine, { domain, iova, length, paddr, permission }: Of<'map'>): Doing {
+  const found = target(machine, domain, iova, length);
+  if (!found.ok) return report(found, '');
+  const { hwpt, start, bytes } = found.value;
+  const to = numberIn(paddr ?? iova, 'the physical address');
+  if (!to.ok) return report(to, '');
+  const outcome = yield* machine.map(hwpt, start, bytes, to.value, permission);
+  const summary = `Mapped ${formatSize(bytes)} at ${hex(start)} to guest physical ${hex(to.value)}, ${permission}.`;
+  return touching(report(outcome, summary, { pages: pagesIn(bytes) }), domain, start, bytes);
+}
+
+function* unmap(machine: Machine, { domain, iova, length }: Of<'unmap'>): Doing {
+  const found = target(machine, domain, iova, length);
+  if (!found.ok) return report(found, '');
+  const { hwpt, start, bytes } = found.value;
+  const outcome = yield* machine.unmap(hwpt, start, bytes);
+  const went = outcome.ok ? outcome.value : 0n;
+  const summary = `Unmapped ${formatSize(went)} from ${hex(start)}.`;
+  return touching(report(outcome, summary, { pages: pagesIn(went) }), domain, start, bytes);
+}
+
+function* resize(machine: Machine, operation: Of<'split'> | Of<'collapse'>): Doing {
+  const { kind, domain, iova, length, size, protocol } = operation;
+  const found = target(machine, domain, iova, length ?? size);
+  if (!found.ok) return report(found, '');
+  const shift = shiftIn(size);
+  if (!shift.ok) return report(shift, '');
+  const { hwpt, start, bytes } = found.value;
+  const outcome = yield* machine.resize(hwpt, kind, start, bytes, shift.value, protocol);
+  const changed = outcome.ok ? outcome.value : 0;
+  const what = kind === 'split' ? 'Split' : 'Collapsed';
+  const leaves = `${changed} ${kind === 'split' ? (changed === 1 ? 'leaf' : 'leaves') : changed === 1 ? 'table' : 'tables'}`;
+  const summary = `${what} ${leaves} into ${formatSize(2n ** BigInt(shift.value))} pages at ${hex(start)}.`;
+  return touching(report(outcome, summary, { changed }), domain, start, bytes);
+}
+
+function* setDirtyTracking(machine: Machine, { domain, enable }: Of<'setDirtyTracking'>): Doing {
+  const found = hwptOf(machine, domain);
+  if (!found.ok) return report(found, '');
+  const outcome = yield* machine.setDirtyTracking(found.value, enable);
+  return report(outcome, `Dirty tracking of domain ${domain} is ${enable ? 'on' : 'off'}.`);
+}
+
+function* readDirty(machine: Machine, operation: Of<'readDirty'>): Doing {
+  const { domain, iova, length, pageSize, clear } = operation;
+  const found = hwptOf(machine, domain);
+  if (!found.ok) return report(found, '');
+  const hwpt = found.value;
+  const granule = String(hwpt.paging.granule);
+  const size = numberIn(pageSize ?? granule, 'the page size');
+  if (!size.ok) return report(size, '');
+  const unit = size.value;
+  const given = iova === undefined ? undefined : target(machine, domain, iova, length ?? pageSize ?? granule);
+  if (given && !given.ok) return report(given, '');
+  const areas = given
+    ? [{ start: given.value.start, end: given.value.start + given.value.bytes }]
+    : machine.areasOf(hwpt);
+  const dirty = new DirtyRanges((start, end) => {
+    machine.reported(hwpt, Number(start / PAGE), Number(end / PAGE), clear);
+  });
+  const most = BigInt(MOST_BITS) * unit;
+  for (const area of areas) {
+    for (let start: bigint = area.start; start < area.end;) {
+      const end: bigint = area.end - start > most && most > 0n ? start + most : area.end;
+      const bits = unit > 0n ? Number((end - start) / unit) : 0;
+      const bytes = new Uint8Array(Math.ceil(bits / 8));
+      const outcome = yield* machine.software(
+        machine.iommufd.hwptGetDirtyBitmap({
+          hwptId: hwpt.id,
+          flags: clear ? 0 : 1,
+          iova: start,
+          length: end - start,
+          pageSize: unit,
+          data: { bytes, offset: 0 },
+        }),
+      );
+      if (!outcome.ok) return report(outcome, '');
+      dirty.add(bytes, bits, start, unit);
+      start = end;
+    }
+  }
+  dirty.finish();
+  const { ranges, pages, more } = dirty;
+  const what = `${pages.toLocaleString('en')} dirty ${pages === 1 ? 'page' : 'pages'} of ${formatSize(unit)}`;
+  const fate = clear ? 'reported and made clean' : 'reported, and left dirty';
+  return { summary: `${what} ${fate}.`, counts: { pages }, dirty: { ranges, pages, more } };
+}
+
+function* invalidate(machine: Machine, { domain, iova, length }: Of<'invalidate'>): Doing {
+  const found = hwptOf(machine, domain);
+  if (!found.ok) return report(found, '');
+  const { flusher } = found.value.paging.kernel.tables;
+  if (iova === undefined) {
+    const all = yield* machine.software(flusher.flushAll());
+    return report(all, `Invalidated everything of domain ${domain}.`);
+  }
+  const range = target(machine, domain, iova, length ?? String(FRAME_BYTES));
+  if (!range.ok) return report(range, '');
+  const { start, bytes, hwpt } = range.value;
+  const shifts = hwpt.pageShifts;
+  const outcome = yield* machine.software(
+    flusher.flush({
+      startPage: Number(start / PAGE),
+      endPage: Number((start + bytes + PAGE - 1n) / PAGE),
+      smallestShift: shifts[0] ?? 12,
+      largestShift: shifts[0] ?? 12,
+      tables: false,
+    }),
+  );
+  return report(outcome, `Invalidated ${formatSize(bytes)} at ${hex(start)} of domain ${domain}.`);
+}
+
+function* attach(machine: Machine, { requester, pasid: process, to, ats }: Of<'attach'>): Doing {
+  const parsed = parseDevice(requester);
+  const from = parsed && machine.addFunction(requester, ats === true);
+  if (!from) return report(refused('ENODEV', `"${requester}" is no device`), '');
+  if (typeof to === 'number') {
+    const found = hwptOf(machine, to);
+    if (!found.ok) return report(found, '');
+  }
+  const id = process === undefined || process === null ? null : pasid(process);
+  const outcome = yield* machine.attach(from, id, to);
+  const name = `${formatRequester(from.requester)}${id === null ? '' : ` PASID ${hex(id)}`}`;
+  const where = typeof to === 'number' ? `domain ${to}` : to === 'blocked' ? 'nothing: blocked' : to;
+  return report(outcome, `Attached ${name} to ${where}.`);
+}
+
+function* createDomain(machine: Machine, { dirtyTracking }: Of<'createDomain'>): Doing {
+  const made = yield* machine.createHwpt(dirtyTracking);
+  return made.ok
+    ? report(made, `Made domain ${made.value.id}.`, { domain: made.value.id })
+    : report(made, '');
+}
+
+function* evict(machine: Machine, { iommu, all }: Of<'evict'>): Doing {
+  const unit = machine.units.find(({ name }) => name === iommu);
+  if (!unit) return report(refused('ENODEV', `there is no IOMMU ${iommu}`), '');
+  let evicted = 0;
+  for (;;) {
+    const step = unit.iommu.evict();
+    if (!step) break;
+    evicted++;
+    yield step;
+    if (!all) break;
+  }
+  return {
+    summary: `${iommu} dropped ${evicted} cached ${evicted === 1 ? 'entry' : 'entries'}.`,
+    counts: { evicted },
+  };
+}
+
+function* writeWord(machine: Machine, { address, word }: Of<'writeWord'>): Doing {
+  const at = numberIn(address, 'the address');
+  const value = numberIn(word, 'the word');
+  if (!at.ok) return report(at, '');
+  if (!value.ok) return report(value, '');
+  if (at.value % 8n !== 0n || at.value >= 2n ** 52n)
+    return report(refused('EINVAL', `${hex(at.value)} is no address of a 64-bit word`), '');
+  const frame = frameNumber(Number(at.value / PAGE));
+  const index = Number((at.value % PAGE) / 8n);
+  const lo = Number(value.value & 0xffffffffn);
+  const written = machine.memory.writeEntry(frame, index, lo, Number(value.value >> 32n));
+  if (!written) return report(refused('EFAULT', machine.memory.explainMissing(frame)), '');
+  yield { kind: 'store', name: 'write the word', address: Number(at.value), word: value.value };
+  return { summary: `Wrote ${hex(value.value)} to ${hex(at.value)}.`, counts: {} };
+}
+
+const PAGE = BigInt(FRAME_BYTES);
+const pagesIn = (bytes: bigint): number => Number(bytes / PAGE);
+
+function hwptOf(machine: Machine, id: number): Outcome<MachineHwpt> {
+  const found = machine.hwpts.get(id);
+  if (found) return { ok: true, value: found };
+  const ids = machine.domains.map((domain) => domain.id).join(', ');
+  return refused('ENOENT', `there is no domain ${id}; there are ${ids}`);
+}
+
+function target(
+  machine: Machine,
+  domain: number,
+  iova: string,
+  length: string,
+): Outcome<{ readonly hwpt: MachineHwpt; readonly start: bigint; readonly bytes: bigint }> {
+  const hwpt = hwptOf(machine, domain);
+  if (!hwpt.ok) return hwpt;
+  const start = parseInteger(iova);
+  const bytes = parseInteger(length);
+  if (start === undefined) return refused('EINVAL', `"${iova}" is no IOVA`);
+  if (bytes === undefined) return refused('EINVAL', `"${length}" is no length`);
+  return { ok: true, value: { hwpt: hwpt.value, start, bytes } };
+}
+
+const touching = (of: OperationReport, domain: number, start: bigint, bytes: bigint): OperationReport =>
+  of.errno === undefined ? { ...of, touched: { domain, start: hex(start), end: hex(start + bytes) } } : of;

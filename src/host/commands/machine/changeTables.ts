@@ -1,0 +1,175 @@
+import * as vscode from 'vscode';
+import { formatSize, type MachineOperation, type MachineState } from '../../../inspection/protocol';
+import type { App, Command } from '../../app';
+import type { Inspection } from '../../inspections';
+import { askPick, type Choice } from '../../prompts/pick';
+import type { Step } from '../../prompts/steps';
+import { givenText, givenValues, type Given } from '../targets';
+import {
+  askDomain,
+  askIova,
+  askLength,
+  askMissing,
+  askNumber,
+  givenRange,
+  operate,
+  targetMachine,
+  tell,
+  type DomainAnswers,
+} from './target';
+
+interface Answers extends DomainAnswers {
+  readonly size?: string;
+  readonly protocol?: string;
+  readonly paddr?: string;
+  readonly permission?: 'R' | 'W' | 'RW';
+}
+
+/** One change of a domain's tables. */
+interface TableCommand {
+  readonly id: string;
+  readonly title: () => string;
+  given?(given: Given): Partial<Answers>;
+  questions(app: App, state: MachineState): readonly Step<Answers>[];
+  operation(answers: Required<DomainAnswers> & Answers): MachineOperation;
+}
+
+const tableCommand = ({ id, title, given, questions, operation }: TableCommand): Command => ({
+  id,
+  async run(app, arg) {
+    const inspection: Inspection = targetMachine(app, arg);
+    const state = await app.inspections.ask(inspection, 'machine', {});
+    const first: Answers = {
+      ...givenRange(app, inspection, state, arg),
+      ...given?.(givenValues(arg)),
+    };
+    const answers = await askMissing(title(), first, [
+      askDomain(state),
+      askIova(),
+      askLength(),
+      ...questions(app, state),
+    ]);
+    const { domain, iova, length } = answers ?? {};
+    if (!answers || !domain || iova === undefined || length === undefined) return undefined;
+    const report = await operate(app, inspection, title(), operation({ ...answers, domain, iova, length }));
+    tell(report);
+    return report;
+  },
+});
+
+/** A page size of the domain, smaller (larger) than what is there as far as that is known. */
+const askSize =
+  (prompt: string): Step<Answers> =>
+  async (state, place) => {
+    if (state.size !== undefined) return 'skip';
+    const choices = (state.domain?.pageSizes ?? []).map((size) => ({
+      label: formatSize(size),
+      value: formatSize(size),
+    }));
+    const answer = await askPick({ placeholder: prompt, choices }, place);
+    return answer.kind === 'value' ? { kind: 'value', value: { ...state, size: answer.value } } : answer;
+  };
+
+const SAFE = '';
+
+const askProtocol =
+  (app: App, which: 'splits' | 'collapses'): Step<Answers> =>
+  async (state, place) => {
+    if (state.protocol !== undefined) return 'skip';
+    const choices = async (): Promise<readonly Choice<string>[]> => {
+      const known = await app.engine.ask('machineChoices', {});
+      const safe: Choice<string> = {
+        label: vscode.l10n.t('The safe one'),
+        detail: vscode.l10n.t('What keeps every dirty bit on this hardware'),
+        value: SAFE,
+      };
+      return [safe, ...known[which].map(({ id, title }) => ({ label: id, detail: title, value: id }))];
+    };
+    const answer = await askPick({ placeholder: vscode.l10n.t('Protocol'), choices: choices() }, place);
+    return answer.kind === 'value' ? { kind: 'value', value: { ...state, protocol: answer.value } } : answer;
+  };
+
+const sizeAndProtocol = (given: Given): Partial<Answers> => {
+  const size = givenText(given, 'size');
+  const protocol = givenText(given, 'protocol') ?? (size === undefined ? undefined : SAFE);
+  return { ...(size !== undefined && { size }), ...(protocol !== undefined && { protocol }) };
+};
+
+const named = (protocol: string | undefined) =>
+  protocol === undefined || protocol === SAFE ? {} : { protocol };
+
+/** Takes `{domain, iova, length, size, protocol}`, an element of Domains, or asks. */
+export const splitIopte = tableCommand({
+  id: 'iopte.splitIopte',
+  title: () => vscode.l10n.t('Split IOPTE'),
+  given: sizeAndProtocol,
+  questions: (app) => [askSize(vscode.l10n.t('Size of the pages afterwards')), askProtocol(app, 'splits')],
+  operation: ({ domain, iova, length, size = '', protocol }) => ({
+    ...{ kind: 'split', domain: domain.id, iova, length, size },
+    ...named(protocol),
+  }),
+});
+
+export const collapseTable = tableCommand({
+  id: 'iopte.collapseTable',
+  title: () => vscode.l10n.t('Collapse Table'),
+  given: sizeAndProtocol,
+  questions: (app) => [askSize(vscode.l10n.t('Size of the pages afterwards')), askProtocol(app, 'collapses')],
+  operation: ({ domain, iova, length, size = '', protocol }) => ({
+    ...{ kind: 'collapse', domain: domain.id, iova, length, size },
+    ...named(protocol),
+  }),
+});
+
+const askPermission: Step<Answers> = async (state, place) => {
+  if (state.permission !== undefined) return 'skip';
+  const choices = (['RW', 'R', 'W'] as const).map((value) => ({ label: value, value }));
+  const answer = await askPick({ placeholder: vscode.l10n.t('Permission'), choices }, place);
+  return answer.kind === 'value' ? { kind: 'value', value: { ...state, permission: answer.value } } : answer;
+};
+
+const SAME_ADDRESS = '';
+
+/** Takes `{domain, iova, length, paddr, permission}`. */
+export const mapRange = tableCommand({
+  id: 'iopte.mapRange',
+  title: () => vscode.l10n.t('Map'),
+  given(given) {
+    const permission = givenText(given, 'permission');
+    const iova = givenText(given, 'iova');
+    const paddr = givenText(given, 'paddr') ?? (iova === undefined ? undefined : SAME_ADDRESS);
+    return {
+      ...(paddr !== undefined && { paddr }),
+      ...((permission === 'R' || permission === 'W' || permission === 'RW') && { permission }),
+    };
+  },
+  questions: () => [
+    askNumber<Answers, 'paddr'>(
+      'paddr',
+      vscode.l10n.t('Guest physical address; empty: the same as the IOVA'),
+      '0x100000000',
+      true,
+    ),
+    askPermission,
+  ],
+  operation: ({ domain, iova, length, paddr, permission = 'RW' }) => ({
+    ...{ kind: 'map', domain: domain.id, iova, length, permission },
+    ...(paddr !== undefined && paddr !== SAME_ADDRESS && { paddr }),
+  }),
+});
+
+/** Takes `{domain, iova, length}`. */
+export const unmapRange = tableCommand({
+  id: 'iopte.unmapRange',
+  title: () => vscode.l10n.t('Unmap'),
+  questions: () => [],
+  operation: ({ domain, iova, length }) => ({ kind: 'unmap', domain: domain.id, iova, length }),
+});
+
+/** Takes `{domain, iova, length}`; without a range all of the domain. */
+export const invalidateRange = tableCommand({
+  id: 'iopte.invalidateRange',
+  title: () => vscode.l10n.t('Invalidate'),
+  questions: () => [],
+  operation: ({ domain, iova, length }) => ({ kind: 'invalidate', domain: domain.id, iova, length }),
+});
