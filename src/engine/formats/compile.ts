@@ -88,6 +88,8 @@ export interface CompiledFormat {
   readonly setsDirty: boolean;
   readonly tableMarksLo: number;
   readonly tableMarksHi: number;
+  /** An entry that it would mark faults instead. */
+  readonly refusesMarks: boolean;
   /** What entries above take away is refused at the leaf only. */
   readonly deniesAtLeaf: boolean;
   /** Address bits 51:32 and 31:12 at their own place: nothing to shift. */
@@ -273,6 +275,7 @@ export function compileFormat(
     setsDirty: setsDirty && format.dirty.mask !== 0n,
     tableMarksLo: lo(tableMarks),
     tableMarksHi: hi(tableMarks),
+    refusesMarks: hardware.refusesMarks === true,
     deniesAtLeaf: format.deniesAtLeaf === true,
     ...address,
     // Shifts make integers; of a power JavaScript makes a double, which loops would carry along.

@@ -139,6 +139,8 @@ export interface FormatHardware {
   /** Hardware sets the accessed (dirty) mark itself. */
   readonly setsAccessed?: boolean | undefined;
   readonly setsDirty?: boolean | undefined;
+  /** Hardware would set marks, and faults instead as it may not write: it does not snoop caches as it walks (VT-d 5.10 §3.10). */
+  readonly refusesMarks?: boolean | undefined;
   /** A clear accessed mark is let through without being set (Arm AFFD). */
   readonly ignoresAccessed?: boolean | undefined;
   /** Extensions that are there or not. */

@@ -18,6 +18,7 @@ import { Contexts } from './translate/contexts';
 import { noCounts, type Counters } from './translate/counters';
 import { InFlight } from './translate/inFlight';
 import { Requests } from './translate/requests';
+import { CpuCache, walkedMemory } from './translate/staleView';
 import { type WalkUnit } from './translate/stageWalk';
 import { vendorOf } from './vendors/index';
 import { pageAt } from './translate/translated';
@@ -25,6 +26,7 @@ import { pageAt } from './translate/translated';
 export interface IommuOptions {
   readonly name: string;
   readonly kind: EmulatedKind;
+  /** As software sees it: a `CpuCache` where `rules.snoopsCaches` is false. */
   readonly memory: WritableMemory;
   readonly registers: RegisterFile;
   readonly rules: HardwareRules;
@@ -54,6 +56,7 @@ export class Iommu implements IommuPort {
   readonly commands: CommandQueue;
   /** Requests that are translated, and have not accessed memory yet. */
   readonly inFlight = new InFlight();
+  readonly #memory: WritableMemory;
   readonly #vendor: IommuVendor;
   readonly #random: SeededRandom;
   readonly #contexts: Contexts;
@@ -69,13 +72,15 @@ export class Iommu implements IommuPort {
     this.rules = rules;
     this.faults = new FaultLog(vendor, memory, registers);
     const { faults, inFlight } = this;
+    this.#memory = memory;
     this.#vendor = vendor;
     this.#random = random;
     const iotlb = new Iotlb(rules.iotlb, random);
     const walkCache = new WalkCache(rules.walkCache, random);
     const epoch = (): number => this.#epoch;
+    const walked = walkedMemory(memory, rules.snoopsCaches);
     const walk: WalkUnit = {
-      memory,
+      memory: walked,
       rules,
       walkCache,
       counters: this.counters,
@@ -88,7 +93,7 @@ export class Iommu implements IommuPort {
         observer.wrote({ kind: 'walker', iommu: name }, page, frame, address % FRAME_BYTES, 8);
       },
     };
-    this.#contexts = new Contexts(kind, memory, vendor, registers, walk, rules, random);
+    this.#contexts = new Contexts(kind, walked, vendor, registers, walk, rules, random);
     const { contexts, processes } = this.#contexts.caches;
     this.caches = { iotlb, walk: walkCache, contexts, processes };
     this.#requests = new Requests({
@@ -164,6 +169,11 @@ export class Iommu implements IommuPort {
       ...(contexts ? { contexts } : {}),
       ...(processes ? { processes } : {}),
     });
+  }
+
+  /** Writes words back from the CPUs' caches, so that a walker that does not snoop sees them. `address`: in bytes. */
+  cleanLine(address: number, words: number): void {
+    if (this.#memory instanceof CpuCache) this.#memory.clean(address, words);
   }
 
   /** Does one command of the queue; undefined: there is none, the queue is stopped, or a command has to wait. */

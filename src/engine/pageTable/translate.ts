@@ -81,6 +81,7 @@ export function translateBatch(
   translateStage(space, batch, from, to, tables.own);
   if (space.interruptPattern) refuseInterrupts(space.interruptPattern, batch, from, to);
   if (space.memory.knows) retellUnknown(space, batch, from, to);
+  if (space.format.refusesMarks) retellMarked(space, batch, from, to);
   if (space.stage2) translateBelow(space, space.stage2, batch, from, to, tables);
 }
 
@@ -163,6 +164,15 @@ function refuseInterrupts(
 /** Walks again what is not present only because the source does not say it. */
 function retellUnknown(space: AddressSpace, batch: TranslationBatch, from: number, to: number): void {
   for (let row = from; row < to; row++) if (batch.status[row] === NOT_PRESENT) takeWalk(space, batch, row);
+}
+
+/** Walks again what hardware would mark, and may not. */
+function retellMarked(space: AddressSpace, batch: TranslationBatch, from: number, to: number): void {
+  for (let row = from; row < to; row++) {
+    const status = batch.status[row];
+    if (status === MARKS || (status === TRANSLATED && marksRow(space, batch, row)))
+      takeWalk(space, batch, row);
+  }
 }
 
 /** Answers a row by a walk step by step. */
@@ -262,7 +272,7 @@ function walkRow(
     permission &= entryPermission(format, TABLE, lo, hi);
     table = entryFrame(format, lo, hi);
     if (table >= format.outputEnd) return ADDRESS_SIZE;
-    if (space.stage2 && marksTable(format, lo, hi)) return MARKS;
+    if ((space.stage2 || format.refusesMarks) && marksTable(format, lo, hi)) return MARKS;
     depth = next;
   }
   return TABLE_UNREADABLE;

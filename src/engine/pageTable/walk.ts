@@ -93,7 +93,7 @@ class Walker {
       if (!skipsZeros(format, level, next, this.#lo, this.#hi)) return this.#refuse('level-skip', depth);
       table = entryFrame(format, lo, hi);
       if (table >= format.outputEnd) return this.#refuse('address-size', depth);
-      const refused = marksTable(format, lo, hi) ? this.#refusedMark(address) : undefined;
+      const refused = marksTable(format, lo, hi) ? this.#refusedMark(address, depth) : undefined;
       if (refused) return refused;
       depth = next;
     }
@@ -111,7 +111,8 @@ class Walker {
    * What becomes of a walk for which hardware marks the entry at this address: stage 2 must allow it to write there (Arm IHI
    * 0070 §3.13.5, VT-d 4.1 condition SFS.8, RISC-V IOMMU 1.0 §2.1.3.1). Undefined: it does.
    */
-  #refusedMark(address: number): TableWalk | undefined {
+  #refusedMark(address: number, depth: number): TableWalk | undefined {
+    if (this.#space.format.refusesMarks) return this.#refuse('marks-refused', depth);
     const under = this.#under(address, true);
     return under && !under.outcome.ok ? this.#refusedBelow(under) : undefined;
   }
@@ -124,7 +125,9 @@ class Walker {
     const output = leafAddress(frame, offsetShift(format, level, lo, hi), this.#lo, this.#hi);
     if (isForbiddenOutput(format, output.paddrLo, output.paddrHi))
       return this.#refuse('interrupt-output', level.depth);
-    const refused = marksLeaf(format, lo, hi, this.#write) ? this.#refusedMark(address) : undefined;
+    const refused = marksLeaf(format, lo, hi, this.#write)
+      ? this.#refusedMark(address, level.depth)
+      : undefined;
     if (refused) return refused;
     const own = { ok: true as const, ...output, pageShift: pageShift(format, level, lo, hi), permission };
     if (!stage2) return this.#walk(own);

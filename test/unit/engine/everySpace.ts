@@ -84,6 +84,8 @@ export const VTD_SECOND: readonly SpaceKind[] = [
     compileFormat(vtdSecondStage, 3, { forbiddenOutput: FORBIDDEN }),
     zeroExtended(31),
   ),
+  ...levelsOf(vtdSecondStage, 4, 4, MARKS),
+  ...levelsOf(vtdSecondStage, 3, 3, { ...MARKS, refusesMarks: true }),
   ...levelsOf(ept, 4, 4, { outputBits: 46, features: { executeOnly: false } }),
 ];
 

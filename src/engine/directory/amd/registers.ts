@@ -194,6 +194,9 @@ export interface AmdHardware {
   /** Hardware can set A, and D, in host tables. */
   readonly hostAccessed: boolean;
   readonly hostDirty: boolean;
+  /** Hardware sets A, and D, in guest tables. */
+  readonly guestAccessed: boolean;
+  readonly guestDirty: boolean;
   /** GCR3 tables are at guest physical addresses where there are host tables. */
   readonly gcr3AtGuestAddress: boolean;
   /** log2 of the device table segments. */
@@ -223,6 +226,8 @@ export function amdHardware(values: ReadonlyMap<string, bigint>): AmdHardware {
     noExecute: has(3),
     hostAccessed: has(49),
     hostDirty: has(52),
+    guestAccessed: !is(54, false),
+    guestDirty: !is(48, false),
     gcr3AtGuestAddress: is(58, feature2 !== undefined && bits(feature2, 3) === 1n),
     segments: controls === undefined ? 0 : Number(bits(controls, 36, 34)),
     notAddress: encryption === undefined ? 0n : 1n << encryption,

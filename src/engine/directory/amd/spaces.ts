@@ -59,8 +59,8 @@ export class AmdSpaces {
       const format = this.#cache.format(`guest ${levels}`, () =>
         compileFormat(amdV2, levels, {
           notAddress: this.#hardware.notAddress,
-          setsAccessed: true,
-          setsDirty: true,
+          setsAccessed: this.#hardware.guestAccessed,
+          setsDirty: this.#hardware.guestDirty,
           features: { executeDisable: this.#hardware.noExecute },
         }),
       );

@@ -227,6 +227,12 @@ export class VtdScalableDirectory implements DeviceDirectory {
     return this.#interpret(process.words, pasid === null && bits(rid, 20) === 1n);
   }
 
+  /** Whether walks snoop caches: ECAP.SMPWCS, and PWSNP of the PASID-table entry. Else hardware must set no A and D (§3.10). */
+  #walksCoherently(tags: bigint): boolean {
+    const { ecap } = this.#capabilities;
+    return ecap === undefined || (bits(ecap, 48) === 1n && bits(tags, 23) === 1n);
+  }
+
   /** What a PASID-table entry makes of a request. */
   #interpret(words: readonly bigint[], privileged: boolean): DirectoryAnswer {
     const inputBits = (levels: number): number => this.#spaces.inputBits(levels);
@@ -236,6 +242,7 @@ export class VtdScalableDirectory implements DeviceDirectory {
     const type = bits(control, 8, 6);
     if (type === PGTT.passThrough) return { kind: 'pass-through', permission: READ_WRITE };
     const domain = Number(bits(tags, 15, 0));
+    const refusesMarks = !this.#walksCoherently(tags);
     const stage2 =
       type === PGTT.first
         ? undefined
@@ -244,6 +251,7 @@ export class VtdScalableDirectory implements DeviceDirectory {
             root: frameAt(control),
             levels: LEVELS_OF_WIDTH[Number(bits(control, 4, 2))] ?? 4,
             marks: bits(control, 9) === 1n,
+            refusesMarks,
           });
     if (type === PGTT.second && stage2) return { kind: 'table', space: stage2, permission: READ_WRITE };
     const space = this.#spaces.first(
@@ -253,6 +261,7 @@ export class VtdScalableDirectory implements DeviceDirectory {
         levels: bits(first, 3, 2) === 1n ? 5 : 4,
         privileged,
         writeProtect: bits(first, 4) === 1n,
+        refusesMarks,
       },
       stage2,
     );

@@ -17,6 +17,8 @@ export interface SecondStageRoot {
   readonly levels: number;
   /** SSADE: hardware sets A and D. */
   readonly marks: boolean;
+  /** It walks without snooping caches, and must not write to tables. */
+  readonly refusesMarks?: boolean;
 }
 
 /** First-stage tables as a PASID-table entry names them. */
@@ -29,6 +31,7 @@ export interface FirstStageRoot {
   readonly privileged: boolean;
   /** WPE. */
   readonly writeProtect: boolean;
+  readonly refusesMarks?: boolean;
 }
 
 /** The address spaces of one unit: one object for one (domain, root, format, stage 2). */
@@ -51,10 +54,15 @@ export class VtdSpaces {
     return Math.min(12 + 9 * levels, guestBits);
   }
 
-  second({ domain, root, levels, marks }: SecondStageRoot): AddressSpace {
-    return this.#cache.space(`second ${domain} ${root} ${levels} ${marks}`, () => {
+  second({ domain, root, levels, marks, refusesMarks = false }: SecondStageRoot): AddressSpace {
+    return this.#cache.space(`second ${domain} ${root} ${levels} ${marks} ${refusesMarks}`, () => {
       const format = usesIoPermissions(this.#values) ? vtdSecondStageIo : vtdSecondStage;
-      const hardware = { ...secondStageHardware(this.#values), setsAccessed: marks, setsDirty: marks };
+      const hardware = {
+        ...secondStageHardware(this.#values),
+        setsAccessed: marks,
+        setsDirty: marks,
+        refusesMarks,
+      };
       const space: AddressSpace = {
         stage: 2,
         domainId: domainId(domain),
@@ -73,8 +81,8 @@ export class VtdSpaces {
   }
 
   first(of: FirstStageRoot, stage2: AddressSpace | undefined): AddressSpace {
-    const { domain, root, levels, privileged, writeProtect } = of;
-    const key = `first ${domain} ${root} ${levels} ${privileged} ${writeProtect} ${this.#cache.numberOf(stage2)}`;
+    const { domain, root, levels, privileged, writeProtect, refusesMarks = false } = of;
+    const key = `first ${domain} ${root} ${levels} ${privileged} ${writeProtect} ${refusesMarks} ${this.#cache.numberOf(stage2)}`;
     return this.#cache.space(key, () => ({
       stage: 1,
       domainId: domainId(domain),
@@ -83,6 +91,7 @@ export class VtdSpaces {
       format: this.#format(vtdFirstStage, levels, {
         ...firstStageHardware(this.#values, stage2 !== undefined),
         privileged,
+        refusesMarks,
         features: { writeProtect },
       }),
       ...signExtended(levels === 5 ? 57 : 48),
@@ -92,11 +101,12 @@ export class VtdSpaces {
   }
 
   #format(format: PageTableFormat, levels: number, hardware: FormatHardware): CompiledFormat {
-    const { setsAccessed, privileged, features, forbiddenOutput } = hardware;
+    const { setsAccessed, refusesMarks, privileged, features, forbiddenOutput } = hardware;
     const key = [
       format.id,
       levels,
       setsAccessed,
+      refusesMarks,
       privileged,
       features?.writeProtect,
       forbiddenOutput !== undefined,

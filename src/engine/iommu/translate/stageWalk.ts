@@ -338,6 +338,7 @@ class StageWalk {
     const { tables, space } = this.#way;
     const { memory, counters, rules } = this.#unit;
     const format = this.#format;
+    if (format.refusesMarks) return this.#refuse('marks-refused', this.#depth);
     let target = physical;
     if (tables) {
       const under = yield* walkStage(this.#unit, tables, loOf(address), hiOf(address), TO_WRITE);
