@@ -44,7 +44,12 @@ export interface CacheOperation {
   readonly tables?: TableSelection;
   /** Device contexts: of these requesters; empty object: all. `mask`: these bits of the id do not count. */
   readonly contexts?: { readonly requester?: number; readonly mask?: number; readonly vm?: number };
-  readonly processes?: { readonly requester?: number; readonly pasid?: number; readonly vm?: number };
+  /** Entries of processes; `pasid` null: what requests without a PASID use. */
+  readonly processes?: {
+    readonly requester?: number;
+    readonly pasid?: number | null;
+    readonly vm?: number;
+  };
 }
 
 /** An ATS invalidation that goes to a device (PCIe 6.0 §10.3). */

@@ -1,4 +1,5 @@
 import { type WritableMemory } from '../memory/writableMemory';
+import { READ, WRITE } from '../pageTable/entryClass';
 import { type CacheOperation, type DeviceTlbOperation } from './cacheOperation';
 import { type Command } from './commands';
 import { positionsOf, slotAddress, type FaultLog } from './faultLog';
@@ -22,14 +23,25 @@ export interface QueueSurroundings {
   /** Removes from the caches of the IOMMU what an operation selects. */
   apply(operation: CacheOperation): void;
   device(requester: number): InvalidatedDevice | undefined;
-  /** Whether no read (write) that was translated before is on its way. */
-  isDrained(reads: boolean, writes: boolean): boolean;
+  readonly inFlight: RequestsInFlight;
+  /** Whether waits wait for requests on their way, where they ask for it. */
+  readonly drains: boolean;
+}
+
+/** Requests that are translated, and whose data has not landed. */
+export interface RequestsInFlight {
+  /** Names those of this moment. */
+  readonly now: number;
+  /** Whether one of these directions (READ | WRITE) that was on its way at `mark` still is. */
+  hasOlder(mark: number, access: number): boolean;
 }
 
 /** Invalidations of device TLBs that may be on their way at a time: PCIe has 5-bit tags (ITag, PCIe 6.0 §10.3.1). */
 const TAGS = 32;
 /** Attempts of a wait after which a device that has not answered is taken not to answer any more. */
 const PATIENCE = 256;
+
+const directions = (reads: boolean, writes: boolean): number => (reads ? READ : 0) | (writes ? WRITE : 0);
 
 type Wait = Extract<Command, { readonly kind: 'wait' }>;
 
@@ -40,8 +52,9 @@ export class CommandQueue {
   readonly #open = new Map<number, InvalidatedDevice | undefined>();
   #nextTag = 0;
   #attempts = 0;
-  /** What the next wait has to drain, as commands before it say. */
-  #drains = { reads: false, writes: false };
+  /** READ | WRITE that the next wait has to drain, as commands before it say; and what was in flight when it came. */
+  #drains = 0;
+  #mark: number | undefined;
   #interrupts = 0;
   #done = 0;
 
@@ -85,6 +98,7 @@ export class CommandQueue {
       const next = (head + 1) % positionsOf(ring);
       registers.set(commands.head.register, commands.head.value(registers, next));
       this.#attempts = 0;
+      this.#mark = undefined;
     }
     if (outcome === 'done') this.#done++;
     return { kind: 'command', name: command.name, index, done: outcome === 'done' };
@@ -100,8 +114,7 @@ export class CommandQueue {
         return 'done';
       case 'invalidate':
         for (const operation of command.operations) this.#around.apply(operation);
-        if (command.drainsReads === true) this.#drains.reads = true;
-        if (command.drainsWrites === true) this.#drains.writes = true;
+        this.#drains |= directions(command.drainsReads === true, command.drainsWrites === true);
         return 'done';
       case 'device-tlb':
         return this.#invalidateDevice(command.operation) ? 'done' : 'waits';
@@ -111,7 +124,8 @@ export class CommandQueue {
   }
 
   #wait(wait: Wait, address: number): 'done' | 'skipped' | 'stays' | 'waits' {
-    const { vendor, registers, memory } = this.#around;
+    const { vendor, registers, memory, inFlight } = this.#around;
+    this.#mark ??= inFlight.now;
     this.#collect();
     if (this.#open.size > 0) {
       if (++this.#attempts < PATIENCE) return 'waits';
@@ -121,15 +135,13 @@ export class CommandQueue {
       const { afterTimeout } = vendor.commands;
       if (afterTimeout !== 'goes-on') return afterTimeout === 'skips' ? 'skipped' : 'stays';
     }
-    const reads = wait.drainsReads || this.#drains.reads;
-    const writes = wait.drainsWrites || this.#drains.writes;
-    if ((reads || writes) && !this.#around.isDrained(reads, writes)) return 'waits';
+    if (!this.#isDrained(wait)) return 'waits';
     const { store } = wait;
     if (store && !storeValue(memory, store.address, store.value, store.bytes)) {
       this.#refuse('store', address);
       if (vendor.commands.isStopped(registers)) return 'stays';
     }
-    this.#drains = { reads: false, writes: false };
+    this.#drains = 0;
     if (wait.interrupt) {
       this.#interrupts++;
       vendor.commands.interrupt(registers);
@@ -137,14 +149,19 @@ export class CommandQueue {
     return 'done';
   }
 
+  #isDrained({ drainsReads, drainsWrites }: Wait): boolean {
+    const { inFlight, drains } = this.#around;
+    const access = this.#drains | directions(drainsReads, drainsWrites);
+    return !drains || access === 0 || !inFlight.hasOlder(this.#mark ?? inFlight.now, access);
+  }
+
   /** Sends an invalidation to a device; false when every tag is in use. */
   #invalidateDevice(operation: DeviceTlbOperation): boolean {
     if (this.#open.size >= TAGS) this.#collect();
     if (this.#open.size >= TAGS) return false;
     const device = this.#around.device(operation.requester);
-    while (this.#open.has(this.#nextTag)) this.#nextTag = (this.#nextTag + 1) % TAGS;
-    const tag = this.#nextTag;
-    this.#nextTag = (tag + 1) % TAGS;
+    // Never used again: an answer that comes after its time-out must not stand for another one.
+    const tag = this.#nextTag++;
     this.#open.set(tag, device);
     device?.invalidate(operation, tag);
     return true;

@@ -17,7 +17,8 @@ export interface CachedStructure {
 export interface StructureSelection {
   readonly requester?: number;
   readonly mask?: number;
-  readonly pasid?: number;
+  /** Null: of requests without a PASID. */
+  readonly pasid?: number | null;
   readonly vm?: number;
 }
 

@@ -1,4 +1,4 @@
-import { type PageRange } from '../cacheOperation';
+import { type CacheOperation, type PageRange } from '../cacheOperation';
 import { ALL_PAGES } from '../../pageTable/addressSpace';
 
 export const EVERY_PAGE: PageRange = { startPage: 0, endPage: ALL_PAGES };
@@ -39,3 +39,16 @@ function trailingOnes(value: bigint): number {
 
 /** A byte address from its halves. */
 export const addressOf = (lo: number, hi: number): bigint => (BigInt(hi >>> 0) << 32n) | BigInt(lo >>> 0);
+
+/**
+ * The entry of one process. `withoutPasid`: the PASID that requests without one use, when one is fixed; undefined: any may be,
+ * so that theirs goes with each.
+ */
+export function oneProcess(
+  of: { readonly requester?: number; readonly vm?: number },
+  pasid: number,
+  withoutPasid: number | undefined,
+): CacheOperation[] {
+  const isTheirs = withoutPasid === undefined || withoutPasid === pasid;
+  return [{ processes: { ...of, pasid } }, ...(isTheirs ? [{ processes: { ...of, pasid: null } }] : [])];
+}

@@ -3,7 +3,7 @@ import { type CacheOperation } from '../../cacheOperation';
 import { type Command } from '../../commands';
 import { type RegisterFile } from '../../vendor';
 import { Layout, at, split, take, type Field } from '../layout';
-import { sizedPages } from '../ranges';
+import { oneProcess, sizedPages } from '../ranges';
 
 // Commands of AMD 48882 3.10 §2.4, 16 bytes each; the opcode is bits 63:60.
 const OPCODE = at(63, 60);
@@ -164,8 +164,12 @@ interface Reach {
 /** Of the guest tables of one PASID. PDE = 1: its table pointers, and the entry of the GCR3 table that leads to them. */
 function guestPages(vm: number, pasid: number, reach: Reach, tables: boolean): CacheOperation[] {
   const tags = { vm, space: pasid, stage1: true };
-  const pointers = { tables: { ...tags, stage: 1, pages: reach.pages }, processes: { vm, pasid } } as const;
-  return [{ translations: { ...tags, ...reach }, ...(tables ? pointers : {}) }];
+  const pointers: CacheOperation = { tables: { ...tags, stage: 1, pages: reach.pages } };
+  return [
+    { translations: { ...tags, ...reach }, ...(tables ? pointers : {}) },
+    // PASID 0 is that of requests without a PASID (DTE.GIOV).
+    ...(tables ? oneProcess({ vm }, pasid, 0) : []),
+  ];
 }
 
 /** Of the host tables, by guest physical address: what has host tables only, and guest translations that went through there. */

@@ -3,7 +3,7 @@ import { type CacheOperation } from '../../cacheOperation';
 import { type Command } from '../../commands';
 import { type RegisterFile } from '../../vendor';
 import { Layout, at, take, type FieldInputs } from '../layout';
-import { EVERY_PAGE, sizedAddress, sizedPages } from '../ranges';
+import { EVERY_PAGE, oneProcess, sizedAddress, sizedPages } from '../ranges';
 
 // RISC-V IOMMU 1.0 §3.1. Commands are 16 bytes; func3 is bits 9:7, the opcode bits 6:0.
 const OPCODE = at(6, 0);
@@ -190,8 +190,8 @@ function decodeDirectory(
     return illegal(name, `DID 0x${DID.toString(16)} is wider than ddtp.iommu_mode allows`);
   if (one) {
     if (PID >= 1n << processBits(registers)) return illegal(name, `PID 0x${PID.toString(16)} is too wide`);
-    const operations = [{ processes: { requester, pasid: Number(PID) } }];
-    return { kind: 'invalidate', name, operations };
+    // Process 0 is that of requests without a process_id (DC.tc.DPE).
+    return { kind: 'invalidate', name, operations: oneProcess({ requester }, Number(PID), 0) };
   }
   // Process contexts are found through the device context, so that they go with it.
   const of = DV === 1n ? { requester } : {};

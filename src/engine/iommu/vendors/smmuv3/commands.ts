@@ -3,7 +3,7 @@ import { type CacheOperation, type PageRange, type TagSelection } from '../../ca
 import { type Command } from '../../commands';
 import { type RegisterFile } from '../../vendor';
 import { Layout, at, type Field } from '../layout';
-import { EVERY_PAGE, alignedPages } from '../ranges';
+import { EVERY_PAGE, alignedPages, oneProcess } from '../ranges';
 
 // Commands of IHI 0070 4.1 to 4.7, 16 bytes each; the opcode is bits 7:0.
 const OPCODE = at(7, 0);
@@ -149,7 +149,7 @@ export function decodeSmmu(words: readonly bigint[], registers: RegisterFile): C
   const problem = operandProblem(name, operands, registers);
   if (problem !== undefined) return illegal(name, problem);
   if (name.startsWith('CMD_CFGI'))
-    return { kind: 'invalidate', name, operations: [configuration(name, operands)] };
+    return { kind: 'invalidate', name, operations: configuration(name, operands) };
   if (name.startsWith('CMD_TLBI'))
     return { kind: 'invalidate', name, operations: [translations(name, operands, address)] };
   if (name === 'CMD_ATC_INV') return atcInvalidation(operands, address);
@@ -188,15 +188,22 @@ function streamBits(registers: RegisterFile): number {
 }
 
 /** Cached STEs and CDs (4.3). The CDs found through an STE go with it. */
-function configuration(name: Name, operand: Operands): CacheOperation {
+function configuration(name: Name, operand: Operands): CacheOperation[] {
   const requester = operand('StreamID');
-  if (name === 'CMD_CFGI_CD') return { processes: { requester, pasid: operand('SubstreamID') } };
-  if (name === 'CMD_CFGI_CD_ALL') return { processes: { requester } };
-  if (name === 'CMD_CFGI_STE') return { contexts: { requester }, processes: { requester } };
-  const range = operand('Range');
-  // No selection of processes by ranges of streams: all go, which any invalidation may do.
-  if (range === 31) return { contexts: {}, processes: {} };
-  return { contexts: { requester, mask: 2 ** (range + 1) - 1 }, processes: {} };
+  switch (name) {
+    case 'CMD_CFGI_CD':
+      return oneProcess({ requester }, operand('SubstreamID'), 0);
+    case 'CMD_CFGI_CD_ALL':
+      return [{ processes: { requester } }];
+    case 'CMD_CFGI_STE':
+      return [{ contexts: { requester }, processes: { requester } }];
+    default: {
+      const range = operand('Range');
+      // No selection of processes by ranges of streams: all go, which any invalidation may do.
+      const contexts = range === 31 ? {} : { requester, mask: 2 ** (range + 1) - 1 };
+      return [{ contexts, processes: {} }];
+    }
+  }
 }
 
 /** Cached translations (4.4). */

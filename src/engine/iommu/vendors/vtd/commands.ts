@@ -3,7 +3,7 @@ import { type CacheOperation } from '../../cacheOperation';
 import { type Command } from '../../commands';
 import { type RegisterFile } from '../../vendor';
 import { Layout, at, split, take, type Field } from '../layout';
-import { alignedPages, sizedPages } from '../ranges';
+import { alignedPages, oneProcess, sizedPages } from '../ranges';
 
 // Descriptors of VT-d 5.10 §6.5.2. The type is in bits 11:9 (high part) and 3:0. Encoders give the four words of a 256-bit
 // queue (IQA.DW = 1); in a queue of 128 bits the first two of them are the descriptor.
@@ -239,9 +239,11 @@ function pasidCache(words: readonly bigint[]): Command {
   const name = 'pasid-cache';
   const { G, DID, PASID } = LAYOUTS[name].decode(words);
   const vm = Number(DID);
-  const processes = [{ vm }, { vm, pasid: Number(PASID) }, undefined, {}][Number(G)];
-  if (!processes) return illegal(name, 'granularity 2 is reserved');
-  return { kind: 'invalidate', name, operations: [{ processes }] };
+  // RID_PASID may be any PASID.
+  const one = oneProcess({ vm }, Number(PASID), undefined);
+  const operations = [[{ processes: { vm } }], one, undefined, [{ processes: {} }]][Number(G)];
+  if (!operations) return illegal(name, 'granularity 2 is reserved');
+  return { kind: 'invalidate', name, operations };
 }
 
 function deviceTlb(
