@@ -26,13 +26,13 @@ export interface VfioMigrationFeatures {
 /** What a driver does itself; every other transition is a path of these. */
 const ARCS: Readonly<Record<VfioState, readonly VfioState[]>> = {
   ERROR: [],
-  STOP: ['RUNNING_P2P', 'STOP_COPY', 'RESUMING'],
-  RUNNING: ['RUNNING_P2P', 'PRE_COPY'],
+  STOP: ['STOP_COPY', 'RUNNING_P2P', 'RESUMING'],
+  RUNNING: ['PRE_COPY', 'RUNNING_P2P'],
   STOP_COPY: ['STOP'],
   RESUMING: ['STOP'],
-  RUNNING_P2P: ['RUNNING', 'STOP', 'PRE_COPY_P2P'],
-  PRE_COPY: ['RUNNING', 'PRE_COPY_P2P'],
-  PRE_COPY_P2P: ['RUNNING_P2P', 'PRE_COPY', 'STOP_COPY'],
+  RUNNING_P2P: ['PRE_COPY_P2P', 'RUNNING', 'STOP'],
+  PRE_COPY: ['PRE_COPY_P2P', 'RUNNING'],
+  PRE_COPY_P2P: ['PRE_COPY', 'STOP_COPY', 'RUNNING_P2P'],
 };
 
 /** States that share a data transfer session. */
