@@ -125,6 +125,7 @@ const OF_A_LISTED_PAGE = [
   'address-size',
   'interrupt-output',
   'interrupt-window',
+  'marks-refused',
 ];
 
 /** Each listed page is what walks of addresses in it answer, of this stage alone. */

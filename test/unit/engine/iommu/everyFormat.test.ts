@@ -58,7 +58,10 @@ function check(make: () => Made, asked: readonly Request[]): void {
   assert.ok(stepped && fused);
   for (const request of [...all, ...all]) {
     const outcome = stepped.unit.run(request).outcome;
-    assert.deepEqual(fused.unit.requests.answerFromCaches(request) ?? fused.unit.run(request).outcome, outcome);
+    assert.deepEqual(
+      fused.unit.requests.answerFromCaches(request) ?? fused.unit.run(request).outcome,
+      outcome,
+    );
   }
   assert.deepEqual(fused.unit.counters, stepped.unit.counters);
   assert.deepEqual(fused.unit.observed, stepped.unit.observed);

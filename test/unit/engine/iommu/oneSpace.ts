@@ -117,7 +117,10 @@ export class OneSpace {
   }
 }
 
-export function drain<R>(steps: Steps<HardwareStep, R>): { readonly steps: HardwareStep[]; readonly outcome: R } {
+export function drain<R>(steps: Steps<HardwareStep, R>): {
+  readonly steps: HardwareStep[];
+  readonly outcome: R;
+} {
   const done: HardwareStep[] = [];
   for (;;) {
     const step = steps.next();
