@@ -26,7 +26,8 @@ const ZEROS: UniformEntries = {
  * Emulated frames in one WebAssembly.Memory. Frame numbers may lie anywhere; only frames that were added are held: as 1024
  * words, or, when their entries are like each other, as the pattern and two bits for each (about 170 bytes). A frame of
  * zeros is held the small way, and a block is kept back for its words: so it is `addFrame` that says when memory is full.
- * Only frames set by `writeUniform` have no such block: a write that makes one of them differ may find no room.
+ * Frames set by `writeUniform` share an eighth of the memory for that: only where more of them stop being uniform than have
+ * room may a write find none.
  *
  * Arrays that `readFrame` gave follow what is written. They end, and `generation` changes, when a frame is added, taken out,
  * or stops or begins to be uniform; and for uniform frames when 64 others were read.
@@ -41,6 +42,8 @@ export class Arena implements WritableMemory, UniformFrames {
   #version = 0;
   #frames = 0;
   #uniform = 0;
+  /** Uniform frames for whose words no block is promised. */
+  #patterns = 0;
   #refused = 0;
 
   /** `mostBytes`: that the memory may grow to, at most 4 GiB. */
@@ -110,8 +113,14 @@ export class Arena implements WritableMemory, UniformFrames {
     if (place === ABSENT_PLACE) return false;
     if (isUniform(place)) {
       const slot = place - UNIFORM;
-      if (!this.#slots.isPromised(slot) && !this.#heap.promise()) return false;
-      this.#slots.setPromised(slot, true);
+      if (!this.#slots.isPromised(slot)) {
+        this.#countPatterns(-1);
+        if (!this.#heap.promise()) {
+          this.#countPatterns(1);
+          return false;
+        }
+        this.#slots.setPromised(slot, true);
+      }
       this.#slots.setPattern(slot, ZEROS);
       this.#copies.refresh(slot);
     } else this.#heap.words.fill(0, place, place + FRAME_WORDS);
@@ -200,9 +209,11 @@ export class Arena implements WritableMemory, UniformFrames {
       this.#release(place);
       this.#directory.set(frame, slot + UNIFORM);
       this.#uniform++;
+      this.#countPatterns(1);
     } else if (this.#slots.isPromised(slot)) {
       this.#slots.setPromised(slot, false);
       this.#heap.unpromise();
+      this.#countPatterns(1);
     }
     this.#slots.setPattern(slot, entries);
     this.#copies.refresh(slot);
@@ -244,16 +255,25 @@ export class Arena implements WritableMemory, UniformFrames {
 
   /** Makes a uniform frame one of words; NO_BLOCK when there is no room. */
   #expand(frame: FrameNumber, slot: number): number {
-    const block = this.#slots.isPromised(slot) ? this.#heap.takePromised() : this.#heap.take();
+    const promised = this.#slots.isPromised(slot);
+    const block = promised ? this.#heap.takePromised() : this.#heap.takeReserve();
     if (block === NO_BLOCK) {
       this.#refused++;
       return NO_BLOCK;
     }
-    this.#slots.setPromised(slot, false);
+    if (promised) {
+      this.#slots.setPromised(slot, false);
+      this.#countPatterns(1);
+    }
     this.#slots.expand(slot, this.#heap.words, block);
     this.#release(slot + UNIFORM);
     this.#directory.set(frame, block);
     return block;
+  }
+
+  #countPatterns(more: number): void {
+    this.#patterns += more;
+    this.#heap.reserveFor(this.#patterns);
   }
 
   /** Gives back what held a frame. */
@@ -265,6 +285,7 @@ export class Arena implements WritableMemory, UniformFrames {
     }
     const slot = place - UNIFORM;
     if (this.#slots.isPromised(slot)) this.#heap.unpromise();
+    else this.#countPatterns(-1);
     this.#copies.end(slot);
     this.#slots.give(slot);
     this.#uniform--;

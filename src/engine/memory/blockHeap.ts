@@ -19,6 +19,9 @@ const MOST_GROWTH = 256;
 /** Growth is an eighth of what there is: each costs the same, and little memory is taken in vain. */
 const GROWTH_DIVISOR = 8;
 
+/** Of all blocks, at most this part is held in reserve: the rest of what may be written later shares it. */
+const RESERVE_DIVISOR = 8;
+
 /** Arrays of whole blocks that are made once: a direct-mapped cache. */
 const VIEWS = 256;
 
@@ -39,6 +42,7 @@ export class BlockHeap {
   #firstFree = NO_BLOCK;
   #free = 0;
   #promised = 0;
+  #reserve = 0;
   #growths = 0;
   #views: (Uint32Array | undefined)[] = [];
 
@@ -77,14 +81,14 @@ export class BlockHeap {
     return this.#growths;
   }
 
-  /** Blocks that can still be taken without a promise. */
-  get left(): number {
-    return this.#free + this.#mostBlocks - this.#touched - this.#promised;
+  /** How many frames may have to be written whole, of which none has a promise: a part of them is provided for. */
+  reserveFor(frames: number): void {
+    this.#reserve = Math.min(frames, Math.floor(this.#mostBlocks / RESERVE_DIVISOR));
   }
 
   /** Keeps a block for a later `takePromised`; false when there is none left. */
   promise(): boolean {
-    if (this.left < 1) return false;
+    if (this.#left - this.#reserve < 1) return false;
     this.#promised++;
     return true;
   }
@@ -96,7 +100,12 @@ export class BlockHeap {
 
   /** A block whose words are anything; NO_BLOCK when none is left. */
   take(): number {
-    return this.left < 1 ? NO_BLOCK : this.#take();
+    return this.#left - this.#reserve < 1 ? NO_BLOCK : this.#take();
+  }
+
+  /** The same, and from the reserve when there is no other. */
+  takeReserve(): number {
+    return this.#left < 1 ? NO_BLOCK : this.#take();
   }
 
   /** The block of a promise, which is kept with it; NO_BLOCK when the machine has less memory than was allowed. */
@@ -110,6 +119,11 @@ export class BlockHeap {
     this.words[block] = this.#firstFree;
     this.#firstFree = block;
     this.#free++;
+  }
+
+  /** Blocks that can still be taken without a promise. */
+  get #left(): number {
+    return this.#free + this.#mostBlocks - this.#touched - this.#promised;
   }
 
   #take(): number {

@@ -17,7 +17,7 @@ const DIRTY_LO = 6;
 const DIRTY_HI = 7;
 const COPY = 8;
 const PROMISED = 9;
-export const ACCESSED_BITS = 10;
+const ACCESSED_BITS = 10;
 export const DIRTY_BITS = ACCESSED_BITS + BITMAP_WORDS;
 const SLOT_WORDS = DIRTY_BITS + BITMAP_WORDS;
 
@@ -29,9 +29,6 @@ const HEADER_WORDS = 16;
 
 const SLOTS = Math.floor((FRAME_WORDS - HEADER_WORDS) / SLOT_WORDS);
 const ALL_FREE = 2 ** SLOTS - 1;
-
-/** Bytes of a frame of like entries, its share of the block included. */
-export const UNIFORM_BYTES = (FRAME_WORDS * 4) / SLOTS;
 
 /** Frames of 512 like entries: a pattern and two bits an entry each, in slots of which 24 share a block. */
 export class UniformSlots {

@@ -112,6 +112,14 @@ describe('frame allocator', () => {
     assert.ok(arena.bytes <= 2 ** 20);
   });
 
+  it('leaves nothing behind of neighbours for which there is no room', () => {
+    const { arena, frames } = allocatorOf(2 ** 20, 2 ** 20);
+    assert.equal(frames.allocate(128), 0x180);
+    assert.equal(frames.allocate(128), undefined);
+    assert.deepEqual([frames.allocated, arena.counts.frames], [128, 128]);
+    assert.equal(frames.allocate(64), 0x200);
+  });
+
   it('accounts for every frame, whatever is allocated and freed', () => {
     const sizes = fc.constantFrom(1, 1, 1, 2, 4, 8);
     const steps = fc.array(

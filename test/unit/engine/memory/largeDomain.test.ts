@@ -83,13 +83,16 @@ function setBits(bits: Uint32Array, start: number, count: number): void {
     bits[page >>> 5] = (bits[page >>> 5] ?? 0) | (1 << (page & 31));
 }
 
-/** Reads and clears the dirty marks of the whole guest: how many pages, and which. */
-function harvest({ tables, run }: LargeMachine): { readonly pages: number; readonly bits: Uint32Array } {
+/** Reads and clears the dirty marks of the guest's first pages: how many, and which. */
+function harvest(
+  { tables, run }: LargeMachine,
+  end: number,
+): { readonly pages: number; readonly bits: Uint32Array } {
   const bits = bitmap();
   const sink = (start: number, count: number): void => {
     setBits(bits, start, count);
   };
-  const outcome = run(tables.readAndClearDirty({ startPage: 0, pages: PAGES, clear: true, sink }));
+  const outcome = run(tables.readAndClearDirty({ startPage: 0, pages: end, clear: true, sink }));
   assert.ok(outcome.ok);
   return { pages: outcome.value, bits };
 }
@@ -112,7 +115,7 @@ describe('large domains', () => {
       if ((((written[page >>> 5] ?? 0) >>> (page & 31)) & 1) === 0) pages++;
       setBits(written, page, 1);
     }
-    const first = harvest(machine);
+    const first = harvest(machine, PAGES);
     assert.equal(first.pages, pages);
     assert.ok(
       Buffer.from(first.bits.buffer).equals(Buffer.from(written.buffer)),
@@ -128,7 +131,7 @@ describe('large domains', () => {
       setBits(again, page, 1);
       left--;
     }
-    const second = harvest(machine);
+    const second = harvest(machine, PAGES / 64);
     assert.equal(second.pages, 1000);
     assert.ok(Buffer.from(second.bits.buffer).equals(Buffer.from(again.buffer)));
 
