@@ -21,6 +21,9 @@ import { linuxClearing, linuxMarks } from './linuxChoices';
 import { mapPages } from './map';
 import { pageSizesOf, type PageSize } from './pageSizePolicy';
 import { descend, framesOfTable, type TableTree, type Top } from './tableTree';
+import { collapseLeaves, splitLeaf, type Resized } from './resize';
+import { type CollapseProtocol } from './protocols/collapse';
+import { type SplitProtocol } from './protocols/split';
 import { TableWords, type Locate } from './tableWords';
 import { unmapPages } from './unmap';
 
@@ -54,6 +57,8 @@ export interface DomainTablesOptions {
   /** Absent: as Linux does for the format, and a step an entry. */
   readonly clearing?: 'plain' | 'atomic';
   readonly granularity?: 'entry' | 'table';
+  /** SMMU_IDR3.BBML of all SMMUs that use the tables, absent: 0; other formats know no such limit. */
+  readonly bbml?: 0 | 1 | 2;
   /** Mistakes to be made. */
   readonly faults?: Iterable<TableFault>;
 }
@@ -93,6 +98,7 @@ export class DomainTables implements TableTree {
   readonly clearing: 'plain' | 'atomic';
   /** May be changed between operations. */
   granularity: 'entry' | 'table';
+  readonly bbml: 0 | 1 | 2;
   /** Sizes that mapping uses, largest first. */
   readonly sizes: readonly PageSize[];
   /** Set by whoever attaches the domain. */
@@ -120,6 +126,7 @@ export class DomainTables implements TableTree {
     this.faults = new Set(options.faults);
     this.clearing = options.clearing ?? linuxClearing(format);
     this.granularity = options.granularity ?? 'entry';
+    this.bbml = format.id.startsWith('arm') ? (options.bbml ?? 0) : 2;
     this.tracksDirty = options.tracksDirty ?? hardware.setsDirty === true;
     const growable = format.nextLevel !== undefined && rootIndexBits === undefined;
     this.#mostDepth = growable ? depthFor(format, options.mostAddressBits ?? 64) : rootDepth;
@@ -228,6 +235,17 @@ export class DomainTables implements TableTree {
     if (!clear || gather) return reported;
     const synced = yield* this.sync(own);
     return reported.ok && !synced.ok ? synced : reported;
+  }
+
+  /** See `splitLeaf`. The protocol absent: the one that loses nothing on this hardware. */
+  *split(page: number, shift: number, protocol?: SplitProtocol): Steps<SoftwareStep, Outcome<Resized>> {
+    if (!this.takes(page, 1)) return refused('ERANGE', this.#beyond(page, 1));
+    return yield* splitLeaf(this, page, shift, protocol);
+  }
+
+  /** See `collapseLeaves`. The protocol absent: the one that loses nothing on this hardware. */
+  *collapse(page: number, shift: number, protocol?: CollapseProtocol): Steps<SoftwareStep, Outcome<Resized>> {
+    return yield* collapseLeaves(this, page, shift, protocol);
   }
 
   /** Frees all tables, whatever they map. No device may use them any more. */

@@ -32,6 +32,8 @@ export interface TableTree {
   readonly clearing: 'plain' | 'atomic';
   /** Whether a step is one entry or, where it may be, all entries of a table: for domains of many pages. */
   readonly granularity: 'entry' | 'table';
+  /** Whether sizes may change under a walk: Arm SMMU_IDR3.BBML; 2 for other vendors. */
+  readonly bbml: 0 | 1 | 2;
   /** Largest first. */
   readonly sizes: readonly PageSize[];
   /** As software finds it. */
