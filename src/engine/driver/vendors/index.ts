@@ -1,15 +1,24 @@
-import { type MachineCapabilities } from '../capabilities/index';
+import { assert } from '../../result';
+import { type MachineCapabilities } from '../capabilities';
 import { type IommuDriver } from '../iommuDriver';
+import { amdDriver } from './amd';
 import { type DriverOptions } from './options';
-import { vtdDriver } from './vtd/index';
+import { riscvDriver } from './riscv';
+import { smmuv3Driver } from './smmuv3';
+import { vtdDriver } from './vtd';
 
-/** The kernel's driver of an IOMMU with these capabilities. */
+/** The driver of an IOMMU with these capabilities: `initialise` comes first. */
 export function makeDriver(options: DriverOptions<MachineCapabilities>): IommuDriver {
-  const { capabilities } = options;
+  const { capabilities, port } = options;
+  assert(capabilities.vendor === port.kind, 'the capabilities are those of the IOMMU behind the port');
   switch (capabilities.vendor) {
     case 'vt-d':
       return vtdDriver({ ...options, capabilities });
-    default:
-      throw new Error(`no driver of ${capabilities.vendor} yet`);
+    case 'amd-vi':
+      return amdDriver({ ...options, capabilities });
+    case 'smmuv3':
+      return smmuv3Driver({ ...options, capabilities });
+    case 'riscv':
+      return riscvDriver({ ...options, capabilities });
   }
 }
