@@ -3,7 +3,7 @@ import { done, refused, type Outcome } from '../errno';
 import { Access, neighbours } from './access';
 import { type IommufdContext } from './context';
 import { EventQueue } from './eventQueue';
-import { HardwareQueue } from './hardwareQueue';
+import { type HardwareQueue } from './hardwareQueue';
 import { ADDRESS_END, U64_MAX } from './ranges';
 import { VIOMMU_TYPE_DEFAULT, type VirtualDevice, VirtualIommu } from './viommu';
 
@@ -137,7 +137,17 @@ export function allocateHardwareQueue(
   }
   const base = first * FRAME_BYTES + Number(address - pinned.start);
   const id = objects.nextId();
-  const queue = new HardwareQueue({ id, type, viommu: viommu.value, index, range, access, base });
+  const queue: HardwareQueue = {
+    kind: 'hwqueue',
+    id,
+    users: 0,
+    type,
+    viommu: viommu.value,
+    index,
+    range,
+    access,
+    base,
+  };
   const before = queues.at(-1);
   if (before) before.users++;
   queues.push(queue);

@@ -87,16 +87,14 @@ for (const [variant, devices] of [
         fails('ENOENT', fd.hardwareInfo(0, 8));
         return;
       }
+      const register = [...new Uint8Array(Uint32Array.of(0, HW_INFO_REGISTER).buffer)];
+      const expected = [...register, ...new Array<number>(8).fill(0)];
       for (const room of [0, 4, 8, 16]) {
-        const { type, data, length, capabilities } = ok(fd.hardwareInfo(last.deviceId, room));
-        assert.equal(type, HW_INFO_SELFTEST);
-        assert.equal(length, 8);
-        assert.equal(capabilities & 1, 1);
-        const expected = [
-          ...new Uint8Array(Uint32Array.of(0, HW_INFO_REGISTER).buffer),
-          ...new Array<number>(8).fill(0),
-        ];
-        assert.deepEqual([...data], expected.slice(0, room));
+        const info = ok(fd.hardwareInfo(last.deviceId, room));
+        assert.equal(info.type, HW_INFO_SELFTEST);
+        assert.equal(info.length, 8);
+        assert.equal(info.capabilities & 1, 1);
+        assert.deepEqual([...info.data], expected.slice(0, room));
       }
     });
 

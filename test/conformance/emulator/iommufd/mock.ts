@@ -22,6 +22,8 @@ import {
   type VirtualIommuPlatform,
 } from '../../../../src/engine/driver/iommufd/platform';
 import { TablesDomain } from '../../../../src/engine/driver/iommufd/tablesDomain';
+import { type SoftwareStep } from '../../../../src/engine/driver/softwareStep';
+import { type Steps } from '../../../../src/engine/steps';
 import { DomainTables } from '../../../../src/engine/driver/pageTable/domainTables';
 import { amdV1 } from '../../../../src/engine/formats/amdV1';
 import { Arena } from '../../../../src/engine/memory/arena';
@@ -200,7 +202,8 @@ export class MockIommu implements IommufdPlatform {
     return this.#iotlbs.get(domain) ?? [];
   }
 
-  *invalidateNested(domain: NestedDomain, array: UserArray): Generator<never, Handled, void> {
+  *invalidateNested(domain: NestedDomain, array: UserArray): Steps<SoftwareStep, Handled> {
+    yield { kind: 'software', name: 'invalidate' };
     const iotlb = this.#iotlbs.get(domain) ?? [];
     return invalidate(array, 2, ([flags = 0, id = 0]) => {
       if (flags & ~INVALIDATE_FLAG_ALL) return refused('EOPNOTSUPP', 'flags');
@@ -211,7 +214,8 @@ export class MockIommu implements IommufdPlatform {
     });
   }
 
-  *#invalidateCaches(ids: VirtualIds, array: UserArray): Generator<never, Handled, void> {
+  *#invalidateCaches(ids: VirtualIds, array: UserArray): Steps<SoftwareStep, Handled> {
+    yield { kind: 'software', name: 'invalidate' };
     return invalidate(array, 3, ([flags = 0, device = 0, id = 0]) => {
       if (flags & ~INVALIDATE_FLAG_ALL) return refused('EOPNOTSUPP', 'flags');
       if (id >= DEVICE_CACHES) return refused('EINVAL', 'no such cache');

@@ -1,0 +1,202 @@
+import { type CacheOperation, type TagSelection } from '../../iommu/cacheOperation';
+import { CommandQueue } from '../../iommu/commandQueue';
+import { type Command } from '../../iommu/commands';
+import { type HardwareStep } from '../../iommu/hardwareStep';
+import { type Iommu } from '../../iommu/iommu';
+import { type EmulatedKind, type RegisterFile, type RingPointer } from '../../iommu/vendor';
+import { vendorOf } from '../../iommu/vendors/index';
+import { type WritableMemory } from '../../memory/writableMemory';
+import { walkTables } from '../../pageTable/walk';
+import { done, refused, type Outcome } from '../errno';
+import { type HardwareQueue } from './hardwareQueue';
+import { type VirtualIommu } from './viommu';
+
+/** Bytes of a command of SMMUv3 and AMD. */
+const COMMAND_BYTES = 16;
+
+/** What hardware makes of commands in a queue that a guest owns. */
+interface GuestQueueRule {
+  /** Commands that such a queue takes, by their names. */
+  readonly takes: ReadonlySet<string>;
+  /** What stands in the place of a domain id: of the guest's, or of nothing. Undefined: the guest has no such id. */
+  readonly domain: (viommu: VirtualIommu, guest: number | undefined) => number | undefined;
+}
+
+const RULES: Partial<Readonly<Record<EmulatedKind, GuestQueueRule>>> = {
+  // Tegra241 CMDQV, Linux tegra241_guest_vcmdq_supports_cmd: the VMID is that of the virtual interface, whatever was written.
+  smmuv3: {
+    takes: new Set(['CMD_TLBI_NH_ASID', 'CMD_TLBI_NH_VA', 'CMD_ATC_INV', 'CMD_SYNC']),
+    domain: ({ parent }) => parent.domain.kernel.id,
+  },
+  // AMD 48882 3.10 §2.9: DomainIDs and DeviceIDs go through the guest's tables of them.
+  'amd-vi': {
+    takes: new Set([
+      'COMPLETION_WAIT',
+      'INVALIDATE_IOMMU_PAGES',
+      'INVALIDATE_IOTLB_PAGES',
+      'INVALIDATE_DEVTAB_ENTRY',
+    ]),
+    domain: (viommu, guest) => (guest === undefined ? undefined : viommu.domainOf(guest)),
+  },
+};
+
+const pointer = (register: string): RingPointer => ({
+  register,
+  position: (registers: RegisterFile) => Number(registers.get(register) ?? 0n),
+  value: (_registers: RegisterFile, position: number) => BigInt(position),
+});
+
+const HEAD = pointer('guest queue head');
+const TAIL = pointer('guest queue tail');
+
+/**
+ * Hardware's side of a guest-owned queue: it reads commands from guest memory, puts the host's ids in the place of the
+ * guest's, and executes them on the IOMMU's caches. No host takes part.
+ */
+export class GuestQueue {
+  readonly #queue: HardwareQueue;
+  readonly #registers: RegisterFile;
+  readonly #commands: CommandQueue;
+  #error: string | undefined;
+
+  constructor(queue: HardwareQueue, iommu: Iommu, memory: WritableMemory) {
+    this.#queue = queue;
+    this.#registers = new Map([...iommu.registers, [HEAD.register, 0n], [TAIL.register, 0n]]);
+    const vendor = vendorOf(iommu.kind);
+    const rule = RULES[iommu.kind];
+    const slots = Math.floor(Number(queue.range.end - queue.range.start) / COMMAND_BYTES);
+    const place = { baseAddress: queue.base, slots, slotBytes: COMMAND_BYTES, enabled: true, wraps: false };
+    this.#commands = new CommandQueue({
+      vendor: {
+        ...vendor,
+        commands: {
+          ring: () => place,
+          head: HEAD,
+          tail: TAIL,
+          decode: (words, registers) => {
+            const command = vendor.commands.decode(words, registers);
+            return rule ? this.#translate(command, rule) : illegal(command.name, 'guests have no queues');
+          },
+          refuse: (_registers, error) => {
+            this.#error ??= error;
+            return undefined;
+          },
+          isStopped: () => this.#error !== undefined,
+          afterTimeout: vendor.commands.afterTimeout,
+          // The guest looks at the head.
+          interrupt: () => undefined,
+        },
+      },
+      memory,
+      registers: this.#registers,
+      log: iommu.faults,
+      apply: (operation) => {
+        iommu.invalidate(operation);
+      },
+      device: (requester) => iommu.devices.get(requester),
+      inFlight: iommu.inFlight,
+      drains: iommu.rules.drains,
+    });
+  }
+
+  /** The slot that is executed next. */
+  get head(): number {
+    return HEAD.position(this.#registers);
+  }
+
+  /** Why the queue stands still. */
+  get error(): string | undefined {
+    return this.#error;
+  }
+
+  /** The guest moves the tail, by a register that it reaches itself; a stopped queue goes on at the command it stopped at. */
+  setTail(slot: number): void {
+    this.#error = undefined;
+    this.#registers.set(TAIL.register, BigInt(slot));
+  }
+
+  /** Does one command; undefined: there is none, or it has to wait. */
+  runCommand(): HardwareStep | undefined {
+    return this.#commands.runOne();
+  }
+
+  #translate(command: Command, rule: GuestQueueRule): Command {
+    if (command.kind === 'illegal') return this.#refuse(command.name, command.why);
+    if (!rule.takes.has(command.name)) return this.#refuse(command.name, 'a guest may not give this command');
+    const { viommu } = this.#queue;
+    const requesterOf = (id: number): Outcome<number> => {
+      const requester = viommu.requesterOf(BigInt(id));
+      return requester === undefined ? refused('EIO', `the guest has no device ${id}`) : done(requester);
+    };
+    switch (command.kind) {
+      case 'other':
+        return command;
+      case 'wait': {
+        if (!command.store) return command;
+        const address = this.#hostAddress(command.store.address);
+        if (address === undefined) return this.#refuse(command.name, 'its store leads nowhere');
+        return { ...command, store: { ...command.store, address } };
+      }
+      case 'device-tlb': {
+        const requester = requesterOf(command.operation.requester);
+        if (!requester.ok) return this.#refuse(command.name, requester.message);
+        return { ...command, operation: { ...command.operation, requester: requester.value } };
+      }
+      case 'invalidate': {
+        const operations: CacheOperation[] = [];
+        for (const operation of command.operations) {
+          const translated = translateOperation(operation, (vm) => rule.domain(viommu, vm), requesterOf);
+          if (!translated.ok) return this.#refuse(command.name, translated.message);
+          operations.push(translated.value);
+        }
+        return { ...command, operations };
+      }
+    }
+  }
+
+  #refuse(name: string, why: string): Command {
+    this.#error = `${name}: ${why}`;
+    return illegal(name, why);
+  }
+
+  /** Where a guest physical address leads. */
+  #hostAddress(address: number): number | undefined {
+    const { space } = this.#queue.viommu.parent.domain.kernel.tables;
+    const { outcome } = walkTables(space, address % 2 ** 32, Math.floor(address / 2 ** 32), true);
+    return outcome.ok ? (outcome.paddrHi >>> 0) * 2 ** 32 + (outcome.paddrLo >>> 0) : undefined;
+  }
+}
+
+const illegal = (name: string, why: string): Command => ({ kind: 'illegal', name, why });
+
+/** An operation on the caches of one guest: each part names a domain or a device of it. */
+function translateOperation(
+  { translations, tables, contexts, processes }: CacheOperation,
+  domain: (guest: number | undefined) => number | undefined,
+  requesterOf: (id: number) => Outcome<number>,
+): Outcome<CacheOperation> {
+  const noDomain = refused('EIO', 'the guest has no such domain');
+  const tagged = <T extends TagSelection>(selection: T): T | undefined => {
+    const vm = domain(selection.vm);
+    return vm === undefined ? undefined : { ...selection, vm };
+  };
+  let translated: CacheOperation = {};
+  if (translations) {
+    const own = tagged(translations);
+    if (!own) return noDomain;
+    translated = { ...translated, translations: own };
+  }
+  if (tables) {
+    const own = tagged(tables);
+    if (!own) return noDomain;
+    translated = { ...translated, tables: own };
+  }
+  for (const [part, selection] of [['contexts', contexts] as const, ['processes', processes] as const]) {
+    if (!selection) continue;
+    if (selection.requester === undefined) return refused('EIO', 'a guest names one device');
+    const requester = requesterOf(selection.requester);
+    if (!requester.ok) return requester;
+    translated = { ...translated, [part]: { ...selection, requester: requester.value } };
+  }
+  return done(translated);
+}
