@@ -3,6 +3,10 @@ import { type NewMarks } from './leafEncoder';
 
 const UNMARKED: NewMarks = { accessed: false, dirty: false };
 const MARKED: NewMarks = { accessed: true, dirty: true };
+const NOT_GLOBAL = 1n << 11n;
+const INNER_SHAREABLE = 3n << 8n;
+const WRITE_BACK_1 = 1n << 2n;
+const WRITE_BACK_2 = 15n << 2n;
 
 /** Marks that Linux gives new entries, by the beginning of the format's id: hardware then seldom has to write. */
 const LINUX_MARKS: readonly (readonly [string, NewMarks])[] = [
@@ -15,8 +19,14 @@ const LINUX_MARKS: readonly (readonly [string, NewMarks])[] = [
   ['amd-v2', { ...MARKED, tableBits: 1n << 5n }],
   // generic_pt/fmt/riscv.h.
   ['riscv', MARKED],
-  // io-pgtable-arm.c: AF always; leaves that may be written begin dirty.
-  ['arm', MARKED],
+  // io-pgtable-arm.c: AF always; leaves that may be written begin dirty. Normal memory, inner shareable (AttrIndx 1, MemAttr
+  // 1111, SH 11; with 52-bit addresses of small granules SH is address); stage 1 is of its address space only (nG).
+  ['arm-stage1-4k-ds', { ...MARKED, leafBits: NOT_GLOBAL | WRITE_BACK_1 }],
+  ['arm-stage1-16k-ds', { ...MARKED, leafBits: NOT_GLOBAL | WRITE_BACK_1 }],
+  ['arm-stage1', { ...MARKED, leafBits: NOT_GLOBAL | INNER_SHAREABLE | WRITE_BACK_1 }],
+  ['arm-stage2-4k-ds', { ...MARKED, leafBits: WRITE_BACK_2 }],
+  ['arm-stage2-16k-ds', { ...MARKED, leafBits: WRITE_BACK_2 }],
+  ['arm-stage2', { ...MARKED, leafBits: INNER_SHAREABLE | WRITE_BACK_2 }],
 ];
 
 /** As Linux marks new entries of this format. */
