@@ -4,6 +4,7 @@ import type { App } from './app';
 import type { AnswerElement } from './views/answerElements';
 import type { BookmarkElement } from './views/bookmarksView';
 import type { Element } from './views/elements';
+import type { PagedElement } from './views/pagedView';
 import type { WalkElement } from './views/walkElements';
 
 /**
@@ -23,6 +24,11 @@ export interface IopteApi {
   readonly results: Pick<vscode.TreeDataProvider<AnswerElement>, 'getChildren' | 'getTreeItem'>;
   /** What the Bookmarks view shows. */
   readonly bookmarks: Pick<vscode.TreeDataProvider<BookmarkElement>, 'getChildren' | 'getTreeItem'>;
+  /** What IOTLB, Faults and Ledger show of an emulated machine. */
+  readonly machineViews: readonly Pick<
+    vscode.TreeDataProvider<PagedElement>,
+    'getChildren' | 'getTreeItem'
+  >[];
   /** What the Entry view shows. */
   readonly entry: EntryDetails | undefined;
   /** The images that are open, by their ids; read again when the engine has to. */
@@ -41,6 +47,7 @@ export function createApi(app: App, shown: () => EntryDetails | undefined): Iopt
     walk: app.walk.provider,
     results: app.answers.provider,
     bookmarks: app.bookmarksView.provider,
+    machineViews: app.machineViews.map(({ provider }) => provider),
     get entry() {
       return shown();
     },

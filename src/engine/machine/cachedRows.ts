@@ -51,8 +51,9 @@ function byTag({ iommu }: MachineUnit, directory: DeviceDirectory): Map<string, 
   const vendor = vendorOf(iommu.kind);
   for (const device of directory.devices()) {
     if (device?.lookup.answer.kind !== 'table') continue;
-    const { answer } = device.lookup;
-    const key = keyOf(vendor.tagOf(answer.space, device.requester, device.pasid));
+    const { answer, entries } = device.lookup;
+    const context = entries.find(({ role }) => role === 'context');
+    const key = keyOf(vendor.tagOf(answer.space, device.requester, device.pasid, context?.words));
     if (!rewalks.has(key)) rewalks.set(key, rewalkOf(answer));
   }
   return rewalks;

@@ -19,6 +19,8 @@ export interface CheckedSpec {
   readonly choice: TableChoice;
   readonly shape: TableShape;
   readonly layout: GuestLayout;
+  /** log2 bytes of the smallest page. */
+  readonly granuleShift: number;
   readonly rules: HardwareRules;
   /** log2 sizes that mapping uses; undefined: all. */
   readonly pageShifts: readonly number[] | undefined;
@@ -26,8 +28,9 @@ export interface CheckedSpec {
   readonly tableFaults: readonly TableFault[];
 }
 
-/** Bytes of leaf tables that a machine may have: what the arena holds of tables of unlike entries is less. */
+/** Leaf entries that a machine's memory holds, 4 GiB at most: as patterns of whole tables, or word by word. */
 const MOST_LEAF_ENTRIES = 2 ** 30;
+const MOST_LEAF_WORDS = 2 ** 27;
 const MOST_DEVICES = 64;
 
 /** Refuses what no hardware is, what does not fit, and what is no specification: each with what to do about it. */
@@ -49,12 +52,14 @@ export function checkSpec(spec: MachineSpec): Result<CheckedSpec> {
   if (!capabilities.ok) return capabilities;
   const shape = choice.shape(capabilities.value);
   const possible = pageShiftsOf(choice);
-  const granule = 2 ** (possible[0] ?? 12);
-  const layout = layoutOf(spec.memory, granule);
+  const granuleShift = possible[0] ?? 12;
+  const layout = layoutOf(spec.memory, 2 ** granuleShift);
   if (!layout.ok) return layout;
   const pages = shiftsIn(spec.mapping.pages, possible);
   if (!pages.ok) return pages;
-  const wrong = checkSize(spec, layout.value, shape, pages.value ?? possible) ?? checkDevices(spec);
+  const wrong =
+    checkSize(spec, layout.value, shape, pages.value ?? possible, walksCoherently(capabilities.value)) ??
+    checkDevices(spec);
   if (wrong) return failure(wrong.code, wrong.message, wrong.hint);
   const rules = checkRules(spec.rules ?? {}, capabilities.value);
   if (!rules.ok) return rules;
@@ -66,19 +71,25 @@ export function checkSpec(spec: MachineSpec): Result<CheckedSpec> {
     choice,
     shape,
     layout: layout.value,
+    granuleShift,
     rules: rules.value,
     pageShifts: pages.value,
     ...faults.value,
   });
 }
 
-type Wrong = { readonly code: string; readonly message: string; readonly hint: string };
+interface Wrong {
+  readonly code: string;
+  readonly message: string;
+  readonly hint: string;
+}
 
 function checkSize(
   { mapping }: MachineSpec,
   { bytes, regions }: GuestLayout,
   { ends, format }: TableShape,
   shifts: readonly number[],
+  patterns: boolean,
 ): Wrong | undefined {
   const end = regions.at(-1)?.endPage ?? 0;
   if (end > ends.lowEnd) {
@@ -91,7 +102,7 @@ function checkSize(
     };
   }
   const largest = 2 ** (shifts.at(-1) ?? 12);
-  if (mapping.what === 'guest' && bytes / largest > MOST_LEAF_ENTRIES) {
+  if (mapping.what === 'guest' && bytes / largest > (patterns ? MOST_LEAF_ENTRIES : MOST_LEAF_WORDS)) {
     const message = `${formatSize(bytes)} by pages of ${formatSize(largest)} take more entries than a machine holds.`;
     return { code: 'machine/too-large', message, hint: 'Allow larger pages, or give it less memory.' };
   }
@@ -111,7 +122,7 @@ function checkDevices({ devices, iommus, dirtyTracking }: MachineSpec): Wrong | 
     return { code: 'machine/iommus', message, hint: 'Give it 1 or 2.' };
   }
   if (!['none', 'off', 'on'].includes(dirtyTracking)) {
-    const message = `Dirty tracking is "${String(dirtyTracking)}".`;
+    const message = `Dirty tracking is "${dirtyTracking}".`;
     return { code: 'machine/dirty-tracking', message, hint: 'It is none, off or on.' };
   }
   return undefined;

@@ -4,8 +4,8 @@ import { TablesDomain } from '../driver/iommufd/tablesDomain';
 import { type IommuDriver } from '../driver/iommuDriver';
 import { DomainTables } from '../driver/pageTable/domainTables';
 import { type TableFault } from '../driver/pageTable/gather';
-import { type Arena } from '../memory/arena';
 import { type RangeAllocator } from '../memory/frameAllocator';
+import { type WritableMemory } from '../memory/writableMemory';
 import { FRAME_BYTES } from '../values';
 import { type CheckedSpec } from './checkSpec';
 import { HeardPaging } from './paging';
@@ -29,14 +29,14 @@ export interface MachineHwpt {
 /** Makes the tables of domains, and keeps which HWPT has which. */
 export class MachineDomains {
   readonly #checked: CheckedSpec;
-  readonly #memory: Arena;
+  readonly #memory: WritableMemory;
   readonly #frames: RangeAllocator;
   readonly #faults: ReadonlySet<TableFault>;
   readonly #hwpts = new Map<number, Hwpt>();
   /** 0 is what caches know requests without a domain by. */
   #nextId = 1;
 
-  constructor(checked: CheckedSpec, memory: Arena, frames: RangeAllocator) {
+  constructor(checked: CheckedSpec, memory: WritableMemory, frames: RangeAllocator) {
     this.#checked = checked;
     this.#memory = memory;
     this.#frames = frames;

@@ -12,6 +12,7 @@ import { type SoftwareStep } from '../driver/softwareStep';
 import { type HardwareStep } from '../iommu/hardwareStep';
 import { type CachedTranslation } from '../iommu/caches/translationCache';
 import { type Staleness } from '../iommu/caches/staleness';
+import { CpuCache } from '../iommu/translate/staleView';
 import { Ledger } from '../ledger/ledger';
 import { type FindingKind, FINDING_KINDS } from '../ledger/finding';
 import { Arena } from '../memory/arena';
@@ -85,21 +86,24 @@ export class Machine {
     this.ledger = new Ledger({ guestMemory: layout.regions, frames: this.frames });
     this.#meter = new Meter(this.ledger);
     this.#random = new SeededRandom(spec.seed);
-    this.hwpts = new MachineDomains(checked, this.memory, this.frames);
+    // Where an IOMMU does not snoop, software's stores stay in the caches of the CPUs until they are written back.
+    const software = rules.snoopsCaches ? this.memory : new CpuCache(this.memory);
+    this.hwpts = new MachineDomains(checked, software, this.frames);
     this.units = Array.from({ length: spec.iommus }, (_, index) =>
       makeUnit({
         name: `iommu${index}`,
         capabilities,
-        memory: this.memory,
+        memory: software,
         frames: this.frames,
         rules,
         random: this.#random,
         observer: this.#meter,
         domains: this.hwpts,
-        faults: spec.driverFaults ?? [],
+        faults: checked.driverFaults,
       }),
     );
-    const user = new UserMemory();
+    // A kernel's pages are not smaller than those of its tables.
+    const user = new UserMemory(2 ** checked.granuleShift);
     for (const { startPage, endPage, startFrame } of layout.regions)
       user.mapRegion(bytes(startPage), bytes(endPage - startPage), startFrame);
     this.iommufd = new Iommufd({ memory: user });

@@ -4,13 +4,14 @@ import { refused } from '../driver/errno';
 import { type IommuDriver } from '../driver/iommuDriver';
 import { type Iommufd } from '../driver/iommufd/iommufd';
 import { type IommufdPlatform } from '../driver/iommufd/platform';
+import { immediately } from '../driver/vendors/common/immediately';
 import { makeDriver } from '../driver/vendors/index';
 import { AtsDevice } from '../iommu/device/atsDevice';
 import { Iommu } from '../iommu/iommu';
 import { type HardwareRules } from '../iommu/rules';
 import { type AccessObserver } from '../ledger/accessObserver';
-import { type Arena } from '../memory/arena';
 import { type RangeAllocator } from '../memory/frameAllocator';
+import { type WritableMemory } from '../memory/writableMemory';
 import { type SeededRandom } from '../random';
 import { type RequesterId } from '../values';
 import { type MachineDomains } from './domains';
@@ -19,7 +20,8 @@ import { type MachineFunction, type MachineUnit } from './unit';
 export interface UnitOptions {
   readonly name: string;
   readonly capabilities: MachineCapabilities;
-  readonly memory: Arena;
+  /** As software sees it. */
+  readonly memory: WritableMemory;
   readonly frames: RangeAllocator;
   readonly rules: HardwareRules;
   readonly random: SeededRandom;
@@ -36,23 +38,24 @@ export function makeUnit(options: UnitOptions): MachineUnit {
     ...{ name, kind: capabilities.vendor, memory, rules, random, observer },
     registers: registersOf(capabilities),
   });
-  const driver = makeDriver({ port: iommu, memory, frames, capabilities, faults });
+  const writeBack = (address: number, words: number): void => {
+    iommu.cleanLine(address, words);
+  };
+  const driver = makeDriver({ port: iommu, memory, frames, capabilities, faults, writeBack });
   return { name, iommu, driver, platform: platformOf(driver, domains) };
 }
+
+const NO_NESTING = refused('EOPNOTSUPP', 'operations make no nested domains');
 
 /** What iommufd asks of a unit. Guests' own tables are made by programs that use the engine, not by operations. */
 function platformOf(driver: IommuDriver, domains: MachineDomains): IommufdPlatform {
   return {
     driver,
     hardwareInfo: { type: 0, data: new Uint8Array(0) },
-    *createPaging({ dirtyTracking }) {
-      return domains.make(driver, dirtyTracking);
-    },
-    createNested: () => refused('EOPNOTSUPP', 'operations make no nested domains'),
+    createPaging: ({ dirtyTracking }) => immediately(domains.make(driver, dirtyTracking)),
+    createNested: () => NO_NESTING,
     destroyNested: () => undefined,
-    *invalidateNested() {
-      return { handled: 0, outcome: refused('EOPNOTSUPP', 'operations make no nested domains') };
-    },
+    invalidateNested: () => immediately({ handled: 0, outcome: NO_NESTING }),
   };
 }
 

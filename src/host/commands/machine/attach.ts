@@ -29,7 +29,7 @@ export const attachDevice: Command = {
     const title = vscode.l10n.t('Attach Device');
     const state = await app.inspections.ask(inspection, 'machine', {});
     const answers = await askMissing(title, given(arg), [askDevice(state), askTarget(state)]);
-    if (answers?.requester === undefined || answers.to === undefined) return undefined;
+    if (answers?.requester === undefined || answers.to === undefined) return;
     let { to } = answers;
     if (to === 'new') {
       await operate(app, inspection, title, { kind: 'createDomain', dirtyTracking: true });
@@ -42,7 +42,6 @@ export const attachDevice: Command = {
       ...(pasid !== undefined && { pasid }),
     });
     tell(report);
-    return report;
   },
 };
 

@@ -29,9 +29,9 @@ interface Answers extends DomainAnswers {
 interface TableCommand {
   readonly id: string;
   readonly title: () => string;
-  given?(given: Given): Partial<Answers>;
-  questions(app: App, state: MachineState): readonly Step<Answers>[];
-  operation(answers: Required<DomainAnswers> & Answers): MachineOperation;
+  readonly given?: (given: Given) => Partial<Answers>;
+  readonly questions: (app: App, state: MachineState) => readonly Step<Answers>[];
+  readonly operation: (answers: Required<DomainAnswers> & Answers) => MachineOperation;
 }
 
 const tableCommand = ({ id, title, given, questions, operation }: TableCommand): Command => ({
@@ -50,10 +50,9 @@ const tableCommand = ({ id, title, given, questions, operation }: TableCommand):
       ...questions(app, state),
     ]);
     const { domain, iova, length } = answers ?? {};
-    if (!answers || !domain || iova === undefined || length === undefined) return undefined;
+    if (!answers || !domain || iova === undefined || length === undefined) return;
     const report = await operate(app, inspection, title(), operation({ ...answers, domain, iova, length }));
     tell(report);
-    return report;
   },
 });
 
@@ -144,7 +143,7 @@ export const mapRange = tableCommand({
     };
   },
   questions: () => [
-    askNumber<Answers, 'paddr'>(
+    askNumber<Answers>(
       'paddr',
       vscode.l10n.t('Guest physical address; empty: the same as the IOVA'),
       '0x100000000',

@@ -22,17 +22,16 @@ export const setDirtyTracking: Command = {
     const inspection = targetMachine(app, arg);
     const title = vscode.l10n.t('Set Dirty Tracking');
     const domain = await domainFor(app, inspection, arg, title);
-    if (!domain) return undefined;
+    if (!domain) return;
     const given = givenValues(arg)['enable'];
     const enable = typeof given === 'boolean' ? given : await askEnable(title, domain);
-    if (enable === undefined) return undefined;
+    if (enable === undefined) return;
     const report = await operate(app, inspection, title, {
       kind: 'setDirtyTracking',
       domain: domain.id,
       enable,
     });
     tell(report);
-    return report;
   },
 };
 
@@ -53,7 +52,7 @@ const readDirtyCommand = (id: string, clear: boolean, title: () => string): Comm
   async run(app, arg) {
     const inspection = targetMachine(app, arg);
     const domain = await domainFor(app, inspection, arg, title());
-    if (!domain) return undefined;
+    if (!domain) return;
     const given = givenValues(arg);
     const [iova, length, pageSize] = ['iova', 'length', 'pageSize'].map((name) => givenText(given, name));
     const report = await operate(app, inspection, title(), {
@@ -66,7 +65,6 @@ const readDirtyCommand = (id: string, clear: boolean, title: () => string): Comm
     });
     if (report.errno === undefined) await showDirty(app, inspection, domain, report);
     tell(report);
-    return report;
   },
 });
 

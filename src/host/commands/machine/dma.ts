@@ -18,10 +18,9 @@ export const injectDma: Command = {
   async run(app, arg) {
     const inspection = targetMachine(app, arg);
     const requests = await requestsFrom(inspection, arg);
-    if (!requests) return undefined;
+    if (!requests) return;
     const report = await operate(app, inspection, vscode.l10n.t('Injecting DMA'), { kind: 'dma', requests });
     tell(report, ...(report.refused && report.refused.length > 0 ? [showFaults()] : []));
-    return report;
   },
 };
 
@@ -76,7 +75,7 @@ async function askRequest(value: string): Promise<readonly DmaLine[] | undefined
     { prompt, placeholder: '00:02.0 write 0x100000000 4096', value, check },
     place,
   );
-  if (answer.kind !== 'value') return undefined;
+  if (answer.kind !== 'value') return;
   const request = parseTypedDma(answer.value);
   return typeof request === 'string' ? undefined : [request];
 }

@@ -43,22 +43,17 @@ export const writeWord: Command = {
       ...(word !== undefined && { word }),
     };
     const answers = await askMissing(title, first, [
-      askNumber<WordAnswers, 'address'>(
-        'address',
-        vscode.l10n.t('Physical address, a multiple of 8'),
-        '0x100000',
-      ),
-      askNumber<WordAnswers, 'word'>('word', vscode.l10n.t('The 64-bit word at {0}', address ?? ''), '0x0'),
+      askNumber<WordAnswers>('address', vscode.l10n.t('Physical address, a multiple of 8'), '0x100000'),
+      askNumber<WordAnswers>('word', vscode.l10n.t('The 64-bit word at {0}', address ?? ''), '0x0'),
     ]);
-    if (answers?.address === undefined || answers.word === undefined) return undefined;
-    if (parseInteger(answers.word) === undefined) return undefined;
+    if (answers?.address === undefined || answers.word === undefined) return;
+    if (parseInteger(answers.word) === undefined) return;
     const report = await operate(app, inspection, title, {
       kind: 'writeWord',
       address: answers.address,
       word: answers.word,
     });
     tell(report);
-    return report;
   },
 };
 

@@ -31,12 +31,12 @@ export const newMachine: Command = {
   async run(app, arg) {
     const given = givenValues(arg);
     const spec = isSpec(given['spec']) ? given['spec'] : await askSpec(app, given);
-    if (!spec) return undefined;
+    if (!spec) return;
     const wrong = await app.engine.ask('checkMachine', { spec });
     if (wrong) throw new RequestError({ code: 'machine/refused', ...wrong });
     const choices = await app.engine.ask('machineChoices', {});
     const title = titleOf(app, spec, choices);
-    const { inspection } = await withProgressIfLong(vscode.l10n.t('Building {0}', title), (task) =>
+    await withProgressIfLong(vscode.l10n.t('Building {0}', title), (task) =>
       app.inspections.add(
         {
           title,
@@ -49,7 +49,6 @@ export const newMachine: Command = {
       ),
     );
     await vscode.commands.executeCommand('iopte.domains.focus');
-    return inspection.id;
   },
 };
 

@@ -13,7 +13,7 @@ export const saveMachine: Command = {
     const inspection = targetMachine(app, arg);
     const given = givenValues(arg)['uri'];
     const uri = given instanceof vscode.Uri ? given : await askWhere(inspection.title);
-    if (!uri) return undefined;
+    if (!uri) return;
     const name = baseName(uri);
     const title = vscode.l10n.t('Saving {0}', inspection.title);
     const { image, description } = await withProgressIfLong(title, (task) =>
@@ -26,7 +26,6 @@ export const saveMachine: Command = {
     void vscode.window
       .showInformationMessage(vscode.l10n.t('Saved {0} and {1}.', name, baseName(beside)), open)
       .then((chosen) => chosen && vscode.commands.executeCommand('iopte.openMemoryImage', beside));
-    return beside;
   },
 };
 

@@ -91,12 +91,7 @@ export const askDomain =
 
 /** Asks for a number as text that `parseInteger` reads. */
 export const askNumber =
-  <State, Name extends keyof State & string>(
-    name: Name,
-    prompt: string,
-    placeholder: string,
-    optional = false,
-  ): Step<State> =>
+  <State>(name: keyof State & string, prompt: string, placeholder: string, optional = false): Step<State> =>
   async (state, place) => {
     if (state[name] !== undefined) return 'skip';
     const check = (text: string): string | undefined =>
@@ -108,10 +103,10 @@ export const askNumber =
   };
 
 export const askIova = <State extends DomainAnswers>(): Step<State> =>
-  askNumber<State, 'iova'>('iova', vscode.l10n.t('First IOVA'), '0x100000000');
+  askNumber<State>('iova', vscode.l10n.t('First IOVA'), '0x100000000');
 
 export const askLength = <State extends DomainAnswers>(): Step<State> =>
-  askNumber<State, 'length'>('length', vscode.l10n.t('Length in bytes, with a unit or without'), '2M');
+  askNumber<State>('length', vscode.l10n.t('Length in bytes, with a unit or without'), '2M');
 
 /** Asks what is missing, in a row of questions with a way back; undefined when the user gave up. */
 export const askMissing = <State>(
