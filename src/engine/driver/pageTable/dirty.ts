@@ -28,6 +28,8 @@ export interface DirtyRequest {
   /** Hears of runs of dirty pages; absent: only to clear. */
   readonly sink?: (startPage: number, pages: number) => void;
   readonly reporting?: DirtyReporting;
+  /** How marks are taken away; absent: as the tables' own choice is. */
+  readonly clearing?: 'plain' | 'atomic';
 }
 
 /** Reads and clears dirty marks of a range, with what must be flushed in the gather. Returns the pages that were reported. */
@@ -140,7 +142,7 @@ class DirtyReader {
     } else if (this.#reporting === 'arm-lpae') this.#report(start, end);
     else this.#report(Math.max(start, this.#page), Math.min(end, this.#end));
     if (!this.#request.clear || (sticksOut && this.#reporting === 'exact')) return;
-    yield* clearMarks(this.#tree, dirty);
+    yield* clearMarks(this.#tree, dirty, this.#request.clearing ?? this.#tree.clearing);
     if (!this.#tree.faults.has('no-flush-after-clear')) this.#gather.add(start, end, Math.log2(length) + 12);
   }
 
@@ -251,9 +253,10 @@ function forRuns(bits: Uint32Array, visit: (from: number, to: number) => void): 
 }
 
 /** Takes the dirty marks of leaves that were read. */
-export function* clearMarks(
-  { words, top, clearing }: TableTree,
+function* clearMarks(
+  { words, top }: TableTree,
   dirty: readonly FoundEntry[],
+  clearing: 'plain' | 'atomic',
 ): Steps<SoftwareStep, void> {
   const { format } = top;
   const old: EntryHalves = { lo: 0, hi: 0 };

@@ -23,7 +23,9 @@ import { pageSizesOf, type PageSize } from './pageSizePolicy';
 import { descend, framesOfTable, type TableTree, type Top } from './tableTree';
 import { collapseLeaves, splitLeaf, type Resized } from './resize';
 import { type CollapseProtocol } from './protocols/collapse';
+import { harvestDirty, type HarvestProtocol, type HarvestRequest } from './protocols/harvest';
 import { type SplitProtocol } from './protocols/split';
+import { unmapReporting, type UnmapProtocol, type UnmapRequest } from './protocols/unmapReporting';
 import { TableWords, type Locate } from './tableWords';
 import { unmapPages } from './unmap';
 
@@ -246,6 +248,24 @@ export class DomainTables implements TableTree {
   /** See `collapseLeaves`. The protocol absent: the one that loses nothing on this hardware. */
   *collapse(page: number, shift: number, protocol?: CollapseProtocol): Steps<SoftwareStep, Outcome<Resized>> {
     return yield* collapseLeaves(this, page, shift, protocol);
+  }
+
+  /** Takes dirty marks, flushes and copies what they name, in the order of a protocol. Returns the pages that were copied. */
+  *harvest(request: HarvestRequest, protocol?: HarvestProtocol): Steps<SoftwareStep, Outcome<number>> {
+    const { startPage, pages } = request;
+    const checked = this.#check(startPage, pages);
+    if (checked) return checked;
+    if (!this.takes(startPage, pages)) return refused('ERANGE', this.#beyond(startPage, pages));
+    return yield* harvestDirty(this, request, (page, shift, by) => this.split(page, shift, by), protocol);
+  }
+
+  /** Unmaps whole leaves and says which were dirty: see `unmapReporting`. */
+  *unmapReporting(request: UnmapRequest, protocol?: UnmapProtocol): Steps<SoftwareStep, Outcome<null>> {
+    const { startPage, pages } = request;
+    const checked = this.#check(startPage, pages);
+    if (checked) return checked;
+    if (!this.takes(startPage, pages)) return refused('ERANGE', this.#beyond(startPage, pages));
+    return yield* unmapReporting(this, request, protocol);
   }
 
   /** Frees all tables, whatever they map. No device may use them any more. */

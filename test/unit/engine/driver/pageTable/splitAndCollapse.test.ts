@@ -3,7 +3,6 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { type DomainTables } from '../../../../../src/engine/driver/pageTable/domainTables';
 import { usableShifts } from '../../../../../src/engine/driver/pageTable/pageSizePolicy';
-import { survey } from '../../../../../src/engine/driver/pageTable/survey';
 import {
   COLLAPSES,
   type CollapseProtocol,
@@ -11,15 +10,13 @@ import {
 import { SPLITS, type SplitProtocol } from '../../../../../src/engine/driver/pageTable/protocols/split';
 import { levelOf } from '../../../../../src/engine/formats/compile';
 import { READ, READ_WRITE } from '../../../../../src/engine/pageTable/entryClass';
-import { isDirty, markedHalves } from '../../../../../src/engine/pageTable/marks';
-import { DIRTY } from '../../../../../src/engine/pageTable/runColumns';
+import { isDirty } from '../../../../../src/engine/pageTable/marks';
 import { walkTables } from '../../../../../src/engine/pageTable/walk';
 import { frameHalves } from '../../../../../src/engine/values';
 import { runSteps } from '../../../../../src/engine/steps';
 import { errnoOf, KINDS, makeTables, valueOf, type DomainKind } from './domains';
+import { CLEAN, leavesOf, makeDirty, reported, sum } from './leaves';
 
-/** Leaves begin clean, and not accessed. */
-const CLEAN = { accessed: true, dirty: false };
 /** A split writes all small entries: tests keep to this many. */
 const MOST_ENTRIES = 2 ** 12;
 
@@ -43,14 +40,6 @@ function pairs(kind: DomainKind): Sizes[] {
   );
 }
 
-/** Every entry for the pages, with what it maps. */
-function leavesOf(tables: DomainTables, page: number, pages: number) {
-  const { root, format } = tables.top;
-  const found = runSteps(survey(tables, root, format.rootDepth, page, page + pages));
-  assert.ok(!found.holes);
-  return found.leaves;
-}
-
 /** What requests see of a page: where they land, and what they may do. */
 function seen(tables: DomainTables, page: number): string {
   const { lo, hi } = frameHalves(page);
@@ -58,30 +47,8 @@ function seen(tables: DomainTables, page: number): string {
   return outcome.ok ? `${outcome.paddrHi}:${outcome.paddrLo} ${outcome.permission}` : outcome.fault;
 }
 
-/** Marks the entry of a page dirty, as hardware would. */
-function makeDirty(tables: DomainTables, page: number): void {
-  const [leaf] = leavesOf(tables, page, 1);
-  assert.ok(leaf);
-  const { lo, hi } = markedHalves(tables.format, leaf, DIRTY);
-  tables.words.fill(leaf.table, leaf.index, lo, hi);
-}
-
-function dirtyPages(tables: DomainTables, page: number, pages: number): number {
-  let all = 0;
-  valueOf(
-    runSteps(
-      tables.readAndClearDirty({
-        startPage: page,
-        pages,
-        clear: false,
-        sink: (_, count) => {
-          all += count;
-        },
-      }),
-    ),
-  );
-  return all;
-}
+const dirtyPages = (tables: DomainTables, page: number, pages: number): number =>
+  sum(reported(tables, page, pages, { clear: false }));
 
 const probes = (page: number, pages: number): number[] => [
   page,
