@@ -63,6 +63,8 @@ export interface IommuDriver {
     attachment: Attachment,
     options?: { readonly ats?: boolean },
   ): Steps<SoftwareStep, Outcome<null>>;
+  /** Whether a guest's stage 1 is one that the kernel lets hardware use: what attaching it would be refused for. */
+  checkNested(domain: NestedDomain): Outcome<null>;
   /** Whether hardware can mark D in tables of some stage (capabilities of the vendor). */
   readonly canTrackDirty: boolean;
   /** In whose tables: of stage 1, of stage 2. */

@@ -77,6 +77,8 @@ function createNested(
   const { kind } = driver.port;
   const words = readData(NESTED_DATA[kind], data);
   if (!words.ok) return words;
+  const allowed = driver.checkNested({ parent, id: parent.id, words: words.value });
+  if (!allowed.ok) return allowed;
   if (kind !== 'vt-d' && kind !== 'amd-vi') return done({ parent, id: parent.id, words: words.value });
   const guestDomain = kind === 'amd-vi' ? Number((words.value[1] ?? 0n) & 0xffffn) : undefined;
   const known = guestDomain === undefined ? undefined : guest?.domainOf(guestDomain);

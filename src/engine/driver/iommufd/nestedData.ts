@@ -18,7 +18,7 @@ export interface NestedDataRule {
   readonly type: number;
   /** Of the structure, and of the words made of it. */
   readonly bytes: number;
-  readonly words: (view: DataView) => Outcome<readonly bigint[]>;
+  readonly words: (view: DataView) => readonly bigint[];
   /** Entries for a nested page table; absent: it takes none. */
   readonly invalidation?: ArrayRule;
   /** Entries for a vIOMMU. */
@@ -35,39 +35,12 @@ const word = (view: DataView, index: number): bigint => view.getBigUint64(8 * in
 const half = (view: DataView, index: number): bigint => BigInt(view.getUint32(4 * index, true));
 const twoWords = (view: DataView): readonly bigint[] => [word(view, 0), word(view, 1)];
 
-/** V, Config, S1Fmt, S1ContextPtr, S1CDMax; S1DSS, S1CIR, S1COR, S1CSH, S1STALLD, EATS (Linux STRTAB_STE_*_NESTING_ALLOWED). */
-const STE_0 = 0xf80f_ffff_ffff_ffffn;
-const STE_1 = 0x3800_00ffn;
-/** Config: abort, bypass and stage 1. */
-const STE_CONFIGS: ReadonlySet<bigint> = new Set([0n, 4n, 5n]);
-
-function streamEntry(view: DataView): Outcome<readonly bigint[]> {
-  const [first = 0n, second = 0n] = twoWords(view);
-  if ((first & 1n) === 0n) return done([first, second]);
-  const config = (first >> 1n) & 7n;
-  if ((first & ~STE_0) !== 0n || (second & ~STE_1) !== 0n || !STE_CONFIGS.has(config))
-    return refused('EIO', 'a guest’s stream table entry sets what is the host’s');
-  // EATS: none, or full ATS.
-  if ((second >> 28n) & 2n) return refused('EIO', 'a guest’s stream table entry asks for split-stage ATS');
-  return done([first, second]);
-}
-
-/** DTE.Mode and the root of the host tables: not the guest's (Linux amd/nested.c, validate_gdte_nested). */
-const DTE_HOST = 0x000f_ffff_ffff_fe00n;
-
-function deviceEntry(view: DataView): Outcome<readonly bigint[]> {
-  const words = [0, 1, 2, 3].map((index) => word(view, index));
-  return ((words[0] ?? 0n) & DTE_HOST) === 0n
-    ? done(words)
-    : refused('EINVAL', 'a guest’s device table entry has host tables');
-}
-
 /** struct iommu_hwpt_vtd_s1 and the like, by vendor. */
 export const NESTED_DATA: Readonly<Record<EmulatedKind, NestedDataRule>> = {
   'vt-d': {
     type: HWPT_DATA_VTD_S1,
     bytes: 24,
-    words: (view) => done([word(view, 0), word(view, 1), half(view, 4)]),
+    words: (view) => [word(view, 0), word(view, 1), half(view, 4)],
     invalidation: {
       type: INVALIDATE_DATA_VTD_S1,
       bytes: 24,
@@ -77,16 +50,20 @@ export const NESTED_DATA: Readonly<Record<EmulatedKind, NestedDataRule>> = {
   smmuv3: {
     type: HWPT_DATA_SMMUV3,
     bytes: 16,
-    words: streamEntry,
+    words: twoWords,
     virtualInvalidation: { type: INVALIDATE_DATA_SMMUV3, bytes: 16, words: twoWords },
   },
   // Guests' commands go to hardware queues.
-  'amd-vi': { type: HWPT_DATA_AMD_GUEST, bytes: 32, words: deviceEntry },
+  'amd-vi': {
+    type: HWPT_DATA_AMD_GUEST,
+    bytes: 32,
+    words: (view) => [0, 1, 2, 3].map((index) => word(view, index)),
+  },
   // Words fsc and ta of the device context.
   riscv: {
     type: HWPT_DATA_RISCV,
     bytes: 16,
-    words: (view) => done(twoWords(view)),
+    words: twoWords,
     invalidation: { type: INVALIDATE_DATA_RISCV, bytes: 16, words: twoWords },
   },
 };
@@ -95,7 +72,7 @@ export const NESTED_DATA: Readonly<Record<EmulatedKind, NestedDataRule>> = {
 export function readData(rule: NestedDataRule, { type, length, data }: UserData): Outcome<readonly bigint[]> {
   if (type !== rule.type) return refused('EOPNOTSUPP', `data of type ${type} is not known here`);
   const view = viewOf(data, 0, length, rule.bytes);
-  return view.ok ? rule.words(view.value) : view;
+  return view.ok ? done(rule.words(view.value)) : view;
 }
 
 /** The entries up to the first that cannot be read, and why that is. */

@@ -43,9 +43,9 @@ export class TablesDomain implements PagingDomain {
     kernel.tables.flusher = this.#flusher();
   }
 
-  /** AMD and VT-d have no marks to tell without tracking; those of an SMMU are always kept (Linux's drivers). */
-  get canReadDirty(): boolean {
-    return this.kernel.dirtyTracking || this.#home.port.kind === 'smmuv3';
+  /** AMD and VT-d have no marks to tell without tracking; those of SMMUv3 and RISC-V are always kept. */
+  get #canReadDirty(): boolean {
+    return this.kernel.dirtyTracking || ['smmuv3', 'riscv'].includes(this.#home.port.kind);
   }
 
   *map(
@@ -80,7 +80,7 @@ export class TablesDomain implements PagingDomain {
     { clear, bitmap }: { readonly clear: boolean; readonly bitmap: boolean },
     report: (startPage: number, endPage: number) => void,
   ): Steps<SoftwareStep, Outcome<FlushRange | null>> {
-    if (bitmap && !this.canReadDirty) return refused('EINVAL', 'dirty tracking is off');
+    if (bitmap && !this.#canReadDirty) return refused('EINVAL', 'dirty tracking is off');
     const gather = new Gather();
     const outcome = yield* this.kernel.tables.readAndClearDirty(
       {

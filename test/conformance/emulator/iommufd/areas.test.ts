@@ -89,8 +89,10 @@ for (const [variant, devices] of [
       }
       const register = [...new Uint8Array(Uint32Array.of(0, HW_INFO_REGISTER).buffer)];
       const expected = [...register, ...new Array<number>(8).fill(0)];
+      const { deviceId } = last;
+      const infoOf = (room: number) => ok(fd.hardwareInfo(deviceId, room));
       for (const room of [0, 4, 8, 16]) {
-        const info = ok(fd.hardwareInfo(last.deviceId, room));
+        const info = infoOf(room);
         assert.equal(info.type, HW_INFO_SELFTEST);
         assert.equal(info.length, 8);
         assert.equal(info.capabilities & 1, 1);

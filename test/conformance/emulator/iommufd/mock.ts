@@ -72,6 +72,10 @@ class MockDriver implements IommuDriver {
     return done(null);
   }
 
+  checkNested(): Outcome<null> {
+    return done(null);
+  }
+
   attached(requester: number): Attachment {
     return this.#attached.get(requester) ?? { kind: 'blocked' };
   }

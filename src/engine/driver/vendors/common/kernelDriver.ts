@@ -1,6 +1,6 @@
 import { type IommuPort } from '../../../iommu/iommuPort';
 import { type Steps } from '../../../steps';
-import { type Pasid, type RequesterId } from '../../../values';
+import { type Pasid, requesterId, type RequesterId } from '../../../values';
 import { done, refused, type Outcome } from '../../errno';
 import { type FlushRange, type Flusher } from '../../flusher';
 import {
@@ -43,6 +43,11 @@ export class KernelIommuDriver implements IommuDriver {
 
   initialise(): Steps<SoftwareStep, Outcome<null>> {
     return this.#parts.vendor.initialise();
+  }
+
+  checkNested(domain: NestedDomain): Outcome<null> {
+    const attachment = { kind: 'nested', domain } as const;
+    return this.#parts.vendor.check({ requester: requesterId(0), pasid: null, attachment, ats: false }, []);
   }
 
   attached(requester: RequesterId, pasid: Pasid | null): Attachment {
