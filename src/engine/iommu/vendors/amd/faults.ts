@@ -43,7 +43,7 @@ export function encodeFault(report: FaultReport): readonly bigint[] | undefined 
   return RECORD.encode({
     Code: event.code,
     DeviceID: request.requester & 0xffff,
-    PASID: guest ? (request.pasid ?? 0) : domainOf(report),
+    PASID: guest ? (request.pasid ?? 0) : domainOf(report, event.code),
     GN: guest,
     NX: request.execute === true && guest,
     US: request.privileged !== true && guest && event.code === CODE.pageFault,
@@ -59,8 +59,9 @@ export function encodeFault(report: FaultReport): readonly bigint[] | undefined 
 const context = ({ entries }: FaultReport): readonly bigint[] =>
   entries?.find(({ role }) => role === 'context')?.words ?? [];
 
-/** DTE.DomainID; not known before a DTE was read. */
-const domainOf = (report: FaultReport): bigint => bits(context(report)[1] ?? 0n, 15, 0);
+/** DTE.DomainID, in events that have it; not known before a DTE was read. */
+const domainOf = (report: FaultReport, code: number): bigint =>
+  code === CODE.pageFault || code === CODE.pageTable ? bits(context(report)[1] ?? 0n, 15, 0) : 0n;
 
 /** DTE.SA: no IO_PAGE_FAULT of this device is logged (§2.2.2.1). */
 const isSuppressed = (report: FaultReport, code: number): boolean =>
