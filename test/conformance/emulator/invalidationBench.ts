@@ -53,6 +53,8 @@ export class InvalidationBench {
   readonly iommu: Iommu;
   readonly driver: IommuDriver;
   readonly device: AtsDevice;
+  /** Guest pages of tables that hardware marked during the last access. */
+  readonly #markedTables: number[] = [];
 
   constructor(kind: EmulatedKind, { rules = {}, ats = false, seed = 1 }: Conditions) {
     const { memory, frames } = this;
@@ -65,7 +67,12 @@ export class InvalidationBench {
       registers: registersOf(this.capabilities),
       rules: { ...DEFAULT_RULES, ...rules },
       random,
-      observer: { wrote: () => undefined, read: () => undefined },
+      observer: {
+        wrote: (writer, page) => {
+          if (writer.kind === 'walker') this.#markedTables.push(page);
+        },
+        read: () => undefined,
+      },
     });
     this.driver = makeDriver({ port: this.iommu, memory, frames, capabilities: this.capabilities });
     const entries = this.iommu.rules.deviceTlbEntries;
@@ -109,12 +116,26 @@ export class InvalidationBench {
       kind: 'untranslated',
     };
     const expected = this.#expected(page, access);
+    this.#markedTables.length = 0;
     const outcome = this.device.runDma(request);
     assert.ok(outcome);
     const met = outcome.ok ? hex(outcome.outputHi * 2 ** 32 + outcome.outputLo) : 'refused';
-    if (met !== expected) return { met, wrong: `${access} of page ${hex(page)}: ${met}, not ${expected}` };
-    const clean = outcome.ok && access !== 'read' && isClean(this.space, walkPage(this.space, page, true));
-    return { met, wrong: clean ? `write of page ${hex(page)} left it clean` : undefined };
+    const what = `${access} of page ${hex(page)}`;
+    if (met !== expected) return { met, wrong: `${what}: ${met}, not ${expected}` };
+    const { space } = this;
+    if (outcome.ok && access !== 'read' && isClean(space, walkPage(space, page, true)))
+      return { met, wrong: `${what} left it clean` };
+    const { stage2 } = space;
+    const forgotten = this.#markedTables.find(
+      (each) => stage2 && isClean(stage2, walkPage(stage2, each, true)),
+    );
+    return {
+      met,
+      wrong:
+        forgotten === undefined
+          ? undefined
+          : `${what} wrote to tables in guest page ${hex(forgotten)}, which is clean`,
+    };
   }
 
   #expected(page: number, access: DmaAccess): string {
