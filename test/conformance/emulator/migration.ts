@@ -16,6 +16,8 @@ import { runSteps } from '../../../src/engine/steps';
 /** Vendors whose hardware marks dirty pages for a hypervisor, with the tables that are used for it. */
 export const TRACKING_MACHINES: readonly Pick<MachineSpec, 'vendor' | 'tables'>[] = [
   { vendor: 'vt-d', tables: 'second-stage' },
+  { vendor: 'amd-vi', tables: 'v1' },
+  { vendor: 'smmuv3', tables: 'stage1-4k' },
 ];
 
 export interface MigrationOptions {

@@ -96,7 +96,6 @@ for (const machine of TRACKING_MACHINES) {
         if (looks) migration.perform({ kind: 'readDirty', domain: id, clear: true });
         const unmapped = migration.perform({ kind: 'unmap', domain: id, iova: '0x0', length: '16M' });
         assert.equal(unmapped.errno, undefined);
-        migration.perform({ kind: 'map', domain: id, iova: '0x0', length: '16M', permission: 'RW' });
         return migration.finish();
       };
       assert.deepEqual(story(false), [0x30]);
@@ -108,7 +107,7 @@ for (const machine of TRACKING_MACHINES) {
         const migration = start(CAREFUL, 'everything');
         const { machine: whole } = migration;
         const made = migration.perform({ kind: 'createDomain', dirtyTracking: true });
-        const domain = made.counts.domain ?? 0;
+        const { domain = 0 } = made.counts;
         const iova = '0x80000000';
         const mapped = migration.perform({
           kind: 'map',
