@@ -133,6 +133,8 @@ export interface IommuVendor {
   ): CacheTag;
   /** Whether a leaf of stage 1 is good for all address spaces of its vm. */
   isGlobal(space: AddressSpace, lo: number, hi: number): boolean;
+  /** Whether caches may hold a leaf at this depth; absent: any. `bbml`: that of the rules. */
+  mayHold?(space: AddressSpace, depth: number, lo: number, bbml: 0 | 1 | 2): boolean;
   /** Whether translated and translation requests of a device are allowed, as its device entry says. */
   atsOf(answer: DirectoryAnswer, contextWords: readonly bigint[]): AtsSettings;
 

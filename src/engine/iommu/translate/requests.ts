@@ -71,6 +71,12 @@ interface Translation {
   readonly cached: CachedTranslation | undefined;
 }
 
+/** What a walk has found, and whether caches may hold it. */
+interface Walked {
+  readonly entry: CachedTranslation;
+  readonly mayHold: boolean;
+}
+
 const AGAIN = Symbol('the request starts again');
 /** An invalidation starts a request again that is not translated yet: at most so often. */
 const MOST_RESTARTS = 1000;
@@ -146,10 +152,10 @@ export class Requests {
     const way = wayOf(context, page);
     if (walk.epoch !== epoch || !way) return false;
     if (addressGateOfPage(directory, context.answer, page)) return false;
-    const entry = yield* this.#walk(way, page, frameHalves(page), TO_PREFETCH);
-    if (entry === AGAIN || 'ok' in entry || entry.permission === 0) return false;
-    const held = this.#held(entry, page);
-    if (!held) return false;
+    const found = yield* this.#walk(way, page, frameHalves(page), TO_PREFETCH);
+    if (found === AGAIN || 'ok' in found) return false;
+    const held = this.#held(found, page);
+    if (!held || held.permission === 0) return false;
     this.#unit.iotlb.insert(held);
     walk.counters.prefetches++;
     yield filled(held);
@@ -219,13 +225,13 @@ export class Requests {
     if (refused !== undefined) return { fault: refused, depth: 0, stage: way.space.stage, way };
     if (isHit && cached) return translated(cached, page, true);
     const address = { lo: request.addressLo >>> 0, hi: request.addressHi >>> 0 };
-    const entry = yield* this.#walk(way, page, address, goal);
-    if (entry === AGAIN) return AGAIN;
-    if ('ok' in entry) {
-      if (this.#keepRefusal(way, page, entry)) yield filled({ tag, page, shift: 12 });
-      return { ...entry, way };
+    const found = yield* this.#walk(way, page, address, goal);
+    if (found === AGAIN) return AGAIN;
+    if ('ok' in found) {
+      if (this.#keepRefusal(way, page, found)) yield filled({ tag, page, shift: 12 });
+      return { ...found, way };
     }
-    const held = this.#held(entry, page);
+    const held = this.#held(found, page);
     if (held) {
       const conflicting = rules.bbml < 2 && iotlb.conflicting(held) !== undefined;
       iotlb.insert(held);
@@ -233,7 +239,7 @@ export class Requests {
       yield filled(held);
       if (conflicting) return conflict(way);
     } else this.#takeOff(request, flight);
-    return translated(held ?? entry, page, false);
+    return translated(held ?? found.entry, page, false);
   }
 
   /** Both stages, without the IOTLB. */
@@ -242,7 +248,7 @@ export class Requests {
     page: number,
     { lo, hi }: { readonly lo: number; readonly hi: number },
     goal: WalkGoal,
-  ): Steps<HardwareStep, CachedTranslation | WalkRefusal | typeof AGAIN> {
+  ): Steps<HardwareStep, Walked | WalkRefusal | typeof AGAIN> {
     const { vendor, walk } = this.#unit;
     const { epoch } = walk;
     const leaf = yield* walkStage(walk, way, lo, hi, goal);
@@ -255,13 +261,21 @@ export class Requests {
       if (!under.ok) return under;
       below = under;
     }
-    return translationOf(vendor, way, page, leaf, below);
+    return { entry: translationOf(vendor, way, page, leaf, below), mayHold: this.#mayHold(way, leaf, below) };
+  }
+
+  #mayHold(way: TableWay, leaf: StageLeaf, below: StageLeaf | undefined): boolean {
+    const { vendor, rules } = this.#unit;
+    if (!vendor.mayHold) return true;
+    const mayHold = ({ space }: TableWay, { depth, leafLo }: StageLeaf): boolean =>
+      vendor.mayHold?.(space, depth, leafLo, rules.bbml) ?? true;
+    return mayHold(way, leaf) && (!below || !way.stage2 || mayHold(way.stage2, below));
   }
 
   /** The part of a translation that the IOTLB holds; undefined: it holds no such. */
-  #held(entry: CachedTranslation, page: number): CachedTranslation | undefined {
+  #held({ entry, mayHold }: Walked, page: number): CachedTranslation | undefined {
     const { iotlb, vendor, rules } = this.#unit;
-    return iotlb.capacity === 0
+    return iotlb.capacity === 0 || !mayHold
       ? undefined
       : heldPart(entry, rules.cachedShifts ?? vendor.cachedShifts, page);
   }

@@ -5,6 +5,7 @@ import { decodeFault, encodeFault } from './faults';
 import * as registers from './registers';
 
 /** nG of a leaf: not of every address space. */
+const NO_TRANSLATION_HELD = 1 << 16;
 const NOT_GLOBAL = 1 << 11;
 /** STE.STRW (5.2): 0 is EL1, whose translations have a VMID. */
 const EL1 = 0n;
@@ -25,6 +26,8 @@ export const smmuVendor: IommuVendor = {
     const vm = space.stage2?.domainId ?? (world === EL1 ? Number(bits(words[2] ?? 0n, 15, 0)) : -1);
     return { vm, space: space.domainId };
   },
+  // Blocks with nT are not held where BBML is 1 or 2 (IHI 0070 3.21.1, DDI 0487 D8.16.1).
+  mayHold: (_space, depth, lo, bbml) => bbml === 0 || depth === 1 || (lo & NO_TRANSLATION_HELD) === 0,
   isGlobal: ({ stage }, lo) => stage === 1 && (lo & NOT_GLOBAL) === 0,
   atsOf(_, words) {
     const eats = bits(words[1] ?? 0n, 29, 28);
