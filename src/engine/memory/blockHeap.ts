@@ -151,7 +151,6 @@ export class BlockHeap {
       this.#mostBlocks = pages * BLOCKS_PER_PAGE;
       return false;
     }
-    this.#words = new Uint32Array(this.#memory.buffer);
     this.#growths++;
     return true;
   }

@@ -44,10 +44,18 @@ describe('room in the arena', () => {
     for (let frame = 0; frame < frames; frame++) assert.deepEqual(entry(dense, frame, 511), [frame, 1]);
     const like = new Arena(4 * MiB);
     const uniform = fill(like, 0, 1, true);
+    const gone = [1, 2, 3].map((back) => f(uniform - back));
+    for (const frame of gone) like.removeFrame(frame);
+    const added = gone.map((frame) => like.addFrame(frame));
+    assert.deepEqual(
+      added.slice(1),
+      [false, false],
+      'what is spared for writes is not for new frames of zeros',
+    );
     assert.ok(uniform > 20 * frames, `${uniform}`);
     for (let frame = 0; frame < 128; frame++)
       assert.ok(like.writeEntry(f(30 * frame), 511, (30 * frame + 511) * 4096 + 3, 8));
-    for (let frame = 0; frame < uniform; frame += 7)
+    for (let frame = 0; frame < uniform - 3; frame += 7)
       assert.deepEqual(entry(like, frame, 511), [
         (frame + 511) * 4096 + 3,
         frame % 30 === 0 && frame < 3840 ? 8 : 0,
@@ -101,6 +109,23 @@ describe('room in the arena', () => {
         if (found) assert.deepEqual(found, [(frame + 300) * 4096 + 3, 0]);
       }
     }
+  });
+
+  it('is not lost where zeros find none', () => {
+    const arena = new Arena(2 * MiB);
+    const count = fill(arena, 0, 1, true);
+    const empty = (): void => {
+      for (let frame = 0; frame < count; frame++) arena.removeFrame(f(frame));
+    };
+    empty();
+    const zeros = fill(arena, 0, 1, false);
+    empty();
+    assert.equal(fill(arena, 0, 1, true), count);
+    let cleared = 0;
+    for (let frame = 0; frame < count; frame++) if (arena.clearFrame(f(frame))) cleared++;
+    assert.ok(cleared < count - 1000, `${cleared}`);
+    empty();
+    assert.equal(fill(arena, 0, 1, false), zeros);
   });
 
   it('that there is not is said: a write that finds none changes nothing and is counted', () => {
