@@ -3,7 +3,8 @@ import { levelOf, type CompiledFormat } from '../formats/compile';
 import { type CachedTranslation } from '../iommu/caches/translationCache';
 import { type PageRange } from '../iommu/cacheOperation';
 import { type HardwareStep } from '../iommu/hardwareStep';
-import { type FrameAllocator } from '../memory/writableMemory';
+import { joinHalves, type EntryHalves } from '../memory/words';
+import { type FrameAllocator, type WritableMemory } from '../memory/writableMemory';
 import { type AddressSpace } from '../pageTable/addressSpace';
 import { LEAF } from '../pageTable/entryClass';
 import { isDirty } from '../pageTable/marks';
@@ -35,6 +36,16 @@ export interface HarvestTally {
   readonly stray: number;
 }
 
+/** Slots that are remembered until someone looks at them. */
+const MOST_SUSPECTS = 1024;
+
+interface Suspect {
+  /** That marked it. */
+  readonly step: number;
+  readonly depth: number;
+  readonly format: CompiledFormat;
+}
+
 /**
  * The truth. It hears of every access when the data lands, of what software maps and reports, and of what the destination of a
  * migration has, and finds what was lost. Pages are guest physical pages of 4 KiB unless said otherwise. Source and destination
@@ -51,8 +62,8 @@ export class Ledger implements AccessObserver {
   readonly #unreported = new PageBits();
   readonly #writes = new LastWrites();
   readonly #matters = (page: number): boolean => this.#behind.has(page);
-  /** The step that marked a slot, by address, of slots that are suspect: the first ones. */
-  readonly #suspects = new Map<number, number>();
+  /** Slots that hardware left as they must not be, by address, until someone looks at them: the first ones. */
+  readonly #suspects = new Map<number, Suspect>();
   #step = 0;
   #harvest = 0;
   #command: string | undefined;
@@ -77,8 +88,12 @@ export class Ledger implements AccessObserver {
     else if (step.kind === 'command' && step.done) this.#command = step.name;
     if (step.kind !== 'update' || step.changed) return;
     const format = formatOf?.(step.stage);
-    if (format && corruptSlot(format, step.depth, step.afterLo, step.afterHi) && this.#suspects.size < 1024)
-      this.#suspects.set(step.address, this.#step);
+    if (
+      format &&
+      corruptSlot(format, step.depth, step.afterLo, step.afterHi) &&
+      this.#suspects.size < MOST_SUSPECTS
+    )
+      this.#suspects.set(step.address, { step: this.#step, depth: step.depth, format });
   }
 
   softwareStep(step: SoftwareStep): void {
@@ -275,19 +290,20 @@ export class Ledger implements AccessObserver {
   /** Looks at every entry of a domain's tables for words that must not be left there. */
   checkSlots(space: AddressSpace): void {
     sweepTables(space, ({ depth, address, lo, hi }) => {
-      const why = corruptSlot(space.format, depth, lo, hi);
-      if (why === undefined) return;
-      const frame = Math.floor(address / FRAME_BYTES);
-      this.findings.add('corrupt-slot', 1, () => ({
-        of: 'frame',
-        startPage: frame,
-        endPage: frame + 1,
-        step: this.#suspects.get(address) ?? this.#step,
-        why: `The entry at ${hex(address)} is ${hex(lo >>> 0)} (low half). ${why}`,
-        entry: address,
-        ...this.#behindIt(undefined),
-      }));
+      this.#checkSlot(space.format, depth, address, lo, hi);
     });
+  }
+
+  /** Looks at the slots only that hardware left as they must not be: at the end of an operation, which may have mended them. */
+  checkSuspects(memory: WritableMemory): void {
+    const halves: EntryHalves = { lo: 0, hi: 0 };
+    for (const [address, { depth, format }] of this.#suspects) {
+      const frame = frameNumber(Math.floor(address / FRAME_BYTES));
+      const isTable = this.#frames?.isFreed(frame) !== true;
+      if (isTable && memory.readEntry(frame, (address % FRAME_BYTES) / 8, halves))
+        this.#checkSlot(format, depth, address, halves.lo, halves.hi);
+    }
+    this.#suspects.clear();
   }
 
   /** The device is quiet and the last harvest was copied: every page that the destination does not have was lost. */
@@ -303,6 +319,21 @@ export class Ledger implements AccessObserver {
         page = end;
       }
     }
+  }
+
+  #checkSlot(format: CompiledFormat, depth: number, address: number, lo: number, hi: number): void {
+    const why = corruptSlot(format, depth, lo, hi);
+    if (why === undefined) return;
+    const frame = Math.floor(address / FRAME_BYTES);
+    this.findings.add('corrupt-slot', 1, () => ({
+      of: 'frame',
+      startPage: frame,
+      endPage: frame + 1,
+      step: this.#suspects.get(address)?.step ?? this.#step,
+      why: `The entry at ${hex(address)} is ${hex(joinHalves(lo, hi))}. ${why}`,
+      entry: address,
+      ...this.#behindIt(undefined),
+    }));
   }
 
   #isAlike(page: number, write: LastWrite | undefined, reported: boolean): boolean {

@@ -9,6 +9,7 @@ import {
 } from '../driver/iommufd/iommufd';
 import { UserMemory } from '../driver/iommufd/userMemory';
 import { type SoftwareStep } from '../driver/softwareStep';
+import { type CompiledFormat } from '../formats/compile';
 import { type HardwareStep } from '../iommu/hardwareStep';
 import { type CachedTranslation } from '../iommu/caches/translationCache';
 import { type Staleness } from '../iommu/caches/staleness';
@@ -21,6 +22,7 @@ import { SeededRandom } from '../random';
 import { failure, success, type Result } from '../result';
 import { type Steps } from '../steps';
 import { FRAME_BYTES, parseDevice, type Pasid, type RequesterId } from '../values';
+import { sentence } from './inputs';
 import { cachedRows } from './cachedRows';
 import { checkSpec, type CheckedSpec } from './checkSpec';
 import { injectDma } from './dma';
@@ -69,6 +71,9 @@ export class Machine {
   readonly #functions = new Map<RequesterId, MachineFunction>();
   /** The ledger's step at the end of each operation. */
   readonly #ends: number[] = [];
+  /** All domains of a machine have tables of one kind. */
+  readonly #formatOf = (stage: 1 | 2): CompiledFormat | undefined =>
+    this.hwpts.all.find(({ paging }) => paging.kernel.stage === stage)?.paging.kernel.tables.format;
 
   /** A machine as it is before software runs: nothing is set up. Refuses what no hardware is, and what does not fit. */
   static create(spec: MachineSpec): Result<Machine> {
@@ -113,10 +118,10 @@ export class Machine {
   *setUp(): Steps<MachineStep, Result<null>> {
     for (const { driver, name } of this.units) {
       const initialised = yield* this.software(driver.initialise());
-      if (!initialised.ok) return failure('machine/initialise', `${name}: ${initialised.message}.`);
+      if (!initialised.ok) return failure('machine/initialise', sentence(`${name}: ${initialised.message}`));
     }
     const set = yield* this.#firstDomain();
-    if (!set.ok) return failure('machine/set-up', `${set.errno}: ${set.message}.`);
+    if (!set.ok) return failure('machine/set-up', sentence(`${set.errno}: ${set.message}`));
     this.#endOperation();
     return success(null);
   }
@@ -165,7 +170,7 @@ export class Machine {
   *runCommands(): Steps<HardwareStep, void> {
     for (const { iommu } of this.units) {
       for (let step = iommu.runCommand(); step; step = iommu.runCommand()) {
-        this.ledger.hardwareStep(step);
+        this.ledger.hardwareStep(step, this.#formatOf);
         yield step;
       }
     }
@@ -175,7 +180,7 @@ export class Machine {
     for (;;) {
       const step = steps.next();
       if (step.done === true) return step.value;
-      this.ledger.hardwareStep(step.value);
+      this.ledger.hardwareStep(step.value, this.#formatOf);
       yield step.value;
     }
   }
@@ -395,6 +400,7 @@ export class Machine {
   }
 
   #endOperation(): void {
+    this.ledger.checkSuspects(this.memory);
     this.#ends.push(this.ledger.step);
   }
 }

@@ -351,6 +351,29 @@ describe('The ledger: corrupt slots', () => {
     assert.deepEqual([finding?.entry, finding?.step], [middle * 4096, 1]);
   });
 
+  it('looks at suspects only, once, and forgives what an operation mended', () => {
+    const compiled = compileFormat(vtdSecondStage, 3, {});
+    const { arena, leaf, put } = tables(vtdSecondStage, compiled);
+    for (const mends of [false, true]) {
+      const ledger = new Ledger();
+      put(leaf, 3, 1n << 9n);
+      const words = { beforeLo: 0, beforeHi: 0, afterLo: 1 << 9, afterHi: 0 };
+      const step = {
+        kind: 'update',
+        stage: 2,
+        depth: 1,
+        address: leaf * 4096 + 24,
+        ...words,
+        changed: false,
+      } as const;
+      ledger.hardwareStep(step, () => compiled);
+      if (mends) put(leaf, 3, 0n);
+      ledger.checkSuspects(arena);
+      ledger.checkSuspects(arena);
+      assert.deepEqual(kinds(ledger), mends ? [] : ['corrupt-slot']);
+    }
+  });
+
   it('names a VT-d second-stage slot that is empty but for D, not one that is empty', () => {
     const compiled = compileFormat(vtdSecondStage, 3, {});
     const { leaf, put, space } = tables(vtdSecondStage, compiled);
