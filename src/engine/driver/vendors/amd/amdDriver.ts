@@ -190,8 +190,9 @@ export class AmdDriver implements VendorDriver {
     const lower = () => memory.storePair('DTE words 0 and 1', address, [next[0], next[1]]);
     const upper = () => memory.storePair('DTE words 2 and 3', address + 16, [next[2], next[3]]);
     const upperSame = w2 === next[2] && w3 === next[3];
-    const otherLevels = ((w2 ^ next[2]) & GUEST_PAGING_MODE) !== 0n;
-    if (isValid(now) && hasGuest(now) && hasGuest(next) && otherLevels) {
+    const keepsGuest = hasGuest(now) && hasGuest(next);
+    const otherLevels = keepsGuest && ((w2 ^ next[2]) & GUEST_PAGING_MODE) !== 0n;
+    if (isValid(now) && otherLevels) {
       yield* memory.storePair('DTE words 0 and 1', address, [BLOCKED_DTE[0], BLOCKED_DTE[1]]);
       const forgotten = yield* this.#forget(before, [invalidateDte(requester)]);
       if (!forgotten.ok) return forgotten;
