@@ -86,7 +86,7 @@ export class Ledger implements AccessObserver {
     if (step.kind === 'read' || step.kind === 'fetch') this.#checkFreed(step.address, 'reads');
     else if (step.kind === 'update') this.#checkFreed(step.address, 'updates');
     else if (step.kind === 'command' && step.done) this.#command = step.name;
-    if (step.kind !== 'update' || step.changed) return;
+    if (step.kind !== 'update') return;
     const format = formatOf?.(step.stage);
     if (
       format &&

@@ -172,6 +172,47 @@ for (const machine of TRACKING_MACHINES) {
       assert.equal(leafFrame(format, levelOf(format, 1), word.lo, word.hi), finding.cached.outputPage);
     });
 
+    it('names a slot that hardware marks blindly after it was cleared, where that is misread', () => {
+      for (const update of ['compare', 'blind'] as const) {
+        const migration = new Migration({
+          ...{ machine, policy: CAREFUL, round: 'everything', pages: ['4K'] },
+          rules: { update },
+        });
+        const { id } = migration.domain;
+        migration.perform({ kind: 'unmap', domain: id, iova: '0x0', length: '16M' });
+        for (const [iova, length] of [
+          ['0x0', '0x40000'],
+          ['0x40000', '0x40000'],
+        ] as const)
+          migration.perform({ kind: 'map', domain: id, iova, length, permission: 'RW' });
+        for (const { startPage, endPage } of migration.machine.ledger.behind)
+          migration.copy([{ startPage, endPage }]);
+        migration.perform({ kind: 'readDirty', domain: id, clear: true });
+        const requests = [{ sid: '00:02.0', iova: '0x30000', length: 64, access: 'write' as const }];
+        const write = migration.machine.perform({ kind: 'dma', requests });
+        for (let step = write.next(); step.done !== true; step = write.next())
+          if (step.value.kind === 'read' && 'depth' in step.value && step.value.depth === 1) break;
+        const unmap = migration.machine.perform({
+          kind: 'unmap',
+          domain: id,
+          iova: '0x0',
+          length: '0x40000',
+        });
+        let cleared = 0;
+        while (cleared <= 0x30) {
+          const step = unmap.next();
+          assert.ok(step.done !== true);
+          if (step.value.kind === 'store') cleared++;
+        }
+        runSteps(write);
+        runSteps(unmap);
+        const found = migration.machine.ledger.findings.of('corrupt-slot');
+        const misread = update === 'blind' && machine.vendor === 'vt-d';
+        assert.equal(found.length, misread ? 1 : 0);
+        if (misread) assert.match(found[0]?.why ?? '', /The slot maps nothing, and hardware has marked it/);
+      }
+    });
+
     it('names a walk that reads a table freed before the flush, by its entry', () => {
       const migration = careless('free-before-flush');
       migration.dma(0x30);
