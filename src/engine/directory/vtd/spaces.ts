@@ -74,8 +74,10 @@ export class VtdSpaces {
         stage2: undefined,
       };
       if (!marks) return space;
-      // With SSADE even a read of a first-stage entry needs R and W (VT-d 4.1 §3.8.1).
-      const forTables = this.#format(readsNeedWrite(format), levels, hardware);
+      // With SSADE even a read of a first-stage entry counts as a write: it needs R and W (VT-d 4.1 §3.8.1), and sets D (as
+      // reads of guest tables do in EPT with A and D, SDM volume 3 §29.3.5).
+      const features = { ...hardware.features, readsNeedDirty: true };
+      const forTables = this.#format(readsNeedWrite(format), levels, { ...hardware, features });
       return { ...space, forTables: { ...space, format: forTables } };
     });
   }

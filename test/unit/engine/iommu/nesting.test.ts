@@ -76,13 +76,13 @@ describe('VT-d nested translation with SSADE', () => {
     ]);
   });
 
-  it('sets A only in pages of tables that need no mark', () => {
+  it('takes reads of tables for writes: their pages get D although no entry is marked', () => {
     const { unit: made, last } = unit();
     above(made, 4, (frame) => X86_TABLE(frame) | 0x20n, at(DATA) | 0x67n);
-    made.run(0x123n, 'write');
+    made.run(0x123n, 'read');
     for (const guest of [ROOT, ROOT + 1, ROOT + 2, ROOT + 3])
-      assert.equal(made.memory.get(last, guest), VTD2.leaf(guest) | 0x100n);
-    assert.equal(made.memory.get(last, DATA), VTD2.leaf(DATA) | 0x300n);
+      assert.equal(made.memory.get(last, guest), VTD2.leaf(guest) | 0x300n);
+    assert.equal(made.memory.get(last, DATA), VTD2.leaf(DATA) | 0x100n);
   });
 
   it('refuses tables of stage 1 in pages that may not be written, and says which address', () => {

@@ -153,6 +153,24 @@ describe('the IOTLB', () => {
   });
 });
 
+describe('a cached page of which a part may not be reached', () => {
+  it('lets no request out into the interrupt window (VT-d)', () => {
+    const unit = vtdUnit({ type: 'second' });
+    // IOVA 0 to 1G is physical 0xc0000000 on, by a leaf of 1G.
+    chain(unit.memory, ROOT, 2, (next) => at(next) | 3n);
+    unit.memory.set(ROOT + 1, 0, 0xc000_0083n);
+    assert.equal(sayOutcome(unit.run(0x3ed0_0123n, 'write').outcome), '0xfed00123');
+    assert.equal(unit.iommu.caches.iotlb.size, 1);
+    assert.equal(
+      sayOutcome(unit.iommu.run(ask(0x3ee0_0123n, 'write', { requester: ONLY }))),
+      'interrupt-output, stage 2, depth 3',
+    );
+    assert.equal(sayOutcome(unit.run(0x3ee0_0123n, 'write').outcome), 'interrupt-output, stage 2, depth 3');
+    const { outcome } = unit.run(0x3ef0_0123n, 'write');
+    assert.ok(outcome.ok && outcome.hit);
+  });
+});
+
 describe('eviction and prefetch', () => {
   it('prefetch sets A and no D, and fills the IOTLB', () => {
     const { unit, frame } = amd();
