@@ -3,6 +3,9 @@ import { READ, WRITE } from '../pageTable/entryClass';
 import { failure, success, type Result } from '../result';
 import { parseInteger } from '../values';
 
+/** A message of the driver's with one full stop. */
+export const sentence = (message: string): string => `${message.replace(/\.$/, '')}.`;
+
 /** A number of at most 64 bits as operations have it. */
 export function numberIn(text: string, what: string): Outcome<bigint> {
   const value = parseInteger(text);

@@ -12,7 +12,7 @@ import {
 } from '../values';
 import { DirtyRanges } from './dirtyRanges';
 import { type MachineHwpt } from './domains';
-import { numberIn, shiftIn } from './inputs';
+import { numberIn, sentence, shiftIn } from './inputs';
 import { type Machine, type MachineStep } from './machine';
 import { type MachineOperation, type OperationReport } from './operation';
 
@@ -51,7 +51,7 @@ function report(
 ): OperationReport {
   return outcome.ok
     ? { summary, counts }
-    : { summary: `${outcome.message}.`, errno: outcome.errno, counts: {} };
+    : { summary: sentence(outcome.message), errno: outcome.errno, counts: {} };
 }
 
 function* map(machine: Machine, { domain, iova, length, paddr, permission }: Of<'map'>): Doing {
