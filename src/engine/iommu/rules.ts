@@ -14,6 +14,11 @@ export interface HardwareRules {
   readonly prefetchEvery: number;
   /** Not-present translations are cached, too: VT-d CAP.CM, AMD NpCache. */
   readonly cachesNotPresent: boolean;
+  /**
+   * Whether a cached entry without the permission that a request needs refuses it, as the reference model of RISC-V has it; else,
+   * and always with two stages, the tables are walked again. Either is allowed: a cached entry may go at any time.
+   */
+  readonly refusesFromCache?: boolean;
   /** Arm BBML 0, 1 or 2 (SMMU_IDR3.BBML); other vendors: 2, nothing conflicts. */
   readonly bbml: 0 | 1 | 2;
   /** Whether the walker snoops the caches of the CPU: else it sees a store only after it was written back. */
