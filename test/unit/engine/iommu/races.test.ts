@@ -153,6 +153,37 @@ describe('the IOTLB', () => {
   });
 });
 
+describe('a page of several entries (Arm contiguous)', () => {
+  const made = (output: (index: number) => number) => {
+    const unit = armUnit({ stages: '1', ha: true, hd: true });
+    const frame = chain(unit.memory, ROOT, 3, (next) => at(next) | 3n);
+    // AF, AP[1], AP[2] and DBM: clean; the contiguous bit.
+    const word = (index: number): bigint => at(output(index)) | 0x4c3n | bit(51) | bit(52);
+    for (let index = 0; index < 16; index++) unit.memory.set(frame, index, word(index));
+    return { unit, frame, word };
+  };
+
+  it('is cached as one, and only the entry that was read is marked', () => {
+    const { unit, frame, word } = made((index) => 0x200 + index);
+    assert.equal(sayOutcome(unit.run(0x5123n, 'write').outcome), '0x205123');
+    const { outcome } = unit.run(0x6123n, 'write');
+    assert.ok(outcome.ok && outcome.hit && outcome.shift === 16);
+    assert.equal(sayOutcome(outcome), '0x206123');
+    for (let index = 0; index < 16; index++)
+      assert.equal(unit.memory.get(frame, index), index === 5 ? word(5) & ~bit(7) : word(index));
+  });
+
+  it('is cached in parts where an entry does not lead where the page would', () => {
+    const { unit } = made((index) => 0x300 - index);
+    assert.equal(sayOutcome(unit.run(0x5123n, 'write').outcome), '0x2fb123');
+    assert.equal(sayOutcome(unit.run(0x6123n, 'write').outcome), '0x2fa123');
+    assert.deepEqual(
+      [...unit.iommu.caches.iotlb.entries()].map(({ shift }) => shift),
+      [12, 12],
+    );
+  });
+});
+
 describe('a cached page of which a part may not be reached', () => {
   it('lets no request out into the interrupt window (VT-d)', () => {
     const unit = vtdUnit({ type: 'second' });
