@@ -3,6 +3,7 @@ import { type DirectoryAnswer } from '../../directory/deviceDirectory';
 import { type Fault } from '../../faults';
 import { type AccessObserver, type Writer } from '../../ledger/accessObserver';
 import { READ, WRITE } from '../../pageTable/entryClass';
+import { accessFault } from '../../pageTable/entryFaults';
 import { type Steps } from '../../steps';
 import { frameHalves, type Pasid, type RequesterId } from '../../values';
 import { heldPart, type Iotlb } from '../caches/iotlb';
@@ -211,7 +212,9 @@ export class Requests {
     const page = inputPage(way, request);
     const slot = iotlb.find(tag.vm, tag.space, page);
     const cached = slot < 0 ? undefined : iotlb.entryAt(slot);
-    const refused = cached?.fault;
+    const refused =
+      cached?.fault ??
+      (cached && rules.refusesFromCache === true && !way.stage2 ? deniedByCached(cached, goal) : undefined);
     const isHit =
       refused !== undefined || (slot >= 0 && isEnough(iotlb, slot, goal) && mayLeave(way, iotlb, slot, page));
     if (isHit) counters.hits++;
@@ -438,6 +441,16 @@ const isOfDevice = (fault: Fault): boolean => /^(iommu|translation|requester|roo
 function wayOf({ way, upper }: Context, page: number): TableWay | undefined {
   return upper && isUpperPage(page) ? upper : way;
 }
+
+/** What a cached entry alone says of an access. */
+const deniedByCached = (
+  { permission }: CachedTranslation,
+  { kind, read, write }: WalkGoal,
+): Fault | undefined =>
+  kind === 'access'
+    ? ((read ? accessFault(permission, false) : undefined) ??
+      (write ? accessFault(permission, true) : undefined))
+    : undefined;
 
 const translated = (entry: CachedTranslation, page: number, hit: boolean): Translation => ({
   outputPage: entry.outputPage + page - entry.page,
