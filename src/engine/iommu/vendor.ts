@@ -131,6 +131,8 @@ export interface IommuVendor {
     pasid: Pasid | null,
     contextWords?: readonly bigint[],
   ): CacheTag;
+  /** The domain id in the entries of a request that passes, by which commands name them; absent: they have none. VT-d. */
+  domainOf?(entries: readonly StructureEntry[]): number | undefined;
   /** Whether a leaf of stage 1 is good for all address spaces of its vm. */
   isGlobal(space: AddressSpace, lo: number, hi: number): boolean;
   /** Whether caches may hold a leaf at this depth; absent: any. `bbml`: that of the rules. */

@@ -217,7 +217,7 @@ export class Contexts {
     const ofDevice = used.filter(({ role }) => role === 'root' || role === 'context');
     const ofProcess = used.filter(({ role }) => role === 'process-directory' || role === 'process');
     if (isRefused && ofProcess.length === 0) return context;
-    const vm = context.way?.tag.vm ?? -1;
+    const vm = context.way?.tag.vm ?? this.#vendor.domainOf?.(used) ?? -1;
     const device = this.#cached(requester, null, ofProcess.length === 0 ? vm : -1, answer, ofDevice);
     this.caches.contexts.insert(device);
     if (isRefused) return context;

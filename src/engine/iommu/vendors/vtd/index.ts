@@ -17,6 +17,13 @@ export const vtdVendor: IommuVendor = {
     // Requests without a PASID have that of the context entry (RID_PASID, §9.4).
     return { vm: space.domainId, space: pasid ?? Number(bits(words[1] ?? 0n, 19, 0)) };
   },
+  // Pass-through entries have a DID, too: of PASID-table entries bits 79:64, of legacy context entries bits 87:72.
+  domainOf(entries) {
+    const { role, words } = entries.at(-1) ?? {};
+    const tags = words?.[1];
+    if (tags === undefined) return undefined;
+    return Number(role === 'process' ? bits(tags, 15, 0) : bits(tags, 23, 8));
+  },
   // There are no global pages: every first-stage entry is of one PASID (§3.6).
   isGlobal: () => false,
   atsOf(answer, words) {
