@@ -1,21 +1,11 @@
 import { levelOf } from '../../formats/compile';
 import { FRAME_ENTRIES, type EntryHalves } from '../../memory/words';
-import { type WritableMemory } from '../../memory/writableMemory';
-import { type UniformFrames } from '../../memory/uniformFrames';
 import { cleanedHalves, hasDirtyMark, marksOf } from '../../pageTable/marks';
 import { DIRTY } from '../../pageTable/runColumns';
 import { type FrameNumber } from '../../values';
 import { type SoftwareStep } from '../softwareStep';
 import { type LeafTemplate } from './leafEncoder';
 import { framesOfTable, type TableTree } from './tableTree';
-
-/** Memory that holds frames of like entries as one thing; undefined: it holds words only. */
-export function uniformFrames(memory: WritableMemory): UniformFrames | undefined {
-  return isUniform(memory) ? memory : undefined;
-}
-
-const isUniform = (memory: WritableMemory): memory is WritableMemory & UniformFrames =>
-  'writeUniform' in memory;
 
 /** Frames for a table of zeros at a depth below the root; undefined: memory is full. */
 export function newTable({ frames, top }: TableTree, depth: number): FrameNumber | undefined {
@@ -60,7 +50,7 @@ function fillUniform(
   frame: number,
   first: number,
 ): boolean {
-  const memory = uniformFrames(words.memory);
+  const memory = words.memory.uniformFrames;
   const { format } = top;
   const { pagesPerEntry, indexMask } = levelOf(format, template.depth);
   if (!memory || indexMask + 1 < FRAME_ENTRIES) return false;

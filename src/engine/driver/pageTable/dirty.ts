@@ -7,7 +7,6 @@ import { FRAME_BYTES, type FrameNumber } from '../../values';
 import { type Steps } from '../../steps';
 import { done, refused, type Outcome } from '../errno';
 import { type SoftwareStep } from '../softwareStep';
-import { uniformFrames } from './build';
 import { type Gather } from './gather';
 import { indexOf, runOf, type FoundEntry, type TableTree } from './tableTree';
 
@@ -170,7 +169,7 @@ class DirtyReader {
   #sweepUniform(table: FrameNumber, first: number, page: number, level: CompiledLevel): boolean {
     const { words, top, faults } = this.#tree;
     const { format } = top;
-    const memory = uniformFrames(words.memory);
+    const memory = words.memory.uniformFrames;
     const frame = words.frameHolding(table, first);
     const pattern = memory?.uniformEntries(frame);
     if (!memory || !pattern) return false;

@@ -6,7 +6,6 @@ import { type FrameNumber } from '../../values';
 import { type Steps } from '../../steps';
 import { done, type Outcome } from '../errno';
 import { type SoftwareStep } from '../softwareStep';
-import { uniformFrames } from './build';
 import { type Gather } from './gather';
 import { framesOfTable, indexOf, runOf, type FoundEntry, type TableTree } from './tableTree';
 
@@ -126,14 +125,14 @@ class Unmapper {
   #isUniform(table: FrameNumber): boolean {
     const { words, top } = this.#tree;
     const isOne = framesOfTable(top.format, 1) === 1;
-    return isOne && uniformFrames(words.memory)?.uniformEntries(words.frameHolding(table, 0)) !== undefined;
+    return isOne && words.memory.uniformFrames?.uniformEntries(words.frameHolding(table, 0)) !== undefined;
   }
 
   /** Clears a leaf-most table of leaves in one step. */
   *#sweep(table: FrameNumber, end: number): Steps<SoftwareStep, Outcome<boolean>> {
     const { words, top, faults } = this.#tree;
     const { indexMask, shift } = levelOf(top.format, 1);
-    const memory = uniformFrames(words.memory);
+    const memory = words.memory.uniformFrames;
     for (let index = 0; index <= indexMask; index += FRAME_ENTRIES) {
       const frame = words.frameHolding(table, index);
       if (memory?.writeUniform(frame, NO_ENTRIES) === true) words.cleanFrame(frame);
