@@ -1,4 +1,4 @@
-import { levelOf } from '../../formats/compile';
+import { levelOf, type CompiledFormat } from '../../formats/compile';
 import { type EntryHalves } from '../../memory/words';
 import { classify, entryFrame, leafFrame, nextDepth } from '../../pageTable/entry';
 import { LEAF, MALFORMED, TABLE } from '../../pageTable/entryClass';
@@ -63,7 +63,7 @@ function* visit(
     const entry: FoundEntry = { depth, table, index, lo, hi, class: classify(format, level, lo, hi) };
     const start = page - (page % level.pagesPerEntry);
     const next = start + level.pagesPerEntry;
-    if (entry.class === LEAF) found.leaves.push(surveyed(tree, entry, start));
+    if (entry.class === LEAF) found.leaves.push(surveyed(format, entry, start));
     else if (entry.class === TABLE) {
       const below = entryFrame(format, lo, hi);
       const belowDepth = nextDepth(format, level, lo);
@@ -81,8 +81,7 @@ function* visit(
 }
 
 /** What a leaf's entry maps by itself. */
-export function surveyed({ top }: TableTree, entry: FoundEntry, page: number): SurveyedLeaf {
-  const { format } = top;
+export function surveyed(format: CompiledFormat, entry: FoundEntry, page: number): SurveyedLeaf {
   const level = levelOf(format, entry.depth);
   const { first, shift } = runOf(format, entry);
   const place = entry.index - first;

@@ -33,7 +33,7 @@ function kind(
   return { title, options: { format, hardware: MARKS, rootDepth, ...more } };
 }
 
-function arm(stage: 1 | 2, granule: ArmGranule, inputBits: number): DomainKind {
+export function armKind(stage: 1 | 2, granule: ArmGranule, inputBits: number): DomainKind {
   const { levels, rootIndexBits } = stage1Start(granule, inputBits);
   return kind(`Arm stage ${stage} ${granule}, ${inputBits} bits`, armFormat(stage, granule, '48'), levels, {
     rootIndexBits,
@@ -58,12 +58,12 @@ export const KINDS: readonly DomainKind[] = [
   kind('RISC-V Sv57', riscv.sv57, 5, { ends: signExtended(57), stage: 1 }),
   kind('RISC-V Sv39x4', riscv.sv39x4, 3),
   kind('RISC-V Sv48x4', riscv.sv48x4, 4),
-  arm(1, '4K', 48),
-  arm(1, '4K', 39),
-  arm(1, '16K', 47),
-  arm(1, '64K', 48),
-  arm(2, '4K', 40),
-  arm(2, '64K', 42),
+  armKind(1, '4K', 48),
+  armKind(1, '4K', 39),
+  armKind(1, '16K', 47),
+  armKind(1, '64K', 48),
+  armKind(2, '4K', 40),
+  armKind(2, '64K', 42),
 ];
 
 /** Where the frames of tables begin: no test maps memory there. */
