@@ -32,14 +32,8 @@ export function smmuFaultCode(fault: Fault): string | undefined {
   return EVENTS[fault];
 }
 
-/** Events that stand for no fault of a lookup alone, or whose number depends on more than the fault. */
-export const SMMU_EVENT = {
-  F_STREAM_DISABLED: 0x06,
-  C_BAD_SUBSTREAMID: 0x08,
-  C_BAD_CD: 0x0a,
-  F_TRANSLATION: 0x10,
-  F_TLB_CONFLICT: 0x20,
-} as const;
+/** Events that depend on more than the fault. */
+export const SMMU_EVENT = { F_STREAM_DISABLED: 0x06, C_BAD_SUBSTREAMID: 0x08, F_TRANSLATION: 0x10 } as const;
 
 const NAMES = new Map<number, string>([
   ...Object.entries(SMMU_EVENT).map(([name, number]): [number, string] => [number, name]),

@@ -4,6 +4,7 @@ import { riscvCommands } from '../../../../src/engine/iommu/vendors/riscv/comman
 import { smmuCommands } from '../../../../src/engine/iommu/vendors/smmuv3/commands';
 import { vtdCommands } from '../../../../src/engine/iommu/vendors/vtd/commands';
 import { EMULATED_KINDS, type EmulatedKind } from '../../../../src/engine/iommu/vendor';
+import { frameNumber } from '../../../../src/engine/values';
 import { COMMANDS, QueueRig, STATUS, SlowDevice } from './queueRig';
 
 const READ = 1;
@@ -167,7 +168,7 @@ for (const kind of EMULATED_KINDS) {
     it('stops when it cannot read its commands', () => {
       const rig = new QueueRig(kind);
       rig.submit(invalidate);
-      rig.memory.removeFrame(COMMANDS / 4096);
+      rig.memory.removeFrame(frameNumber(COMMANDS / 4096));
       assert.deepEqual(rig.run(), ['fetch!']);
       assert.ok(rig.vendor.commands.isStopped(rig.registers));
       assert.deepEqual(rig.run(), []);
@@ -263,7 +264,7 @@ describe('Errors of invalidation queues', () => {
   it('AMD: COMMAND_HARDWARE_ERROR when a command cannot be read', () => {
     const rig = new QueueRig('amd-vi');
     rig.submit(WORDS['amd-vi'].invalidate);
-    rig.memory.removeFrame(COMMANDS / 4096);
+    rig.memory.removeFrame(frameNumber(COMMANDS / 4096));
     rig.run();
     assert.deepEqual([...rig.log.entries()][0]?.words, [0x6000_0000_0000_0000n, BigInt(COMMANDS)]);
   });
@@ -293,7 +294,7 @@ describe('Errors of invalidation queues', () => {
     assert.equal(rig.read('CMDQ_CONS'), 0x0100_0001n);
     assert.equal(rig.read('GERROR'), 1n);
     // Software replaces the command, and acknowledges.
-    rig.memory.writeEntry((COMMANDS / 4096) as never, 2, Number((invalidate[0] ?? 0n) & 0xffff_ffffn), 5);
+    rig.memory.writeEntry(frameNumber(COMMANDS / 4096), 2, Number((invalidate[0] ?? 0n) & 0xffff_ffffn), 5);
     rig.write('GERRORN', 1n);
     assert.deepEqual(rig.run(), ['CMD_TLBI_S12_VMALL']);
     assert.equal(rig.read('CMDQ_CONS') & 0xfffffn, 2n);
@@ -302,7 +303,7 @@ describe('Errors of invalidation queues', () => {
   it('SMMUv3: CERROR_ABT and CERROR_ATC_INV_SYNC', () => {
     const unreadable = new QueueRig('smmuv3');
     unreadable.submit(WORDS.smmuv3.invalidate);
-    unreadable.memory.removeFrame(COMMANDS / 4096);
+    unreadable.memory.removeFrame(frameNumber(COMMANDS / 4096));
     unreadable.run();
     assert.equal(unreadable.read('CMDQ_CONS') >> 24n, 2n);
     const silent = new QueueRig('smmuv3');

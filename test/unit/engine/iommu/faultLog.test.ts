@@ -187,6 +187,32 @@ describe('Fault records', () => {
     );
   });
 
+  it('of VT-d tell the PASID directory from the PASID table', () => {
+    const scalable = { RTADDR: 0x400n };
+    const reason = (fault: FaultReport['fault'], last: StructureRole) =>
+      Number(
+        ((words('vt-d', refusal({ fault, stage: null, entries: [entry(last, 1n)] }), scalable)?.[1] ?? 0n) >>
+          32n) &
+          0xffn,
+      );
+    assert.equal(reason('process-entry-unreadable', 'context'), 0x50);
+    assert.equal(reason('process-entry-unreadable', 'process-directory'), 0x58);
+    assert.equal(reason('process-entry-not-present', 'process-directory'), 0x51);
+    assert.equal(reason('process-entry-not-present', 'process'), 0x59);
+    assert.equal(reason('process-entry-reserved', 'process-directory'), 0x52);
+    assert.equal(reason('process-entry-reserved', 'process'), 0x5a);
+  });
+
+  it('of an SMMU tell a level-1 context descriptor that is not valid from a CD', () => {
+    const event = (last: StructureRole) =>
+      words(
+        'smmuv3',
+        refusal({ fault: 'process-entry-not-present', stage: null, entries: [entry(last, 0n)] }),
+      )?.[0];
+    assert.equal(event('process-directory'), 0x10_0000_0008n);
+    assert.equal(event('process'), 0x10_0000_000an);
+  });
+
   it('of VT-d are left out with FPD of the context entry, the PASID directory or the PASID table', () => {
     for (const role of ['context', 'process-directory', 'process'] as const)
       assert.equal(words('vt-d', refusal({ entries: [entry(role, 3n)] })), undefined);

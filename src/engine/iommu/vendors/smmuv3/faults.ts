@@ -59,8 +59,11 @@ export function encodeFault(report: FaultReport, registers: RegisterFile): reado
   });
 }
 
-/** What an SMMU records for a fault that has no event of its own: an entry of the directory says why the request was blocked. */
+/** The event for a fault; the entries that were read say what the fault alone does not. */
 function eventOf({ fault, entries }: FaultReport): number | undefined {
+  // An invalid level-1 descriptor means that there is no such substream (7.3.9 C_BAD_SUBSTREAMID).
+  if (fault === 'process-entry-not-present' && entries?.at(-1)?.role === 'process-directory')
+    return SMMU_EVENT.C_BAD_SUBSTREAMID;
   if (fault !== 'translation-blocked') return smmuEvent(fault);
   const ste = entries?.find(({ role }) => role === 'context')?.words[0] ?? 0n;
   // Config 0 aborts and records nothing (5.2 Config); so does a disabled SMMU with GBPA.ABORT.

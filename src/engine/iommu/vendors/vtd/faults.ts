@@ -27,7 +27,8 @@ const ADDRESS_TYPE = { untranslated: 0, translation: 1, translated: 2 } as const
 export function encodeFault(report: FaultReport, registers: RegisterFile): readonly bigint[] | undefined {
   const { request, fault, stage } = report;
   const mode = isLegacy(registers) ? 'legacy' : 'scalable';
-  const reason = vtdFaultReason(mode, fault, asksToWrite(request) ? 'write' : 'read', stage);
+  const reason =
+    directoryReason(report) ?? vtdFaultReason(mode, fault, asksToWrite(request) ? 'write' : 'read', stage);
   if (reason === undefined || isDisabled(report)) return undefined;
   const process =
     request.pasid === null
@@ -42,6 +43,14 @@ export function encodeFault(report: FaultReport, registers: RegisterFile): reado
     F: 1,
     ...process,
   });
+}
+
+/** Of the PASID directory: SPD.1, SPD.2 and SPD.3 (§7.1.3), by the last entry that was read. */
+function directoryReason({ fault, entries = [] }: FaultReport): number | undefined {
+  const last = entries.at(-1)?.role;
+  if (fault === 'process-entry-unreadable') return last === 'context' ? 0x50 : undefined;
+  if (last !== 'process-directory') return undefined;
+  return fault === 'process-entry-not-present' ? 0x51 : fault === 'process-entry-reserved' ? 0x52 : undefined;
 }
 
 /** FPD, bit 1 of the context entry, the PASID directory entry and the PASID-table entry; P does not matter (§9.3, §9.5, §9.6). */

@@ -12,13 +12,13 @@ export function decoding(decode: (words: Words, registers: RegisterFile) => Comm
   return {
     decode: (words: Words, registers = usual): Command => decode(words, registers),
     /** Of a command that removes something. */
-    operations(words: Words, registers = usual): readonly CacheOperation[] {
+    operations: (words: Words, registers = usual): readonly CacheOperation[] => {
       const command = decode(words, registers);
       assert.equal(command.kind, 'invalidate');
       return command.operations;
     },
     /** Why a command is illegal. */
-    refused(words: Words, registers = usual): string {
+    refused: (words: Words, registers = usual): string => {
       const command = decode(words, registers);
       assert.equal(command.kind, 'illegal');
       return command.why;
