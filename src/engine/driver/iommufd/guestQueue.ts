@@ -193,10 +193,19 @@ function translateOperation(
   }
   for (const [part, selection] of [['contexts', contexts] as const, ['processes', processes] as const]) {
     if (!selection) continue;
-    if (selection.requester === undefined) return refused('EIO', 'a guest names one device');
-    const requester = requesterOf(selection.requester);
-    if (!requester.ok) return requester;
-    translated = { ...translated, [part]: { ...selection, requester: requester.value } };
+    const { vm, requester } = selection;
+    if (vm === undefined && requester === undefined)
+      return refused('EIO', 'a guest names a device or a domain');
+    const host = vm === undefined ? undefined : domain(vm);
+    if (vm !== undefined && host === undefined) return noDomain;
+    const physical = requester === undefined ? undefined : requesterOf(requester);
+    if (physical?.ok === false) return physical;
+    const own = {
+      ...selection,
+      ...(host === undefined ? {} : { vm: host }),
+      ...(physical ? { requester: physical.value } : {}),
+    };
+    translated = { ...translated, [part]: own };
   }
   return done(translated);
 }

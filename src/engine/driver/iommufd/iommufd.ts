@@ -13,13 +13,20 @@ import { FaultQueue, type PageRequest, type PageResponse } from './faultQueue';
 import { allocateHwpt, type HwptAlloc } from './hwptAlloc';
 import { Ioas } from './ioas';
 import { ObjectTable } from './objects';
-import { type Handled, type PinnedMemory, type PlatformDevice, type UserArray } from './platform';
+import {
+  type Handled,
+  type IommufdPlatform,
+  type PinnedMemory,
+  type PlatformDevice,
+  type UserArray,
+} from './platform';
 import { ADDRESS_END, type AddressRange, overlaps, U64_MAX } from './ranges';
 import {
   allocateEventQueue,
   allocateHardwareQueue,
   allocateVdevice,
   allocateViommu,
+  forwardEvent,
   type HardwareQueueAlloc,
 } from './virtual';
 
@@ -302,6 +309,11 @@ export class Iommufd {
 
   veventqAlloc(command: Parameters<typeof allocateEventQueue>[1]): Outcome<number> {
     return allocateEventQueue(this.#context, command);
+  }
+
+  /** An event that an SMMU recorded goes to the guest that has the device; false: it is the host's. */
+  forwardEvent(platform: IommufdPlatform, words: readonly bigint[]): boolean {
+    return forwardEvent(this.#context, platform, words);
   }
 
   hardwareQueueAlloc(command: HardwareQueueAlloc): Outcome<number> {

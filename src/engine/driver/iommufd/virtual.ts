@@ -1,9 +1,10 @@
-import { FRAME_BYTES } from '../../values';
+import { FRAME_BYTES, requesterId } from '../../values';
 import { done, refused, type Outcome } from '../errno';
 import { Access, neighbours } from './access';
 import { type IommufdContext } from './context';
-import { EventQueue } from './eventQueue';
+import { EventQueue, guestEvent, VEVENTQ_TYPE_SMMUV3 } from './eventQueue';
 import { type HardwareQueue } from './hardwareQueue';
+import { type IommufdPlatform } from './platform';
 import { ADDRESS_END, U64_MAX } from './ranges';
 import { VIOMMU_TYPE_DEFAULT, type VirtualDevice, VirtualIommu } from './viommu';
 
@@ -154,4 +155,21 @@ export function allocateHardwareQueue(
   viommu.value.users++;
   objects.add(queue);
   return done(id);
+}
+
+/** Gives an SMMUv3 event, as the hardware recorded it, to the guest whose device it is about; false: no guest hears of it. */
+export function forwardEvent(
+  { objects }: IommufdContext,
+  platform: IommufdPlatform,
+  words: readonly bigint[],
+): boolean {
+  for (const viommu of objects.values()) {
+    if (viommu.kind !== 'viommu' || viommu.platform !== platform) continue;
+    const queue = viommu.events.get(VEVENTQ_TYPE_SMMUV3);
+    const event = queue && guestEvent(words, (requester) => viommu.virtualIdOf(requesterId(requester)));
+    if (!event) continue;
+    queue.report(event);
+    return true;
+  }
+  return false;
 }
