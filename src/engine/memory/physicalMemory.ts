@@ -1,5 +1,4 @@
 import { type FrameNumber } from '../values';
-import { type EntryHalves } from './words';
 
 /**
  * Bytes by physical address, read a frame at a time. The image (src/image) and, later, the arena of emulated frames
@@ -15,7 +14,7 @@ export interface PhysicalMemory {
    */
   readFrame(frame: FrameNumber): Uint32Array | undefined;
   /** As the function of this name does, where there is a faster way than a whole frame. */
-  readEntry?(table: FrameNumber, index: number, into: EntryHalves): boolean;
+  readEntry?(table: FrameNumber, index: number, into: { lo: number; hi: number }): boolean;
   /** Changes whenever an array that `readFrame` gave before may be overwritten. */
   readonly generation: number;
   /** Changes whenever a word changes; absent: words never change. */
