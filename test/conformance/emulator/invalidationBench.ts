@@ -19,6 +19,7 @@ import { DEFAULT_RULES, type HardwareRules } from '../../../src/engine/iommu/rul
 import { type EmulatedKind } from '../../../src/engine/iommu/vendor';
 import { runDriver } from '../../../src/engine/machine/runDriver';
 import { Arena } from '../../../src/engine/memory/arena';
+import { levelOf } from '../../../src/engine/formats/compile';
 import { RangeAllocator } from '../../../src/engine/memory/frameAllocator';
 import { type AddressSpace } from '../../../src/engine/pageTable/addressSpace';
 import { WRITE } from '../../../src/engine/pageTable/entryClass';
@@ -27,7 +28,7 @@ import { type TableWalk } from '../../../src/engine/pageTable/tableWalk';
 import { walkTables } from '../../../src/engine/pageTable/walk';
 import { SeededRandom } from '../../../src/engine/random';
 import { runSteps, type Steps } from '../../../src/engine/steps';
-import { frameHalves, hex, requesterId } from '../../../src/engine/values';
+import { frameHalves, frameNumber, hex, requesterId } from '../../../src/engine/values';
 
 export const DEVICE = requesterId(0x10);
 /** Frames of structures and tables, and of the guest's memory behind them. */
@@ -171,12 +172,17 @@ const walkPage = (space: AddressSpace, page: number, write: boolean): TableWalk 
   return walkTables(space, lo, hi, write);
 };
 
-/** Whether a leaf of one of the stages lacks the D that hardware sets for a write. */
+/** Whether a leaf of one of the stages lacks the D that hardware sets for a write, in all of its entries. */
 function isClean(space: AddressSpace, walk: TableWalk): boolean {
+  const { format, stage2, memory } = space;
   const leaf = walk.steps.at(-1);
-  const own =
-    leaf !== undefined &&
-    marksDirty(space.format, leaf.lo, leaf.hi) &&
-    !isDirty(space.format, leaf.lo, leaf.hi);
-  return own || (space.stage2 !== undefined && walk.under !== undefined && isClean(space.stage2, walk.under));
+  if (stage2 && walk.under && isClean(stage2, walk.under)) return true;
+  if (!leaf || !walk.outcome.ok || !marksDirty(format, leaf.lo, leaf.hi)) return false;
+  const entries = 2 ** (walk.outcome.pageShift - levelOf(format, leaf.depth).shift);
+  const index = (leaf.address % 4096) / 8;
+  const words = memory.readFrame(frameNumber(Math.floor(leaf.address / 4096)));
+  assert.ok(words);
+  return !Array.from({ length: entries }, (_, at) => 2 * (index - (index % entries) + at)).some((at) =>
+    isDirty(format, words[at] ?? 0, words[at + 1] ?? 0),
+  );
 }

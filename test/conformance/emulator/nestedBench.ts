@@ -4,6 +4,7 @@ import { type Flusher, type FlushRange } from '../../../src/engine/driver/flushe
 import { type KernelDomain, type NestedDomain } from '../../../src/engine/driver/iommuDriver';
 import { DomainTables } from '../../../src/engine/driver/pageTable/domainTables';
 import { done } from '../../../src/engine/driver/errno';
+import { linuxMarks } from '../../../src/engine/driver/pageTable/linuxChoices';
 import { amdCommands, AMD_EVERY_PAGE } from '../../../src/engine/iommu/vendors/amd/commands';
 import { sizedAddress } from '../../../src/engine/iommu/vendors/ranges';
 import { invalidateRequest, riscvCommands } from '../../../src/engine/iommu/vendors/riscv/commands';
@@ -277,7 +278,7 @@ export class NestedBench {
         locate: (frame) => frameNumber(base + Number(frame) - GUEST_START),
         bbml: 2,
         // Nothing is marked beforehand, so that hardware has to.
-        marks: { accessed: false, dirty: false },
+        marks: { ...linuxMarks(choiceOf(kind.tables).format), accessed: false, dirty: false },
         granularity: 'table',
         flusher: this.#flusher(),
       }),

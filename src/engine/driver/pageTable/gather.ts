@@ -62,11 +62,11 @@ export class Gather {
     return this.#end !== 0 && (endPage < this.#start || startPage > this.#end);
   }
 
-  /** Adds pages whose leaf, of 2^shift bytes, changed. */
-  add(startPage: number, endPage: number, shift: number): void {
+  /** Adds pages whose leaf, of 2^shift bytes, changed; or leaves, the smallest of them of 2^smallest bytes. */
+  add(startPage: number, endPage: number, shift: number, smallest = shift): void {
     this.#start = Math.min(this.#start, startPage);
     this.#end = Math.max(this.#end, endPage);
-    this.#smallest = Math.min(this.#smallest, shift);
+    this.#smallest = Math.min(this.#smallest, smallest);
     this.#largest = Math.max(this.#largest, shift);
   }
 

@@ -150,6 +150,7 @@ class Unmapper {
       this.page,
       faults.has('gather-asked-only') ? Math.min(end, this.#end) : end,
       largest,
+      shift,
     );
     if (!synced.ok) return synced;
     this.page = end;
@@ -157,10 +158,10 @@ class Unmapper {
   }
 
   /** Some drivers flush what is apart at once, rather than all that lies between. */
-  *#add(start: number, end: number, shift: number): Steps<SoftwareStep, Outcome<null>> {
+  *#add(start: number, end: number, shift: number, smallest = shift): Steps<SoftwareStep, Outcome<null>> {
     const drops = this.#tree.faults.has('gather-drops-disjoint') && this.#gather.isApart(start, end);
     if (!drops) {
-      this.#gather.add(start, end, shift);
+      this.#gather.add(start, end, shift, smallest);
       return done(null);
     }
     return yield* this.#tree.sync(this.#gather);

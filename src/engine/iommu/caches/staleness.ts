@@ -1,12 +1,13 @@
 import { type Fault } from '../../faults';
 import { levelOf } from '../../formats/compile';
-import { ALL_PAGES, type AddressSpace } from '../../pageTable/addressSpace';
-import { permissionText, powerOfTwo } from '../../pageTable/entry';
+import { FRAME_ENTRIES, readEntry } from '../../memory/words';
+import { type AddressSpace } from '../../pageTable/addressSpace';
+import { pageShift, permissionText, powerOfTwo } from '../../pageTable/entry';
 import { READ_WRITE, WRITE } from '../../pageTable/entryClass';
 import { isDirty, marksDirty } from '../../pageTable/marks';
 import { type TableWalk } from '../../pageTable/tableWalk';
 import { walkTables } from '../../pageTable/walk';
-import { formatSize, hex } from '../../values';
+import { formatSize, frameHalves, frameNumber, hex } from '../../values';
 import { type CachedTranslation } from './translationCache';
 
 /** What memory says of a page now. */
@@ -34,7 +35,7 @@ export interface Staleness {
 
 /**
  * Compares a cached translation with what memory says now; undefined: no difference that a request could meet. `rewalk` walks
- * its first page again, or the one whose leaf it was made from, without changing anything. `isDevices`: an entry of a device TLB,
+ * its first page again, without changing anything. `isDevices`: an entry of a device TLB,
  * which knows nothing of stages.
  */
 export function stalenessOf(
@@ -74,22 +75,21 @@ function sizeDifference(
   return { what: 'size', says: `Memory maps it by a leaf of ${sizes.join(' over one of ')} now.` };
 }
 
-/** Walks the page of a cached translation in these tables as they are now. `allowed`: what the device's entry leaves. */
+/** Walks the first page of a cached translation in these tables as they are now. `allowed`: what the device's entry leaves. */
 export function rewalkIn(
   space: AddressSpace,
   allowed = READ_WRITE,
 ): (entry: CachedTranslation) => FreshTranslation {
-  return (entry) => {
-    const first = walkPage(space, entry.page);
-    const page = pageOfLeaf(space, first, entry);
-    const walk = page === entry.page ? first : walkPage(space, page);
+  return ({ page }) => {
+    const { lo, hi } = frameHalves(page);
+    const walk = walkTables(space, lo, hi, false);
     const { outcome } = walk;
     if (!outcome.ok) return { ok: false, fault: outcome.fault };
     const own = outcome.pageShift;
     const below = space.stage2 && walk.under?.outcome.ok === true ? walk.under.outcome.pageShift : 0;
     return {
       ok: true,
-      outputPage: outcome.paddrHi * 0x100000 + (outcome.paddrLo >>> 12) - (page - entry.page),
+      outputPage: outcome.paddrHi * 0x100000 + (outcome.paddrLo >>> 12),
       permission: outcome.permission & allowed,
       stage1Shift: space.stage === 1 ? own : 0,
       stage2Shift: space.stage === 1 ? below : own,
@@ -98,24 +98,22 @@ export function rewalkIn(
   };
 }
 
-const walkPage = (space: AddressSpace, page: number): TableWalk =>
-  walkTables(space, (page % 0x100000) * 4096, Math.floor((page % ALL_PAGES) / 0x100000), false);
-
 /**
- * Where several entries are one page, hardware marks the one that it walked: the page that this entry stands for, so that a
- * clean neighbour is not taken for it.
+ * Whether no entry of the page has the dirty mark that hardware sets: where several entries are one page it may have marked any
+ * of them, and software reads them all.
  */
-function pageOfLeaf(space: AddressSpace, walk: TableWalk, entry: CachedTranslation): number {
-  const leaf = space.stage === 1 ? entry.stage1Leaf : entry.stage2Leaf;
-  const last = walk.steps.at(-1);
-  if (leaf < 0 || !walk.outcome.ok || !last) return entry.page;
-  const { shift } = levelOf(space.format, last.depth);
-  if (shift >= entry.shift) return entry.page;
-  const slot = Math.floor(leaf / 8) % powerOfTwo(entry.shift - shift);
-  return entry.page + slot * powerOfTwo(shift - 12);
-}
-
-function isClean({ format }: AddressSpace, { steps }: TableWalk): boolean {
+function isClean({ format, memory }: AddressSpace, { steps }: TableWalk): boolean {
   const leaf = steps.at(-1);
-  return leaf !== undefined && marksDirty(format, leaf.lo, leaf.hi) && !isDirty(format, leaf.lo, leaf.hi);
+  if (!leaf || !marksDirty(format, leaf.lo, leaf.hi) || isDirty(format, leaf.lo, leaf.hi)) return false;
+  const level = levelOf(format, leaf.depth);
+  const count = powerOfTwo(pageShift(format, level, leaf.lo, leaf.hi) - level.shift);
+  const slot = leaf.address / 8;
+  const first = slot - (slot % count);
+  const halves = { lo: 0, hi: 0 };
+  for (let each = first; each < first + count; each++) {
+    const frame = frameNumber(Math.floor(each / FRAME_ENTRIES));
+    if (readEntry(memory, frame, each % FRAME_ENTRIES, halves) && isDirty(format, halves.lo, halves.hi))
+      return false;
+  }
+  return true;
 }
