@@ -42,7 +42,7 @@ export function checkCapabilities(capabilities: MachineCapabilities): Result<Mac
 }
 
 /**
- * The defaults of a vendor with some of them changed, as JSON may say it: refuses names that the vendor has not, values of
+ * The defaults of a vendor with some of them changed, as JSON may say it (lists also as text, `3,4`): refuses names that the vendor has not, values of
  * another type, and combinations that no hardware has.
  */
 export function makeCapabilities(
@@ -50,7 +50,8 @@ export function makeCapabilities(
   changes: Readonly<Record<string, unknown>> = {},
 ): Result<MachineCapabilities> {
   const defaults = new Map<string, unknown>(Object.entries(DEFAULTS[vendor]));
-  for (const [name, value] of Object.entries(changes)) {
+  const read: Record<string, unknown> = {};
+  for (const [name, given] of Object.entries(changes)) {
     const known = defaults.get(name);
     if (known === undefined || name === 'vendor') {
       const names = [...defaults.keys()].filter((key) => key !== 'vendor').join(', ');
@@ -60,17 +61,29 @@ export function makeCapabilities(
         `Its capabilities are ${names}.`,
       );
     }
+    const value = listOf(known, given);
     if (!hasTypeOf(known, value)) {
       const kind = Array.isArray(known) ? `a list of ${typeof known[0]}s` : `a ${typeof known}`;
-      return failure('capabilities/type', `${name} is ${JSON.stringify(value)}, and it takes ${kind}.`);
+      return failure('capabilities/type', `${name} is ${JSON.stringify(given)}, and it takes ${kind}.`);
     }
+    read[name] = value;
   }
-  return checkCapabilities({ ...DEFAULTS[vendor], ...changes });
+  return checkCapabilities({ ...DEFAULTS[vendor], ...read });
+}
+
+/** A list that came as text, as the kind of values that the known one has. */
+function listOf(known: unknown, given: unknown): unknown {
+  if (!Array.isArray(known) || typeof given !== 'string') return given;
+  const parts = given
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '');
+  return typeof known[0] === 'number' ? parts.map(Number) : parts;
 }
 
 function hasTypeOf(known: unknown, value: unknown): boolean {
   if (!Array.isArray(known)) return typeof value === typeof known;
-  return Array.isArray(value) && value.every((one) => typeof one === typeof known[0]);
+  return Array.isArray(value) && value.every((one) => typeof one === typeof known[0] && !Number.isNaN(one));
 }
 
 /** The registers of such an IOMMU after reset, by the names of its specification. */
