@@ -1,4 +1,3 @@
-import { FRAME_BYTES } from '../../values';
 import { done, refused, type Outcome } from '../errno';
 import { type Area } from './area';
 import { type Ioas } from './ioas';
@@ -96,5 +95,3 @@ const sequence = (start: number, count: number): number[] =>
 /** Whether frames stand one behind the other: what hardware reads by physical address needs that. */
 export const neighbours = (frames: readonly number[]): boolean =>
   frames.every((frame, at) => at === 0 || frame === (frames[at - 1] ?? 0) + 1);
-
-export const bytesOf = (frame: number): number => frame * FRAME_BYTES;

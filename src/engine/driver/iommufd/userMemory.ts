@@ -7,9 +7,9 @@ interface Region extends AddressRange {
   readonly writable: boolean;
 }
 
-interface HeldPin extends Pin {
+/** Whose a pin is, and its whole pages. */
+interface Held {
   readonly owner: object;
-  /** The whole pages. */
   readonly range: AddressRange;
 }
 
@@ -17,7 +17,7 @@ interface HeldPin extends Pin {
 export class UserMemory implements PinnedMemory {
   readonly pageBytes: number;
   readonly #regions = new RangeList<Region>();
-  readonly #pins = new Set<HeldPin>();
+  readonly #pins = new Map<Pin, Held>();
 
   constructor(pageBytes: number = FRAME_BYTES) {
     this.pageBytes = pageBytes;
@@ -58,20 +58,20 @@ export class UserMemory implements PinnedMemory {
         extents.push({ frame: region.frame + framesOf(start - region.start), frames: framesOf(end - start) });
     }
     if (at < range.end) return undefined;
-    const pin: HeldPin = { owner, range, extents };
-    this.#pins.add(pin);
+    const pin: Pin = { extents };
+    this.#pins.set(pin, { owner, range });
     return pin;
   }
 
   unpin(pin: Pin): void {
-    for (const held of this.#pins) if (held === pin) this.#pins.delete(held);
+    this.#pins.delete(pin);
   }
 
   /** How many owners hold all pages of a range; undefined: some of them only a part. */
   references(address: bigint, length: bigint): number | undefined {
     const range = { start: address, end: address + length };
     const whole = new Set<object>();
-    for (const { owner, range: held } of this.#pins) {
+    for (const { owner, range: held } of this.#pins.values()) {
       if (contains(held, range)) whole.add(owner);
       else if (overlaps(held, range)) return undefined;
     }
