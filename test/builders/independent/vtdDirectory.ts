@@ -132,13 +132,16 @@ export interface PasidEntry {
   readonly fspm?: number;
 }
 
-/** The eight words of a PASID-table entry; NXE is set, so that XD means what it says. */
+/**
+ * The eight words of a PASID-table entry; NXE is set, so that XD means what it says, and PWSNP, so that A and D can be set
+ * (§3.10).
+ */
 export function pasidEntry(entry: PasidEntry): bigint[] {
   const { pgtt, domain, second = 0n, aw = 0, first = 0n, fspm = 0 } = entry;
   const nxe = pgtt === PGTT.first || pgtt === PGTT.nested ? bit(5) : 0n;
   return [
     second | field(6, pgtt) | field(2, aw) | PRESENT,
-    BigInt(domain),
+    BigInt(domain) | bit(23),
     first | field(2, fspm) | nxe,
     0n,
     0n,
