@@ -95,7 +95,7 @@ export class KernelIommuDriver implements IommuDriver {
       ({ pasid, attachment }) => policy.tracksPasids || pasid === null || attachment.kind !== 'nested',
     );
     const outcome = yield* vendor.track(tracked, enable);
-    domain.dirtyTracking = outcome.ok ? enable : domain.dirtyTracking;
+    domain.dirtyTracking = outcome.ok === enable;
     return outcome;
   }
 

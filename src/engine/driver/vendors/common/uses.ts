@@ -20,8 +20,8 @@ export class Uses {
 
   /** Blocked, when nothing was attached. */
   of(requester: RequesterId, pasid: Pasid | null): Use {
-    const known = this.#now.get(keyOf(requester, pasid));
-    return known ?? { requester, pasid, attachment: BLOCKED, ats: this.hasAts(requester) };
+    const attachment = this.#now.get(keyOf(requester, pasid))?.attachment ?? BLOCKED;
+    return { requester, pasid, attachment, ats: this.hasAts(requester) };
   }
 
   hasAts(requester: RequesterId): boolean {
@@ -55,7 +55,7 @@ export class Uses {
 
   /** Of a device: with and without PASID. */
   ofDevice(requester: RequesterId): Use[] {
-    return [...this.#now.values()].filter((use) => use.requester === requester);
+    return [...this.#now.values()].filter((use) => use.requester === requester).map(this.#withAts);
   }
 
   /** Attached to the domain itself. */
@@ -73,8 +73,11 @@ export class Uses {
   }
 
   #all(wanted: (use: Use) => boolean): Use[] {
-    return [...this.#now.values(), ...this.#leaving.values()].filter(wanted);
+    return [...this.#now.values(), ...this.#leaving.values()].filter(wanted).map(this.#withAts);
   }
+
+  /** ATS is of the whole device: what was attached before it was switched on is in its TLB as well. */
+  readonly #withAts = (use: Use): Use => ({ ...use, ats: use.ats || this.hasAts(use.requester) });
 }
 
 const keyOf = (requester: RequesterId, pasid: Pasid | null): string => `${requester} ${pasid ?? 'none'}`;

@@ -7,7 +7,7 @@ import { type SoftwareStep } from '../../softwareStep';
 import { immediately } from '../common/immediately';
 import { blockOf } from '../common/ranges';
 import { replaceEntry } from '../common/replaceEntry';
-import { type Use } from '../common/uses';
+import { BLOCKED, type Use } from '../common/uses';
 import {
   type EncodedCommand,
   type GuestTarget,
@@ -85,8 +85,9 @@ export class RiscvDriver implements VendorDriver {
     const processes = hasProcesses || hadProcesses ? this.#structures.processes(requester) : undefined;
     if (address === undefined || ((hasProcesses || hadProcesses) && !processes)) return FULL;
     // With a directory requests without process_id are of process 0, whose context says what they meet.
-    const own = uses.find((each) => each.pasid === null);
-    for (const each of pasid === null ? [use] : [use, ...(own && !hadProcesses ? [own] : [])]) {
+    const blocked: Use = { requester, pasid: null, attachment: BLOCKED, ats: use.ats };
+    const own = uses.find((each) => each.pasid === null) ?? blocked;
+    for (const each of pasid === null || hadProcesses ? [use] : [own, use]) {
       const written = processes ? yield* this.#writeProcess(each, before) : done(null);
       if (!written.ok) return written;
     }

@@ -1,10 +1,5 @@
 import assert from 'node:assert/strict';
-import {
-  checkCapabilities,
-  defaultCapabilities,
-  registersOf,
-  type MachineCapabilities,
-} from '../../../../../src/engine/driver/capabilities';
+import { makeCapabilities, registersOf } from '../../../../../src/engine/driver/capabilities';
 import { type Outcome } from '../../../../../src/engine/driver/errno';
 import {
   type Attachment,
@@ -12,6 +7,8 @@ import {
   type KernelDomain,
 } from '../../../../../src/engine/driver/iommuDriver';
 import { DomainTables } from '../../../../../src/engine/driver/pageTable/domainTables';
+import { type TableFault } from '../../../../../src/engine/driver/pageTable/gather';
+import { TABLE_FAULTS } from '../../../../../src/engine/driver/pageTable/tableFaults';
 import { type SoftwareStep } from '../../../../../src/engine/driver/softwareStep';
 import { makeDriver } from '../../../../../src/engine/driver/vendors';
 import { amdV1 } from '../../../../../src/engine/formats/amdV1';
@@ -23,8 +20,9 @@ import { amdV2, vtdFirstStage } from '../../../../../src/engine/formats/x8664';
 import { AtsDevice } from '../../../../../src/engine/iommu/device/atsDevice';
 import { Iommu } from '../../../../../src/engine/iommu/iommu';
 import { type DmaAccess, type RequestOutcome } from '../../../../../src/engine/iommu/request';
-import { DEFAULT_RULES } from '../../../../../src/engine/iommu/rules';
+import { DEFAULT_RULES, type HardwareRules } from '../../../../../src/engine/iommu/rules';
 import { type EmulatedKind } from '../../../../../src/engine/iommu/vendor';
+import { type AccessObserver } from '../../../../../src/engine/ledger/accessObserver';
 import { runDriver } from '../../../../../src/engine/machine/runDriver';
 import { Arena } from '../../../../../src/engine/memory/arena';
 import { RangeAllocator } from '../../../../../src/engine/memory/frameAllocator';
@@ -104,8 +102,13 @@ export const LIVE_VENDORS: readonly LiveVendor[] = [
 
 export interface LiveOptions {
   readonly capabilities?: Readonly<Record<string, unknown>>;
+  /** Ids of `DRIVER_FAULTS` and `TABLE_FAULTS`. */
   readonly faults?: readonly string[];
+  readonly rules?: Partial<HardwareRules>;
+  readonly observer?: AccessObserver;
 }
+
+const NOBODY: AccessObserver = { wrote: () => undefined, read: () => undefined };
 
 /** An IOMMU with its driver, and devices that do DMA. */
 export class Live {
@@ -116,14 +119,14 @@ export class Live {
   readonly #vendor: LiveVendor;
   readonly #guests = new RangeAllocator(this.memory, GUEST_START, GUEST_START + GUEST_FRAMES);
   readonly #devices = new Map<number, AtsDevice>();
+  readonly #tableFaults: readonly TableFault[];
   #nextId = 1;
 
-  constructor(vendor: LiveVendor, { capabilities: changes = {}, faults = [] }: LiveOptions = {}) {
+  constructor(vendor: LiveVendor, options: LiveOptions = {}) {
+    const { capabilities: changes = {}, faults = [], rules = {}, observer = NOBODY } = options;
     this.#vendor = vendor;
-    const checked = checkCapabilities({
-      ...defaultCapabilities(vendor.kind),
-      ...changes,
-    } as MachineCapabilities);
+    this.#tableFaults = TABLE_FAULTS.map(({ id }) => id).filter((id) => faults.includes(id));
+    const checked = makeCapabilities(vendor.kind, changes);
     assert.ok(checked.ok, checked.ok ? '' : checked.failure.message);
     const capabilities = checked.value;
     this.iommu = new Iommu({
@@ -131,9 +134,9 @@ export class Live {
       kind: vendor.kind,
       memory: this.memory,
       registers: registersOf(capabilities),
-      rules: DEFAULT_RULES,
+      rules: { ...DEFAULT_RULES, ...rules },
       random: new SeededRandom(7),
-      observer: { wrote: () => undefined, read: () => undefined },
+      observer,
     });
     const { memory, frames } = this;
     this.driver = makeDriver({ port: this.iommu, memory, frames, capabilities, faults });
@@ -171,6 +174,7 @@ export class Live {
       hardware: { setsAccessed: marks, setsDirty: marks },
       stage,
       id,
+      faults: this.#tableFaults,
     });
     assert.ok(tables.ok);
     const domain = { tables: tables.value, id, stage, dirtyTracking: false };

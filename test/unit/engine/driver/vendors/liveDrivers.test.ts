@@ -68,6 +68,17 @@ for (const vendor of LIVE_VENDORS) {
       assert.equal(live.reach(DEVICE, PAGE, 'write', 5), undefined);
     });
 
+    it('leaves nothing in a device TLB that was switched on after a PASID was attached', () => {
+      const live = new Live(vendor);
+      const process = live.domain(1);
+      live.map(process, PAGE, FRAME);
+      live.attach(DEVICE, { kind: 'paging', domain: process }, { pasid: 5 });
+      live.attach(DEVICE, { kind: 'pass-through' }, { ats: true });
+      assert.equal(live.reach(DEVICE, PAGE, 'write', 5), FRAME);
+      live.mustRun(process.tables.unmap(PAGE, 1));
+      assert.equal(live.reach(DEVICE, PAGE, 'write', 5), undefined);
+    });
+
     it('goes through the tables of a guest and of its parent, whose changes reach every cache', () => {
       const live = new Live(vendor);
       const parent = live.domain(2);
@@ -117,6 +128,32 @@ for (const vendor of LIVE_VENDORS) {
     });
   });
 }
+
+describe('Operations of a driver', () => {
+  it('are refused with EBUSY while another holds the lock and does not go on', () => {
+    const live = new Live(vendorOf('vt-d'));
+    const domain = live.domain(2);
+    const abandoned = live.driver.attach(live.device(DEVICE).requester, null, { kind: 'paging', domain });
+    abandoned.next();
+    const outcome = live.run(live.driver.setDirtyTracking(domain, true));
+    assert.ok(!outcome.ok);
+    assert.equal(outcome.errno, 'EBUSY');
+    abandoned.return({ ok: true, value: null });
+    live.mustRun(live.driver.setDirtyTracking(domain, true));
+  });
+
+  it('refuse to build what there is no memory for, and leave the attachment as it was', () => {
+    const live = new Live(vendorOf('riscv'));
+    const domain = live.domain(1);
+    while (live.frames.allocate() !== undefined);
+    const outcome = live.run(
+      live.driver.attach(live.device(DEVICE).requester, null, { kind: 'paging', domain }),
+    );
+    assert.ok(!outcome.ok);
+    assert.equal(outcome.errno, 'ENOMEM');
+    assert.deepEqual(live.driver.attached(live.device(DEVICE).requester, null), { kind: 'blocked' });
+  });
+});
 
 describe('Faults of a driver, and what becomes of DMA', () => {
   /** A device behind a nested domain has written a page, which the parent then unmaps. */

@@ -92,6 +92,18 @@ describe('RISC-V driver: attachments', () => {
     }
   });
 
+  it('leaves nothing of an old first stage to requests without process_id, when processes come later', () => {
+    const { bench, driver, first } = start();
+    const process = bench.domain(sv39, 3, { id: 9, stage: 1 });
+    bench.mustRun(driver.attach(DEVICE, null, { kind: 'paging', domain: first }));
+    bench.mustRun(driver.attach(DEVICE, pasidOrNull(7), { kind: 'paging', domain: process }));
+    bench.mustRun(driver.attach(DEVICE, pasidOrNull(7), { kind: 'blocked' }));
+    bench.mustRun(driver.attach(DEVICE, null, { kind: 'blocked' }));
+    bench.mustRun(driver.attach(DEVICE, pasidOrNull(7), { kind: 'paging', domain: process }));
+    assert.equal(bench.answer(DEVICE).kind, 'fault');
+    assert.equal(spaceOf(bench.answer(DEVICE, 7)).root, process.tables.root);
+  });
+
   it('refuses what capabilities has not, and processes over a second stage', () => {
     const { bench, driver, first, parent, nested } = start({
       guestLevels: [3],
