@@ -83,8 +83,10 @@ class Unmapper {
     for (let index = first; index < first + count; index++)
       yield words.store('clear the leaf', found.table, index, 0, 0);
     const end = this.page + length;
-    const gathered = faults.has('gather-asked-only') ? Math.min(end, this.#end) : end;
-    const synced = yield* this.#add(this.page, gathered, shift);
+    const isCut = end > this.#end && faults.has('gather-asked-only');
+    const synced = yield* isCut
+      ? this.#add(this.page, this.#end, this.#tree.sizes.at(-1)?.shift ?? shift)
+      : this.#add(this.page, end, shift);
     if (!synced.ok) return synced;
     this.page = end;
     return done(count);
