@@ -1,12 +1,22 @@
 import { type DeviceDirectory, type DirectoryAnswer } from '../directory/deviceDirectory';
 import { openDirectory } from '../directory/index';
-import { type FreshTranslation, rewalkIn, stalenessOf } from '../iommu/caches/staleness';
+import { type FreshTranslation, rewalkIn, stalenessOf, type Staleness } from '../iommu/caches/staleness';
 import { type CachedTranslation } from '../iommu/caches/translationCache';
 import { vendorOf } from '../iommu/vendors/index';
 import { type PhysicalMemory } from '../memory/physicalMemory';
 import { frameHalves, hex, pasid } from '../values';
-import { type CachedRow } from './machine';
 import { type MachineFunction, type MachineUnit } from './unit';
+
+/** A cached translation with where it is and what memory says of it now. */
+export interface CachedRow {
+  readonly unit: string;
+  /** Set for the TLB of a device. */
+  readonly requester?: number;
+  /** In the vendor's words. */
+  readonly tag: string;
+  readonly entry: CachedTranslation;
+  readonly stale: Staleness | undefined;
+}
 
 type Rewalk = (entry: CachedTranslation) => FreshTranslation;
 

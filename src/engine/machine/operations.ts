@@ -13,7 +13,7 @@ import {
 import { DirtyRanges } from './dirtyRanges';
 import { type MachineHwpt } from './domains';
 import { numberIn, sentence, shiftIn } from './inputs';
-import { type Machine, type MachineStep } from './machine';
+import { type MachineCore as Machine, type MachineStep } from './core';
 import { type MachineOperation, type OperationReport } from './operation';
 
 type Of<Kind extends MachineOperation['kind']> = Extract<MachineOperation, { kind: Kind }>;

@@ -1,4 +1,4 @@
-import { type CachedRow } from '../../engine/machine/machine';
+import { type CachedRow } from '../../engine/machine/cachedRows';
 import { permissionText } from '../../engine/pageTable/entry';
 import { bytesOf, checkLimit, parseCursor } from '../answers/addresses';
 import { type Inspection } from '../inspection';

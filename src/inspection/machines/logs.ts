@@ -1,3 +1,5 @@
+import { type PageRange } from '../../engine/iommu/cacheOperation';
+import { type Finding } from '../../engine/ledger/finding';
 import { bytesOf, checkLimit, parseCursor } from '../answers/addresses';
 import { type Inspection } from '../inspection';
 import { type FaultPage, type FindingRow, type Page, type PageRequest } from '../protocol';
@@ -43,7 +45,8 @@ export function faultPage(inspection: Inspection, page: PageRequest): FaultPage 
 /** What the ledger found, errors first. */
 export function* findingPage(inspection: Inspection, page: PageRequest): Work<Page<FindingRow>> {
   const machine = inspection.emulated.current;
-  const found = pageOfRows(machine.ledger.findings.all(), page, (finding) => finding);
+  const lost = (machine.lostPages() ?? []).map((range): Finding => lostPages(range, machine.ledger.step));
+  const found = pageOfRows([...lost, ...machine.ledger.findings.all()], page, (finding) => finding);
   const rows: FindingRow[] = [];
   for (const { kind, of, startPage, endPage, step, why, entry: address } of found.rows) {
     const entry = address === undefined ? undefined : yield* entryOnTheWay(inspection, address, startPage);
@@ -60,3 +63,8 @@ export function* findingPage(inspection: Inspection, page: PageRequest): Work<Pa
   }
   return { ...found, rows };
 }
+
+const lostPages = ({ startPage, endPage }: PageRange, step: number): Finding => ({
+  ...{ kind: 'lost-dirty', of: 'guest', startPage, endPage, step },
+  why: 'Written, and D is set nowhere: no read of dirty pages will report it.',
+});

@@ -25,13 +25,9 @@ export class MachineMemory implements SourceMemory {
   }
 
   /** Neighbours are not joined: nobody asks for the parts of a machine. */
-  get segments(): number {
-    return 1;
-  }
+  readonly segments = 1;
 
-  get highestAddress(): number {
-    return 0;
-  }
+  readonly highestAddress = 0;
 
   readFrame(frame: FrameNumber): Uint32Array | undefined {
     return this.#arena.readFrame(frame);

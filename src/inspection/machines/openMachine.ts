@@ -24,13 +24,10 @@ export function* openMachine({ inspection, machine: record }: OpenMachineParams)
 /** A machine as its record says. What was refused when it was done first is refused again, and changes nothing. */
 export function* buildMachine({ version, spec, operations }: OpenMachineParams['machine']): Work<Machine> {
   // Records come from files and journals, which other versions may have written.
-  if (Number(version) !== 1) {
+  const written: number = version;
+  if (written !== 1) {
     const hint = 'Make the machine anew, or use the version of this extension that wrote it.';
-    return refuse(
-      'machine/version',
-      `This machine was written by version ${String(version)} of the format.`,
-      hint,
-    );
+    return refuse('machine/version', `This machine was written by version ${written} of the format.`, hint);
   }
   const made = Machine.create(spec);
   if (!made.ok) throw new RequestError(made.failure);
