@@ -19,6 +19,8 @@ export interface Flusher {
   flush(range: FlushRange): Steps<SoftwareStep, Outcome<null>>;
   /** Everything of the domain. */
   flushAll(): Steps<SoftwareStep, Outcome<null>>;
+  /** Where caches hold what is not present, too (VT-d caching mode, AMD NpCache): removes that of a range just mapped. */
+  mapped?(range: FlushRange): Steps<SoftwareStep, Outcome<null>>;
   /** Devices of an IOMMU that walks without snooping need a written entry cleaned out of the CPU's cache; else does nothing. */
   clean(address: number, words: number): void;
   /** The root table or the number of levels changed: rewrites the entries of the devices that use it. */

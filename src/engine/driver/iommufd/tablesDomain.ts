@@ -1,6 +1,7 @@
 import { READ, WRITE } from '../../pageTable/entryClass';
 import { type Steps } from '../../steps';
 import { FRAME_BYTES } from '../../values';
+import { immediately } from '../vendors/common/immediately';
 import { done, refused, type Outcome } from '../errno';
 import { type Flusher, type FlushRange } from '../flusher';
 import { type IommuDriver, type KernelDomain } from '../iommuDriver';
@@ -149,6 +150,7 @@ export class TablesDomain implements PagingDomain {
         for (const flusher of each()) flusher.clean(address, words);
       },
       changeTop: () => all((flusher) => flusher.changeTop()),
+      mapped: (range) => all((flusher) => flusher.mapped?.(range) ?? immediately(done(null))),
     };
   }
 }

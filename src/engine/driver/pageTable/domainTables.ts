@@ -193,7 +193,16 @@ export class DomainTables implements TableTree {
       const grown = yield* this.grow(page + pages);
       if (!grown.ok) return grown;
     }
-    return yield* mapPages(this, { page, frame, pages, permission });
+    const mapped = yield* mapPages(this, { page, frame, pages, permission });
+    if (!mapped.ok || !this.flusher.mapped) return mapped;
+    const range = {
+      startPage: page,
+      endPage: page + pages,
+      smallestShift: 12,
+      largestShift: 12,
+      tables: true,
+    };
+    return yield* this.flusher.mapped(range);
   }
 
   /**

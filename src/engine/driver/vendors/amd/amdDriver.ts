@@ -52,6 +52,7 @@ const isPaging = (use: Use, stage: 1 | 2): boolean =>
 /** AMD-Vi as Linux drives it: host tables (v1) for domains that track, guest tables (v2) by GCR3 tables, nesting by guests' DTEs. */
 export class AmdDriver implements VendorDriver {
   readonly dirtyStages: readonly (1 | 2)[];
+  readonly cachesNotPresent: boolean;
   readonly #parts: VendorParts;
   readonly #capabilities: AmdCapabilities;
   readonly #gcr3: DeviceGcr3Tables;
@@ -63,6 +64,7 @@ export class AmdDriver implements VendorDriver {
     this.#parts = parts;
     this.#capabilities = capabilities;
     this.#gcr3 = new DeviceGcr3Tables(parts.memory, capabilities.pasidBits, capabilities.gcr3Levels);
+    this.cachesNotPresent = capabilities.cachesNotPresent;
     this.dirtyStages = capabilities.hostAccessed && capabilities.hostDirty ? [2] : [];
   }
 

@@ -100,7 +100,9 @@ export class KernelIommuDriver implements IommuDriver {
   }
 
   flusherOf(domain: KernelDomain): Flusher {
+    const { cachesNotPresent } = this.#parts.vendor;
     return {
+      ...(cachesNotPresent ? { mapped: (range) => this.#mapped(domain, range) } : {}),
       flush: (range) => this.#flush(domain, range),
       flushAll: () => this.#flush(domain, null),
       clean: (address, words) => {
@@ -113,6 +115,13 @@ export class KernelIommuDriver implements IommuDriver {
   #changeTop(domain: KernelDomain): Steps<SoftwareStep, Outcome<null>> {
     const uses = [...this.#uses.direct(domain), ...this.#uses.above(domain)];
     return this.#parts.vendor.changeTop(domain, uses);
+  }
+
+  /** Devices keep nothing of what is not present: their TLBs are left alone. */
+  #mapped(domain: KernelDomain, range: FlushRange): Steps<SoftwareStep, Outcome<null>> {
+    const uses = [...this.#uses.direct(domain), ...this.#uses.above(domain)];
+    const commands = uses.length === 0 ? [] : this.#parts.vendor.translationCommands(domain, uses, range);
+    return this.#parts.submitter.run(commands);
   }
 
   *#flush(domain: KernelDomain, range: FlushRange | null): Steps<SoftwareStep, Outcome<null>> {

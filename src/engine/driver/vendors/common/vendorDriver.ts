@@ -39,6 +39,8 @@ export interface VendorParts {
 export interface VendorDriver {
   /** Stages in whose tables hardware can mark D. */
   readonly dirtyStages: readonly (1 | 2)[];
+  /** Caches hold what is not present, too. */
+  readonly cachesNotPresent: boolean;
   initialise(): Steps<SoftwareStep, Outcome<null>>;
   /** Refuses what this IOMMU cannot do before anything is written. `others`: of the same device, but for this one. */
   check(use: Use, others: readonly Use[]): Outcome<null>;

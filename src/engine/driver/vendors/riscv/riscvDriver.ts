@@ -41,6 +41,7 @@ const isStage1 = ({ attachment }: Use): boolean =>
  */
 export class RiscvDriver implements VendorDriver {
   readonly dirtyStages: readonly (1 | 2)[];
+  readonly cachesNotPresent = false;
   readonly #parts: VendorParts;
   readonly #capabilities: RiscvCapabilities;
   readonly #structures: RiscvStructures;

@@ -69,6 +69,7 @@ function tablesOf(domain: KernelDomain): ArmTables {
  */
 export class Smmuv3Driver implements VendorDriver {
   readonly dirtyStages: readonly (1 | 2)[];
+  readonly cachesNotPresent = false;
   readonly #parts: VendorParts;
   readonly #capabilities: Smmuv3Capabilities;
   readonly #structures: SmmuStructures;

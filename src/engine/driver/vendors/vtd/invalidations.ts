@@ -19,11 +19,10 @@ export class VtdInvalidations {
 
   everything(): EncodedCommand[] {
     const contexts = vtdCommands.contextCache({ G: VTD_GRANULARITY.global });
-    const pasids = vtdCommands.pasidCache({ G: VTD_GRANULARITY.pasidCacheGlobal });
     const iotlb = vtdCommands.iotlb({ G: VTD_GRANULARITY.global, ...this.#drains() });
     return [
       named('context-cache', contexts),
-      ...(this.#capabilities.scalable ? [named('pasid-cache', pasids)] : []),
+      ...(this.#capabilities.scalable ? [this.everyPasidEntry()] : []),
       named('iotlb', iotlb),
     ];
   }
@@ -33,6 +32,10 @@ export class VtdInvalidations {
       'context-cache',
       vtdCommands.contextCache({ G: VTD_GRANULARITY.device, SID: requester, DID: did }),
     );
+  }
+
+  everyPasidEntry(): EncodedCommand {
+    return named('pasid-cache', vtdCommands.pasidCache({ G: VTD_GRANULARITY.pasidCacheGlobal }));
   }
 
   pasidEntry(use: Use, did: number): EncodedCommand {

@@ -46,6 +46,7 @@ const unique = (values: readonly number[]): number[] => [...new Set(values)];
 /** Intel VT-d as Linux drives it: legacy context entries, or PASID-table entries where the unit has scalable mode. */
 export class VtdDriver implements VendorDriver {
   readonly dirtyStages: readonly (1 | 2)[];
+  readonly cachesNotPresent: boolean;
   readonly #port: IommuPort;
   readonly #capabilities: VtdCapabilities;
   readonly #memory: StructureMemory;
@@ -64,6 +65,7 @@ export class VtdDriver implements VendorDriver {
     this.#policy = policy;
     this.#structures = new VtdStructures(memory, capabilities);
     this.#invalidate = new VtdInvalidations(capabilities);
+    this.cachesNotPresent = capabilities.cachingMode;
     const coherent = capabilities.coherentScalable || !policy.wantsCoherentMarks;
     this.dirtyStages = capabilities.dirtyTracking && coherent ? [2] : [];
   }
@@ -131,7 +133,11 @@ export class VtdDriver implements VendorDriver {
       address,
       next: pasidEntry(use, this.#capabilities, this.#marks(use)),
       forget: () => this.#forget(this.#forgetPasid(before, this.#didForgotten(use, before)), before),
-      ...this.#announcing(() => this.#forgetPasid(use, didOf(use, this.#capabilities))),
+      // What is not present has no domain id that a command could name.
+      ...this.#announcing(() => [
+        this.#invalidate.everyPasidEntry(),
+        ...this.#forgetPasid(use, didOf(use, this.#capabilities)),
+      ]),
     });
   }
 

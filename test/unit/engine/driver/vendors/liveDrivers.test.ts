@@ -129,6 +129,34 @@ for (const vendor of LIVE_VENDORS) {
   });
 }
 
+describe('Caches that hold what is not present', () => {
+  const NOT_SCALABLE = {
+    ...{ scalable: false, secondStage: false, firstStage: false, nesting: false, dirtyTracking: false },
+    ...{ firstStage1G: false, coherentScalable: false, pasidBits: 0 },
+  };
+  for (const [name, kind, capabilities, stages] of [
+    ['VT-d, legacy mode', 'vt-d', { ...NOT_SCALABLE, cachingMode: true }, [2]],
+    ['VT-d, scalable mode', 'vt-d', { cachingMode: true }, [1, 2]],
+    ['AMD', 'amd-vi', { cachesNotPresent: true }, [1, 2]],
+  ] as const) {
+    it(`are told what is attached and mapped: ${name}`, () => {
+      for (const stage of stages) {
+        const live = new Live(vendorOf(kind), { capabilities, rules: { cachesNotPresent: true } });
+        assert.equal(live.reach(DEVICE, PAGE), undefined);
+        const domain = live.domain(stage);
+        live.attach(DEVICE, { kind: 'paging', domain });
+        assert.equal(live.reach(DEVICE, PAGE), undefined);
+        live.map(domain, PAGE, FRAME);
+        assert.equal(live.reach(DEVICE, PAGE), FRAME);
+        live.attach(DEVICE, { kind: 'blocked' });
+        assert.equal(live.reach(DEVICE, PAGE), undefined);
+        live.attach(DEVICE, { kind: 'pass-through' });
+        assert.equal(live.reach(DEVICE, PAGE), PAGE);
+      }
+    });
+  }
+});
+
 describe('Operations of a driver', () => {
   it('are refused with EBUSY while another holds the lock and does not go on', () => {
     const live = new Live(vendorOf('vt-d'));
