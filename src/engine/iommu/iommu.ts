@@ -163,7 +163,8 @@ export class Iommu implements IommuPort {
   invalidate({ translations, tables, contexts, processes }: CacheOperation): void {
     this.#epoch++;
     const removesLarger = this.rules.removesLarger ?? this.#vendor.removesLarger;
-    if (translations) this.caches.iotlb.invalidate(translations, removesLarger);
+    const ofLeaves = this.rules.mistakes?.includes('reaches-part-of-leaf') !== true;
+    if (translations) this.caches.iotlb.invalidate(translations, removesLarger, ofLeaves);
     if (tables) this.caches.walk.invalidate(tables);
     this.#contexts.caches.invalidate({
       ...(contexts ? { contexts } : {}),

@@ -31,7 +31,16 @@ export interface HardwareRules {
   readonly contextEntries: number;
   readonly processEntries: number;
   readonly deviceTlbEntries: number;
+  readonly mistakes?: readonly HardwareMistake[];
 }
+
+/**
+ * Mistakes that invalidations of real models had: one reaches only what is cached around the address that it names, not the
+ * other parts of the same leaf (riscv-iommu issue 780); one of a device's context leaves what is cached of its processes
+ * (riscv-iommu pull request 693).
+ */
+export const HARDWARE_MISTAKES = ['reaches-part-of-leaf', 'keeps-processes'] as const;
+export type HardwareMistake = (typeof HARDWARE_MISTAKES)[number];
 
 export interface CacheGeometry {
   /** Powers of two; 0 sets: no such cache. */

@@ -100,7 +100,7 @@ export class Iotlb implements TranslationCache {
     if (slot >= 0) this.#tags.free(slot);
   }
 
-  invalidate(selection: TranslationSelection, removesLarger: boolean): number {
+  invalidate(selection: TranslationSelection, removesLarger: boolean, ofLeaves = true): number {
     if (this.size === 0) return 0;
     const { shifts } = this.#tags;
     const { pages, guestPages } = selection;
@@ -108,8 +108,8 @@ export class Iotlb implements TranslationCache {
     let dropped = 0;
     for (let slot = 0; slot < shifts.length; slot++) {
       if (shifts[slot] === 0) continue;
-      if (pages && !this.#isInput(pages, slot, largest)) continue;
-      if (guestPages && !this.#isGuest(guestPages, slot, largest)) continue;
+      if (pages && !this.#isInput(pages, slot, largest, ofLeaves)) continue;
+      if (guestPages && !this.#isGuest(guestPages, slot, largest, ofLeaves)) continue;
       if (!this.#hasTag(selection, slot)) continue;
       this.#tags.free(slot);
       dropped++;
@@ -137,17 +137,18 @@ export class Iotlb implements TranslationCache {
     return selectsTag(selection, vms[slot] ?? -1, space, globals[slot] === 1, space !== -1);
   }
 
-  #isInput(range: PageRange, slot: number, largestShift: number): boolean {
+  #isInput(range: PageRange, slot: number, largestShift: number, ofLeaves: boolean): boolean {
     const { pages, shifts } = this.#tags;
     const stage1 = this.#columns.stage1Shifts[slot] ?? 0;
     const leaf = stage1 === 0 ? (this.#columns.stage2Shifts[slot] ?? 0) : stage1;
-    return reaches(range, pages[slot] ?? 0, shifts[slot] ?? 0, leaf, largestShift);
+    return reaches(range, pages[slot] ?? 0, shifts[slot] ?? 0, ofLeaves ? leaf : 0, largestShift);
   }
 
-  #isGuest(range: PageRange, slot: number, largestShift: number): boolean {
+  #isGuest(range: PageRange, slot: number, largestShift: number, ofLeaves: boolean): boolean {
     const { guestPages, stage2Shifts } = this.#columns;
     const page = guestPages[slot] ?? -1;
-    return page >= 0 && reaches(range, page, this.shift(slot), stage2Shifts[slot] ?? 0, largestShift);
+    const leaf = ofLeaves ? (stage2Shifts[slot] ?? 0) : 0;
+    return page >= 0 && reaches(range, page, this.shift(slot), leaf, largestShift);
   }
 
   /** Slot of an entry of this size that the first page of `entry` is in. */

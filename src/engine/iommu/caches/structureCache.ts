@@ -108,10 +108,7 @@ export class StructureCaches {
   readonly processes: StructureCache;
   readonly #keepsProcesses: boolean;
 
-  /**
-   * `keepsProcesses`: a command for a context leaves its processes to a command of their own, the least that VT-d demands
-   * (4.1 §6.5.2.2), and what the reference model of RISC-V once did against its specification.
-   */
+  /** `keepsProcesses`: a command for a context leaves what is cached of its processes; a mistake. */
   constructor(contexts: StructureCache, processes: StructureCache, keepsProcesses = false) {
     this.contexts = contexts;
     this.processes = processes;
@@ -128,7 +125,7 @@ export class StructureCaches {
       dropped += this.contexts.invalidate(contexts);
       if (!this.#keepsProcesses) dropped += this.processes.invalidate(contexts);
     }
-    if (processes) dropped += this.processes.invalidate(processes);
+    if (processes && !(contexts && this.#keepsProcesses)) dropped += this.processes.invalidate(processes);
     return dropped;
   }
 }

@@ -37,8 +37,11 @@ export interface TranslationCache {
   /** An entry of another size that covers a part of these bytes: Arm raises a conflict fault for such (BBML 0 and 1). */
   conflicting(entry: CachedTranslation): CachedTranslation | undefined;
   drop(entry: CachedTranslation): void;
-  /** `removesLarger`: also entries larger than what the selection says was changed. Returns how many went. */
-  invalidate(selection: TranslationSelection, removesLarger: boolean): number;
+  /**
+   * `removesLarger`: also entries larger than what the selection says was changed. `ofLeaves` false: by address only what is
+   * cached around it, a mistake. Returns how many went.
+   */
+  invalidate(selection: TranslationSelection, removesLarger: boolean, ofLeaves?: boolean): number;
   /** Drops one entry by seed; false when there is none. */
   evictOne(): boolean;
   clear(): void;

@@ -86,6 +86,7 @@ export class Contexts {
     this.caches = new StructureCaches(
       new StructureCache(rules.contextEntries, random),
       new StructureCache(rules.processEntries, random),
+      rules.mistakes?.includes('keeps-processes'),
     );
   }
 
