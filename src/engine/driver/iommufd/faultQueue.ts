@@ -1,13 +1,10 @@
 import { type RequesterId } from '../../values';
 import { done, refused, type Outcome } from '../errno';
 
-/** struct iommu_hwpt_pgfault flags and permissions (include/uapi/linux/iommufd.h). */
+/** Flags of struct iommu_hwpt_pgfault, and its permissions: read, write, execute and privileged are bits 0 to 3. */
 export const PGFAULT_PASID_VALID = 1;
 export const PGFAULT_LAST_PAGE = 2;
-export const PGFAULT_READ = 1;
 export const PGFAULT_WRITE = 2;
-export const PGFAULT_EXECUTE = 4;
-export const PGFAULT_PRIVILEGED = 8;
 
 /** Response codes. */
 export const PAGE_RESPONSE_SUCCESS = 0;
@@ -17,7 +14,7 @@ export const PAGE_RESPONSE_INVALID = 1;
 export interface PageRequest {
   readonly pasid: number | null;
   readonly group: number;
-  /** PGFAULT_READ and so on. */
+  /** PGFAULT_WRITE and so on. */
   readonly permissions: number;
   readonly address: bigint;
 }

@@ -2,6 +2,7 @@ import { type Steps } from '../../steps';
 import { done, refused, type Outcome } from '../errno';
 import { type IommuDriver, type KernelDomain, type NestedDomain } from '../iommuDriver';
 import { type SoftwareStep } from '../softwareStep';
+import { VEVENTQ_TYPE_SMMUV3 } from './eventQueue';
 import { type ArrayRule, NESTED_DATA, readArray, readData } from './nestedData';
 import {
   type GuestDomains,
@@ -12,6 +13,7 @@ import {
   type VirtualIds,
   type VirtualIommuPlatform,
 } from './platform';
+import { VIOMMU_TYPE_SMMUV3 } from './viommu';
 
 /** Ids that caches know domains by. */
 export interface DomainIds {
@@ -22,7 +24,7 @@ export interface DomainIds {
 
 /** IOMMU_VIOMMU_TYPE_*, IOMMU_VEVENTQ_TYPE_* and IOMMU_HW_QUEUE_TYPE_* of include/uapi/linux/iommufd.h. */
 export const VIRTUAL_TYPES = {
-  smmuv3: { viommu: 1, events: 1, queue: 1 },
+  smmuv3: { viommu: VIOMMU_TYPE_SMMUV3, events: VEVENTQ_TYPE_SMMUV3, queue: 1 },
   /** Not assigned yet: ours. */
   'amd-vi': { viommu: 3, events: 0x8000_0001, queue: 0x8000_0001 },
 } as const;

@@ -6,6 +6,8 @@ import { type Iommu } from '../../iommu/iommu';
 import { type EmulatedKind, type RegisterFile, type RingPointer } from '../../iommu/vendor';
 import { vendorOf } from '../../iommu/vendors/index';
 import { type WritableMemory } from '../../memory/writableMemory';
+import { ACCESSED, DIRTY } from '../../pageTable/runColumns';
+import { markedHalves } from '../../pageTable/marks';
 import { walkTables } from '../../pageTable/walk';
 import { done, refused, type Outcome } from '../errno';
 import { type HardwareQueue } from './hardwareQueue';
@@ -159,11 +161,18 @@ export class GuestQueue {
     return illegal(name, why);
   }
 
-  /** Where a guest physical address leads. */
+  /** Where a guest physical address leads, for a write: the leaf is marked as hardware marks it. */
   #hostAddress(address: number): number | undefined {
-    const { space } = this.#queue.viommu.parent.domain.kernel.tables;
-    const { outcome } = walkTables(space, address % 2 ** 32, Math.floor(address / 2 ** 32), true);
-    return outcome.ok ? (outcome.paddrHi >>> 0) * 2 ** 32 + (outcome.paddrLo >>> 0) : undefined;
+    const { tables, dirtyTracking } = this.#queue.viommu.parent.domain.kernel;
+    const { space, memory } = tables;
+    const { outcome, steps } = walkTables(space, address % 2 ** 32, Math.floor(address / 2 ** 32), true);
+    const leaf = steps.at(-1);
+    if (!outcome.ok || !leaf) return undefined;
+    if (dirtyTracking) {
+      const { lo, hi } = markedHalves(space.format, leaf, ACCESSED | DIRTY);
+      memory.casEntry(leaf.table, leaf.index, leaf.lo, leaf.hi, lo, hi);
+    }
+    return (outcome.paddrHi >>> 0) * 2 ** 32 + (outcome.paddrLo >>> 0);
   }
 }
 

@@ -8,7 +8,6 @@ import { type VirtualIommu } from './viommu';
 export const HWPT_ALLOC_NEST_PARENT = 1;
 export const HWPT_ALLOC_DIRTY_TRACKING = 2;
 export const HWPT_FAULT_ID_VALID = 4;
-export const HWPT_ALLOC_PASID = 8;
 
 /** IOMMU_HWPT_DATA_*: what a driver-specific structure is. */
 export const HWPT_DATA_NONE = 0;

@@ -379,7 +379,17 @@ describe('iommufd: a guest’s invalidations', () => {
     const head = give(pages(Number(GUEST_DOMAIN)));
     assert.deepEqual([error(), head], ['', 1]);
     assert.deepEqual(landed(guest), [20]);
-    assert.equal(give(amdCommands.invalidateIotlbPages({ DeviceID: 0x10 })), 1);
+    // A completion is stored into guest memory, which is a write that the parent tells.
+    const { machine, parentId } = guest;
+    machine.dirty(parentId);
+    const store = gpa(STRUCTURES + 1);
+    machine.arena.addFrame(machine.locate(Number(store / 4096n)));
+    assert.equal(give(amdCommands.completionWait({ s: true, StoreAddress: store, StoreData: 0x1234n })), 2);
+    const halves = { lo: 0, hi: 0 };
+    machine.arena.readEntry(machine.locate(Number(store / 4096n)), 0, halves);
+    assert.equal(halves.lo, 0x1234);
+    assert.deepEqual(machine.dirty(parentId), [STRUCTURES + 1]);
+    assert.equal(give(amdCommands.invalidateIotlbPages({ DeviceID: 0x10 })), 2);
     assert.match(error(), /no device 16/);
   });
 });
