@@ -59,39 +59,39 @@ export const DRIVER_FAULTS = [
     id: 'no-device-tlb-behind-nested',
     policy: 'flushesNestedDeviceTlbs',
     leavesOut: 'Device TLBs of devices behind nested domains are not invalidated when the parent changes.',
-    source: 'Linux 5e54e861f16f, iommu/vt-d: Add missing device iotlb flush for parent domain',
+    source: 'Linux 5e54e861f16f (iommu/vt-d)',
   },
   {
     id: 'no-ssade-for-nested',
     policy: 'tracksNested',
     leavesOut:
       'Dirty tracking of a parent is not switched for devices that are attached through nested domains.',
-    source: 'Linux f1e1610950ea, iommu/vt-d: Fix missing dirty tracking of nested domains',
+    source: 'Linux f1e1610950ea (iommu/vt-d)',
   },
   {
     id: 'attach-after-enable',
     policy: 'tracksLateAttach',
     leavesOut: 'A device attached to a nested domain after its parent began to track does not mark D.',
-    source: 'Linux 1f0198fce683, iommu/vt-d: dirty tracking when attaching to a nested domain',
+    source: 'Linux 1f0198fce683 (iommu/vt-d)',
   },
   {
     id: 'nested-attach-forgets-ats',
     policy: 'knowsAtsOfNested',
     leavesOut:
       'A nested domain does not know that its device has a TLB: invalidations of guests leave it alone.',
-    source: 'Linux 29e10487d6df, iommu/vt-d: Update iotlb in nested domain attach',
+    source: 'Linux 29e10487d6df (iommu/vt-d)',
   },
   {
     id: 'no-ssade-for-pasids',
     policy: 'tracksPasids',
     leavesOut: 'PASIDs attached to a nested domain whose parent tracks dirty pages do not mark D.',
-    source: 'Linux cc5bd898ff70, ae2fafc19e7b',
+    source: 'Linux cc5bd898ff70, ae2fafc19e7b (iommu/vt-d)',
   },
   {
     id: 'marks-without-coherence',
     policy: 'wantsCoherentMarks',
     leavesOut: 'D is marked in tables that the hardware walks without snooping.',
-    source: 'Linux iommu/vt-d, September 2025: ECAP.SSADS without ECAP.SMPWCS',
+    source: 'Linux iommu/vt-d, fix of 24 September 2025: ECAP.SSADS without ECAP.SMPWCS',
   },
   {
     id: 'torn-pasid-entry',
@@ -116,31 +116,31 @@ export const DRIVER_FAULTS = [
     policy: 'alignsRanges',
     leavesOut:
       'The size of an invalidation is rounded to a power of two, and its start is not aligned to it.',
-    source: 'Linux 0cdc78ab5, iommu/vt-d: Fix unaligned addresses for intel_flush_svm_range_dev()',
+    source: 'Linux iommu/vt-d, fix of 31 December 2020 (ALIGN in the place of IS_ALIGNED)',
   },
   {
     id: 'device-tlb-skips-pasids',
     policy: 'flushesPasidDeviceTlbs',
     leavesOut: 'Device TLB invalidations leave out what is attached by PASID.',
-    source: 'Linux 05adba9f1, iommu/vt-d: Fix general protection fault and device TLB of subdevices',
+    source: 'Linux iommu/vt-d, fix of January 2021 (sub-devices)',
   },
   {
     id: 'context-change-new-did',
     policy: 'namesOldDomain',
     leavesOut: 'When a present entry changes, the caches are invalidated under its new domain id only.',
-    source: 'Linux 6e6759d71, iommu/vt-d: Global devTLB flush when present context entry changed',
+    source: 'Linux iommu/vt-d, fix of July 2021 (change of a present context entry)',
   },
   {
     id: 'atc-before-iotlb',
     policy: 'iotlbFirst',
     leavesOut: 'Device TLBs are invalidated before the IOTLB, from which they may be filled again.',
-    source: 'Linux 56f3e2cd9, iommu/arm-smmu-v3: Invalidate the ATC after the TLB',
+    source: 'Linux iommu/arm-smmu-v3, fix of August 2019 (ATC before TLB)',
   },
   {
     id: 'ste-words-unordered',
     policy: 'ordersWords',
     leavesOut: 'The word that switches to new fields may reach memory before them.',
-    source: 'Linux cbb032fc7432, iommu/arm-smmu-v3: missing barrier in the hitless STE update',
+    source: 'Linux cbb032fc7432 (iommu/arm-smmu-v3, barrier of the hitless STE update)',
   },
   {
     id: 'wait-number-unlocked',
