@@ -79,6 +79,7 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
 const conditions: fc.Arbitrary<Conditions> = fc.record({
   seed: fc.nat(),
   ats: fc.boolean(),
+  cachesNotPresent: fc.boolean(),
   rules: fc.record({
     iotlb: fc.constantFrom(
       { sets: 1024, ways: 4 },
@@ -90,7 +91,6 @@ const conditions: fc.Arbitrary<Conditions> = fc.record({
     deviceTlbEntries: fc.constantFrom(64, 2, 0),
     evictEvery: fc.constantFrom(0, 2, 8),
     prefetchEvery: fc.constantFrom(0, 3),
-    cachesNotPresent: fc.constant(false),
   }),
 });
 
@@ -214,7 +214,7 @@ for (const choice of choices) {
         fc.property(operations, conditions, (run, given) => {
           assert.deepEqual(play(choice, run, given).wrong, []);
         }),
-        { numRuns: 20 },
+        { numRuns: 12 },
       );
     });
 
@@ -227,7 +227,7 @@ for (const choice of choices) {
             assert.deepEqual(play(choice, run, given, departure), { met, wrong: [] });
           assert.deepEqual(play(choice, run, given, { budget }), { met: met.slice(0, budget), wrong: [] });
         }),
-        { numRuns: 6 },
+        { numRuns: 4 },
       );
     });
 

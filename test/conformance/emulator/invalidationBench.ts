@@ -40,6 +40,8 @@ export interface Conditions {
   readonly rules?: Partial<HardwareRules>;
   readonly ats?: boolean;
   readonly seed?: number;
+  /** VT-d and AMD: not-present entries are cached, and registers say so. */
+  readonly cachesNotPresent?: boolean;
 }
 
 export function valueOf<T>(outcome: Outcome<T>): T {
@@ -57,16 +59,23 @@ export class InvalidationBench {
   /** Guest pages of tables that hardware marked during the last access. */
   readonly #markedTables: number[] = [];
 
-  constructor(kind: EmulatedKind, { rules = {}, ats = false, seed = 1 }: Conditions) {
+  constructor(
+    kind: EmulatedKind,
+    { rules = {}, ats = false, seed = 1, cachesNotPresent = false }: Conditions,
+  ) {
     const { memory, frames } = this;
     const random = new SeededRandom(seed);
-    this.capabilities = defaultCapabilities(kind);
+    this.capabilities = capabilitiesOf(kind, cachesNotPresent);
     this.iommu = new Iommu({
       name: 'iommu0',
       kind,
       memory,
       registers: registersOf(this.capabilities),
-      rules: { ...DEFAULT_RULES, ...rules },
+      rules: {
+        ...DEFAULT_RULES,
+        cachesNotPresent: cachesNotPresent && (kind === 'vt-d' || kind === 'amd-vi'),
+        ...rules,
+      },
       random,
       observer: {
         wrote: (writer, page) => {
@@ -165,6 +174,12 @@ export class InvalidationBench {
   prefetch(page: number): void {
     runSteps(this.iommu.prefetch(DEVICE, null, page));
   }
+}
+
+function capabilitiesOf(kind: EmulatedKind, cachesNotPresent: boolean): MachineCapabilities {
+  if (kind === 'vt-d') return { ...defaultCapabilities(kind), cachingMode: cachesNotPresent };
+  if (kind === 'amd-vi') return { ...defaultCapabilities(kind), cachesNotPresent };
+  return defaultCapabilities(kind);
 }
 
 const walkPage = (space: AddressSpace, page: number, write: boolean): TableWalk => {

@@ -184,7 +184,7 @@ for (const kind of GUEST_KINDS) {
         fc.property(operations, conditions, (run, given) => {
           assert.deepEqual(play(kind, run, given), []);
         }),
-        { numRuns: 30 },
+        { numRuns: 20 },
       );
     });
 
