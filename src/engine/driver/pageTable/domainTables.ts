@@ -160,7 +160,7 @@ export class DomainTables implements TableTree {
   }
 
   get space(): AddressSpace {
-    const { stage = 2, id = 0, ends, asRead, memory } = this.#options;
+    const { stage = 2, id = 0, asRead, memory } = this.#options;
     const { root, format } = this.#told;
     return {
       stage,
@@ -168,7 +168,7 @@ export class DomainTables implements TableTree {
       root,
       rootEntry: 0,
       format,
-      ...(ends ?? zeroExtended(this.#bitsOf(format))),
+      ...this.#ends(format),
       memory: asRead?.memory ?? memory,
       stage2: asRead?.stage2,
     };
@@ -176,7 +176,7 @@ export class DomainTables implements TableTree {
 
   /** Whether requests may name these pages. */
   takes(startPage: number, pages: number): boolean {
-    const { lowEnd, highStart } = this.#ends();
+    const { lowEnd, highStart } = this.#ends(this.#published.format);
     const end = startPage + pages;
     return end <= lowEnd || (startPage >= highStart && end <= ALL_PAGES);
   }
@@ -308,8 +308,12 @@ export class DomainTables implements TableTree {
     return refused('ERANGE', this.#beyond(endPage - 1, 1));
   }
 
-  #ends(): Pick<AddressSpace, 'lowEnd' | 'highStart'> {
-    return this.#options.ends ?? zeroExtended(this.#bitsOf(this.#published.format));
+  /** Tables whose root can grow take no more than they decode now. */
+  #ends(format: CompiledFormat): Pick<AddressSpace, 'lowEnd' | 'highStart'> {
+    const decoded = zeroExtended(this.#bitsOf(format));
+    const { ends = decoded, rootDepth } = this.#options;
+    if (this.#mostDepth === rootDepth) return ends;
+    return { lowEnd: Math.min(ends.lowEnd, decoded.lowEnd), highStart: ends.highStart };
   }
 
   #bitsOf({ addressBits }: CompiledFormat): number {

@@ -11,6 +11,10 @@ export type TableFault =
   | 'gather-drops-disjoint'
   /** Of an unmapped leaf only the part that was asked for is gathered. */
   | 'gather-asked-only'
+  /** Unmapping fills no gather, and an empty one is not flushed for. */
+  | 'gather-never-filled'
+  /** What makes room for a large leaf makes room for all that is still to be mapped, rounded up to such leaves. */
+  | 'superpage-clears-beyond'
   /** Tables are freed before the flush that removes pointers to them from walk caches. */
   | 'free-before-flush'
   /** Of a page of several entries only the first one's dirty mark is read and cleared. */

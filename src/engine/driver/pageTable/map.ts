@@ -122,6 +122,8 @@ class Mapper {
       const free = yield* this.#makeFree(found.value, each, depth, page);
       if (!free.ok) return free;
     }
+    if (depth > 1 && this.#tree.faults.has('superpage-clears-beyond'))
+      yield* this.#clearBeyond(found.value, index + count, depth, page, left);
     const leaf: EntryHalves = { lo: 0, hi: 0 };
     for (let each = 0; each < count; each++) {
       this.#tree.encoder.write(format, template, frame, each, leaf);
@@ -214,6 +216,20 @@ class Mapper {
     freeTable(tree, table, depth - 1);
     yield { kind: 'software', name: 'free the table that lost the race' };
     return done(null);
+  }
+
+  /** What a careless driver takes out of the table behind a large leaf. */
+  *#clearBeyond(
+    table: FrameNumber,
+    from: number,
+    depth: number,
+    page: number,
+    left: number,
+  ): Steps<SoftwareStep, void> {
+    const level = levelOf(this.#tree.top.format, depth);
+    const end = indexOf(this.#tree.top.format, depth, page) + Math.ceil(left / level.pagesPerEntry);
+    for (let index = from; index < Math.min(end, level.indexMask + 1); index++)
+      yield this.#tree.words.store('clear the slot of a table', table, index, 0, 0);
   }
 
   /** Makes sure that a slot can take a leaf: a table of which nothing is mapped gives way. */

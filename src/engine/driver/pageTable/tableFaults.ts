@@ -14,6 +14,17 @@ export const TABLE_FAULTS: readonly (DriverFaultRule & { readonly id: TableFault
     source: 'Linux ee6e69d03255, CVE-2026-31735',
   },
   {
+    id: 'gather-never-filled',
+    leavesOut: 'Unmapping does not say what it gathers, and empty gathers are not flushed for.',
+    source: 'Linux 90c5def10bea: drivers that never fill the gather',
+  },
+  {
+    id: 'superpage-clears-beyond',
+    leavesOut:
+      'To make room for large leaves, tables are freed up to a multiple of such leaves after the end of the mapping.',
+    source: 'Linux dce043c07ca1, iommu/vt-d: Fix __domain_mapping’s usage of switch_to_super_page',
+  },
+  {
     id: 'free-before-flush',
     leavesOut: 'Tables are freed before the flush that removes pointers to them from walk caches.',
     source:

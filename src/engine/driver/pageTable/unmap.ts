@@ -161,6 +161,7 @@ class Unmapper {
 
   /** Some drivers flush what is apart at once, rather than all that lies between. */
   *#add(start: number, end: number, shift: number, smallest = shift): Steps<SoftwareStep, Outcome<null>> {
+    if (this.#tree.faults.has('gather-never-filled')) return done(null);
     const drops = this.#tree.faults.has('gather-drops-disjoint') && this.#gather.isApart(start, end);
     if (!drops) {
       this.#gather.add(start, end, shift, smallest);
