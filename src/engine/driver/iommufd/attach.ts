@@ -5,8 +5,8 @@ import { type Attachment } from '../iommuDriver';
 import { type SoftwareStep } from '../softwareStep';
 import { type IommufdContext } from './context';
 import { destroyHwpt } from './destroy';
-import { type IommufdDevice } from './device';
-import { type Hwpt, pagingOf } from './hwpt';
+import { type IommufdDevice } from './viommu';
+import { type Hwpt, pagingOf } from './viommu';
 import { allocatePaging } from './hwptAlloc';
 import { type Ioas } from './ioas';
 

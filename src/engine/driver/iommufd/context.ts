@@ -1,10 +1,11 @@
 import { type Access } from './access';
 import { type BitmapCarelessness } from './dirtyBitmap';
-import { type IommufdDevice } from './device';
+import { type IommufdDevice } from './viommu';
 import { type EventQueue } from './eventQueue';
 import { type FaultQueue } from './faultQueue';
 import { type HardwareQueue } from './hardwareQueue';
-import { type NestedHwpt, type PagingHwpt } from './hwpt';
+import { type PagingHwpt } from './hwpt';
+import { type NestedHwpt } from './viommu';
 import { type Ioas } from './ioas';
 import { type ObjectTable } from './objects';
 import { type PinnedMemory } from './platform';
@@ -26,8 +27,8 @@ export type AnyObject =
   | FaultQueue
   | VirtualIommu
   | VirtualDevice
-  | EventQueue
-  | HardwareQueue
+  | EventQueue<VirtualIommu>
+  | HardwareQueue<VirtualIommu>
   | AccessObject;
 
 /** What one open of /dev/iommu has. */

@@ -1,5 +1,3 @@
-import { type VirtualIommu } from './viommu';
-
 /** struct iommufd_vevent_header flags. */
 export const VEVENT_LOST_EVENTS = 1;
 /** IOMMU_VEVENTQ_TYPE_ARM_SMMUV3 of include/uapi/linux/iommufd.h. */
@@ -15,10 +13,10 @@ export interface VirtualEvent {
 const SEQUENCE_MASK = 0x7fff_ffff;
 
 /** Events of a guest's devices that its IOMMU would report. Linux iommufd/driver.c, iommufd_viommu_report_event. */
-export class EventQueue {
+export class EventQueue<Owner> {
   readonly kind = 'veventq';
   readonly id: number;
-  readonly viommu: VirtualIommu;
+  readonly viommu: Owner;
   readonly type: number;
   /** Events that it holds. */
   readonly depth: number;
@@ -26,7 +24,7 @@ export class EventQueue {
   readonly #events: VirtualEvent[] = [];
   #sequence = 0;
 
-  constructor(id: number, viommu: VirtualIommu, type: number, depth: number) {
+  constructor(id: number, viommu: Owner, type: number, depth: number) {
     this.id = id;
     this.viommu = viommu;
     this.type = type;

@@ -56,12 +56,12 @@ const TAIL = pointer('guest queue tail');
  * guest's, and executes them on the IOMMU's caches. No host takes part.
  */
 export class GuestQueue {
-  readonly #queue: HardwareQueue;
+  readonly #queue: HardwareQueue<VirtualIommu>;
   readonly #registers: RegisterFile;
   readonly #commands: CommandQueue;
   #error: string | undefined;
 
-  constructor(queue: HardwareQueue, iommu: Iommu, memory: WritableMemory) {
+  constructor(queue: HardwareQueue<VirtualIommu>, iommu: Iommu, memory: WritableMemory) {
     this.#queue = queue;
     this.#registers = new Map([...iommu.registers, [HEAD.register, 0n], [TAIL.register, 0n]]);
     const vendor = vendorOf(iommu.kind);

@@ -1,14 +1,13 @@
 import { type Access } from './access';
 import { type AddressRange } from './ranges';
-import { type VirtualIommu } from './viommu';
 
 /** A command queue in guest memory that hardware reads by itself. Its memory stays pinned and mapped. */
-export interface HardwareQueue {
+export interface HardwareQueue<Owner> {
   readonly kind: 'hwqueue';
   readonly id: number;
   users: number;
   readonly type: number;
-  readonly viommu: VirtualIommu;
+  readonly viommu: Owner;
   /** Among the queues of the vIOMMU. */
   readonly index: number;
   /** Guest physical. */

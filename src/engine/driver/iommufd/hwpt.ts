@@ -1,8 +1,6 @@
-import { type NestedDomain } from '../iommuDriver';
 import { type FaultQueue } from './faultQueue';
 import { type Ioas } from './ioas';
 import { type IommufdPlatform, type PagingDomain } from './platform';
-import { type VirtualIommu } from './viommu';
 
 /** Flags of IOMMU_HWPT_ALLOC. */
 export const HWPT_ALLOC_NEST_PARENT = 1;
@@ -26,20 +24,3 @@ export interface PagingHwpt {
   readonly dirtyTracking: boolean;
   readonly fault: FaultQueue | undefined;
 }
-
-/** A page table of user space's over one of the kernel's. */
-export interface NestedHwpt {
-  readonly kind: 'nested';
-  readonly id: number;
-  users: number;
-  readonly parent: PagingHwpt;
-  readonly platform: IommufdPlatform;
-  readonly domain: NestedDomain;
-  readonly viommu: VirtualIommu | undefined;
-  readonly fault: FaultQueue | undefined;
-}
-
-export type Hwpt = PagingHwpt | NestedHwpt;
-
-/** The kernel's page table of either. */
-export const pagingOf = (hwpt: Hwpt): PagingHwpt => (hwpt.kind === 'hwpt' ? hwpt : hwpt.parent);

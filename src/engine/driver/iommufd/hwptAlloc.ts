@@ -2,17 +2,16 @@ import { type Steps } from '../../steps';
 import { done, refused, type Outcome } from '../errno';
 import { type SoftwareStep } from '../softwareStep';
 import { type IommufdContext } from './context';
-import { type IommufdDevice } from './device';
+import { type IommufdDevice } from './viommu';
 import { type FaultQueue } from './faultQueue';
 import {
   HWPT_ALLOC_DIRTY_TRACKING,
   HWPT_ALLOC_NEST_PARENT,
   HWPT_DATA_NONE,
   HWPT_FAULT_ID_VALID,
-  type Hwpt,
-  type NestedHwpt,
   type PagingHwpt,
 } from './hwpt';
+import { type Hwpt, type NestedHwpt } from './viommu';
 import { type Ioas } from './ioas';
 import { type UserData } from './platform';
 import { type VirtualIommu } from './viommu';

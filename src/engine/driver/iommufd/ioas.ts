@@ -2,7 +2,6 @@ import { type Steps } from '../../steps';
 import { hex } from '../../values';
 import { done, refused, type Outcome } from '../errno';
 import { type SoftwareStep } from '../softwareStep';
-import { type Access } from './access';
 import { type Area, emptyArea, fillArea, type UserPages } from './area';
 import { type MapAccess, type PagingDomain, type PinnedMemory } from './platform';
 import { ADDRESS_END, type AddressRange, hexRange, holes, overlaps, RangeList, U64_MAX } from './ranges';
@@ -13,6 +12,13 @@ const MOST_ALIGNMENT = 2n << 20n;
 
 interface Reservation extends AddressRange {
   readonly owner: object;
+}
+
+/** What reads and writes memory through an address space without an IOMMU. */
+export interface AddressSpaceUser {
+  readonly needsPins: boolean;
+  /** An area that it has pinned is about to go. */
+  release(area: Area): void;
 }
 
 /** A slice of user pages that is to be mapped. */
@@ -31,7 +37,7 @@ export class Ioas {
   readonly lock = new RangeLock();
   readonly areas = new RangeList<Area>();
   readonly domains: PagingDomain[] = [];
-  readonly accesses = new Set<Access>();
+  readonly accesses = new Set<AddressSpaceUser>();
   #alignment = 1n;
   #smallOnly = false;
   #allowed: readonly AddressRange[] = [];
@@ -321,7 +327,7 @@ export class Ioas {
   }
 
   /** Adds something that reads and writes memory through this address space without an IOMMU. */
-  addAccess(access: Access): Outcome<null> {
+  addAccess(access: AddressSpaceUser): Outcome<null> {
     this.accesses.add(access);
     const outcome = this.#align();
     if (!outcome.ok) this.accesses.delete(access);
@@ -329,7 +335,7 @@ export class Ioas {
     return outcome;
   }
 
-  removeAccess(access: Access): void {
+  removeAccess(access: AddressSpaceUser): void {
     if (!this.accesses.delete(access)) return;
     this.users--;
     this.#align();

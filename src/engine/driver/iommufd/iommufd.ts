@@ -6,7 +6,7 @@ import { Access } from './access';
 import { attachDevice, detachDevice, replaceDevice } from './attach';
 import { type AccessObject, type AnyObject, type IommufdContext } from './context';
 import { destroyObject } from './destroy';
-import { type IommufdDevice } from './device';
+import { type IommufdDevice } from './viommu';
 import { type BitmapCarelessness } from './dirtyBitmap';
 import { type GetDirtyBitmap, getDirtyBitmap, setDirtyTracking } from './dirtyTracking';
 import { FaultQueue, type PageRequest, type PageResponse } from './faultQueue';

@@ -1,9 +1,10 @@
 import { type RequesterId } from '../../values';
-import { type IommufdDevice } from './device';
+import { type NestedDomain } from '../iommuDriver';
+import { type FaultQueue } from './faultQueue';
 import { type EventQueue } from './eventQueue';
 import { type PagingHwpt } from './hwpt';
 import { type HardwareQueue } from './hardwareQueue';
-import { type GuestDomains, type IommufdPlatform } from './platform';
+import { type GuestDomains, type IommufdPlatform, type PlatformDevice } from './platform';
 
 /** IOMMU_VIOMMU_TYPE_*. */
 export const VIOMMU_TYPE_DEFAULT = 0;
@@ -19,9 +20,9 @@ export class VirtualIommu implements GuestDomains {
   readonly parent: PagingHwpt;
   /** By the guest's id. */
   readonly devices = new Map<bigint, VirtualDevice>();
-  readonly queues: HardwareQueue[] = [];
+  readonly queues: HardwareQueue<VirtualIommu>[] = [];
   /** By type. */
-  readonly events = new Map<number, EventQueue>();
+  readonly events = new Map<number, EventQueue<VirtualIommu>>();
   /** Guest domain ids, and how many of the guest's stage-1 tables use each. */
   readonly #domains = new Map<number, { readonly host: number; users: number }>();
 
@@ -71,3 +72,31 @@ export interface VirtualDevice {
   readonly device: IommufdDevice;
   readonly virtualId: bigint;
 }
+
+/** A device that is bound to an iommufd context. */
+export interface IommufdDevice {
+  readonly kind: 'device';
+  readonly id: number;
+  users: number;
+  readonly device: PlatformDevice;
+  /** By PASID; null: requests without one. */
+  readonly attached: Map<number | null, Hwpt>;
+  virtual: VirtualDevice | undefined;
+}
+
+/** A page table of user space's over one of the kernel's. */
+export interface NestedHwpt {
+  readonly kind: 'nested';
+  readonly id: number;
+  users: number;
+  readonly parent: PagingHwpt;
+  readonly platform: IommufdPlatform;
+  readonly domain: NestedDomain;
+  readonly viommu: VirtualIommu | undefined;
+  readonly fault: FaultQueue | undefined;
+}
+
+export type Hwpt = PagingHwpt | NestedHwpt;
+
+/** The kernel's page table of either. */
+export const pagingOf = (hwpt: Hwpt): PagingHwpt => (hwpt.kind === 'hwpt' ? hwpt : hwpt.parent);

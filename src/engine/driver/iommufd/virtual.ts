@@ -138,7 +138,7 @@ export function allocateHardwareQueue(
   }
   const base = first * FRAME_BYTES + Number(address - pinned.start);
   const id = objects.nextId();
-  const queue: HardwareQueue = {
+  const queue: HardwareQueue<VirtualIommu> = {
     kind: 'hwqueue',
     id,
     users: 0,

@@ -7,12 +7,8 @@ import { type KernelDomain } from '../../iommuDriver';
 import { type SoftwareStep } from '../../softwareStep';
 import { blockOf } from '../common/ranges';
 import { type Use } from '../common/uses';
-import {
-  type EncodedCommand,
-  type GuestTarget,
-  type VendorDriver,
-  type VendorParts,
-} from '../common/vendorDriver';
+import { type GuestTarget, type VendorDriver, type VendorParts } from '../common/vendorDriver';
+import { type EncodedCommand } from '../common/encodedCommand';
 import { checkUse, FIRST_DEVICE_DOMAIN } from './checks';
 import {
   BLOCKED_DTE,

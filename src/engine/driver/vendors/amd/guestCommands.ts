@@ -1,6 +1,7 @@
 import { bits, mask } from '../../../bits/bitFields';
 import { done, refused, type Outcome } from '../../errno';
-import { type EncodedCommand, type GuestTarget } from '../common/vendorDriver';
+import { type GuestTarget } from '../common/vendorDriver';
+import { type EncodedCommand } from '../common/encodedCommand';
 
 /** Opcodes, bits 63:60 of word 0 (AMD 48882 3.10 §2.4). */
 const OPCODE = {

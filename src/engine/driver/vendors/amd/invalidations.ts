@@ -2,7 +2,7 @@ import { AMD_EVERY_PAGE, amdCommands } from '../../../iommu/vendors/amd/commands
 import { sizedAddress } from '../../../iommu/vendors/ranges';
 import { type Pasid, type RequesterId } from '../../../values';
 import { addressOf, EVERY_ORDER, type Block } from '../common/ranges';
-import { type EncodedCommand } from '../common/vendorDriver';
+import { type EncodedCommand } from '../common/encodedCommand';
 
 // The commands that the driver uses (AMD 48882 3.10 §2.4).
 

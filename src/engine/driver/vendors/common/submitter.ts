@@ -5,7 +5,7 @@ import { type DriverPolicy } from '../../driverFaults';
 import { done, refused, type Outcome } from '../../errno';
 import { type SoftwareStep } from '../../softwareStep';
 import { type StructureMemory } from './structureMemory';
-import { type EncodedCommand } from './vendorDriver';
+import { type EncodedCommand } from './encodedCommand';
 
 /** Looks at hardware that are made before a wait is given up. */
 const MOST_POLLS = 1000;

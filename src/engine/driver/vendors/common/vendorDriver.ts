@@ -7,14 +7,9 @@ import { type GuestIds, type KernelDomain, type NestedDomain } from '../../iommu
 import { type SoftwareStep } from '../../softwareStep';
 import { type StatusPage } from './statusPage';
 import { type StructureMemory } from './structureMemory';
+import { type EncodedCommand } from './encodedCommand';
 import { type Submitter } from './submitter';
 import { type Use } from './uses';
-
-/** A command as it goes into a queue; `words`: lowest address first. */
-export interface EncodedCommand {
-  readonly name: string;
-  readonly words: readonly bigint[];
-}
 
 /** What a guest's command is about. `nested` null: any domain above the parent (the vIOMMU of a guest). */
 export interface GuestTarget {

@@ -1,6 +1,7 @@
 import { bits, mask } from '../../../bits/bitFields';
 import { done, refused, type Outcome } from '../../errno';
-import { type EncodedCommand, type GuestTarget } from '../common/vendorDriver';
+import { type GuestTarget } from '../common/vendorDriver';
+import { type EncodedCommand } from '../common/encodedCommand';
 
 /** opcode and func3 (RISC-V IOMMU 1.0 §3.1). */
 const key = (word: bigint): string => `${bits(word, 6, 0)}.${bits(word, 9, 7)}`;

@@ -5,7 +5,7 @@ import { type RiscvCapabilities } from '../../capabilities/riscv';
 import { type DriverPolicy } from '../../driverFaults';
 import { type FlushRange } from '../../flusher';
 import { addressOf, blockOf, EVERY_ORDER, wholeLeaves, type Block } from '../common/ranges';
-import { type EncodedCommand } from '../common/vendorDriver';
+import { type EncodedCommand } from '../common/encodedCommand';
 
 // The commands that the driver uses (RISC-V IOMMU 1.0 §3.1).
 

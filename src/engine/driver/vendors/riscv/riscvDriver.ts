@@ -8,12 +8,8 @@ import { immediately } from '../common/immediately';
 import { blockOf } from '../common/ranges';
 import { replaceEntry } from '../common/replaceEntry';
 import { BLOCKED, type Use } from '../common/uses';
-import {
-  type EncodedCommand,
-  type GuestTarget,
-  type VendorDriver,
-  type VendorParts,
-} from '../common/vendorDriver';
+import { type GuestTarget, type VendorDriver, type VendorParts } from '../common/vendorDriver';
+import { type EncodedCommand } from '../common/encodedCommand';
 import { checkUse } from './checks';
 import { deviceContext, noContext, processContext } from './entries';
 import { translateGuestCommand } from './guestCommands';

@@ -1,7 +1,8 @@
 import { bits, mask } from '../../../bits/bitFields';
 import { smmuCommands } from '../../../iommu/vendors/smmuv3/commands';
 import { done, refused, type Outcome } from '../../errno';
-import { type EncodedCommand, type GuestTarget } from '../common/vendorDriver';
+import { type GuestTarget } from '../common/vendorDriver';
+import { type EncodedCommand } from '../common/encodedCommand';
 
 /** What becomes of a guest's command, by opcode: everything else is refused. */
 const RULES: Readonly<

@@ -3,7 +3,7 @@ import { type Pasid, type RequesterId } from '../../../values';
 import { type Smmuv3Capabilities } from '../../capabilities/smmuv3';
 import { type FlushRange } from '../../flusher';
 import { addressOf, EVERY_ORDER, wholeLeaves, type Block } from '../common/ranges';
-import { type EncodedCommand } from '../common/vendorDriver';
+import { type EncodedCommand } from '../common/encodedCommand';
 
 // The commands that the driver uses (IHI 0070 4.3 to 4.7).
 

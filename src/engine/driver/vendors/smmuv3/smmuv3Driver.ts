@@ -8,12 +8,8 @@ import { type SoftwareStep } from '../../softwareStep';
 import { immediately } from '../common/immediately';
 import { blockOf } from '../common/ranges';
 import { type Use } from '../common/uses';
-import {
-  type EncodedCommand,
-  type GuestTarget,
-  type VendorDriver,
-  type VendorParts,
-} from '../common/vendorDriver';
+import { type GuestTarget, type VendorDriver, type VendorParts } from '../common/vendorDriver';
+import { type EncodedCommand } from '../common/encodedCommand';
 import { checkUse } from './checks';
 import {
   abortSte,

@@ -3,7 +3,7 @@ import { VTD_GRANULARITY, vtdCommands } from '../../../iommu/vendors/vtd/command
 import { type VtdCapabilities } from '../../capabilities/vtd';
 import { addressOf, EVERY_ORDER, type Block } from '../common/ranges';
 import { type Use } from '../common/uses';
-import { type EncodedCommand } from '../common/vendorDriver';
+import { type EncodedCommand } from '../common/encodedCommand';
 
 /** Requests without a PASID have this one (RID_PASID). */
 export const RID_PASID = 0;

@@ -13,12 +13,8 @@ import { type StructureMemory } from '../common/structureMemory';
 import { type StatusPage } from '../common/statusPage';
 import { type Submitter } from '../common/submitter';
 import { type Use } from '../common/uses';
-import {
-  type EncodedCommand,
-  type GuestTarget,
-  type VendorDriver,
-  type VendorParts,
-} from '../common/vendorDriver';
+import { type GuestTarget, type VendorDriver, type VendorParts } from '../common/vendorDriver';
+import { type EncodedCommand } from '../common/encodedCommand';
 import { checkUse } from './checks';
 import {
   CONTEXT_DEVICE_TLB,
