@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { type Errno, type Outcome } from '../../../../src/engine/driver/errno';
 import { type Steps, runSteps } from '../../../../src/engine/steps';
 import { type Handled } from '../../../../src/engine/driver/iommufd/platform';
-import { type Hwpt, type PagingHwpt } from '../../../../src/engine/driver/iommufd/hwpt';
+import { type PagingHwpt } from '../../../../src/engine/driver/iommufd/hwpt';
+import { type Hwpt } from '../../../../src/engine/driver/iommufd/viommu';
 import {
   Iommufd,
   IOAS_MAP_FIXED_IOVA,
