@@ -54,10 +54,9 @@ export class HeardPaging implements PagingDomain {
   *unmap(startPage: number, endPage: number): Steps<SoftwareStep, Outcome<null>> {
     this.listener?.unmapping(startPage, endPage);
     const unmapped = yield* this.#domain.unmap(startPage, endPage);
-    if (unmapped.ok) {
-      this.mappedPages -= endPage - startPage;
-      this.listener?.unmapped(startPage, endPage);
-    }
+    if (unmapped.ok) this.mappedPages -= endPage - startPage;
+    // iommufd gives the pages back whether they went or not: whoever reaches them from now on does so by mistake.
+    this.listener?.unmapped(startPage, endPage);
     return unmapped;
   }
 

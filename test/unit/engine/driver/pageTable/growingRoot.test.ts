@@ -38,7 +38,7 @@ describe('Tables whose root grows', () => {
       access: 'write' as const,
     }));
     const report = runSteps(made.value.perform({ kind: 'dma', requests }));
-    assert.equal(report.counts.landed, 2);
+    assert.equal(report.counts['landed'], 2);
     assert.equal(made.value.ledger.findings.errors, 0);
   });
 });
