@@ -147,7 +147,7 @@ for (const kind of KINDS) {
       const windows = highStart === ALL_PAGES ? [GIB] : [GIB, highStart + GIB];
       for (const start of windows) {
         let mapped: { page: number; pages: number; frame: number }[] = [];
-        const rounds = kind.title === 'AMD v1' ? 1000 : 30;
+        const rounds = kind.title === 'AMD v1' ? 1000 : 12;
         for (let round = 0; round < rounds; round++) {
           const units = Math.max(1, Math.floor(2 ** (random.below(1200) / 100)));
           const pages = Math.min(units * unit, GIB);

@@ -150,7 +150,7 @@ describe('Split and collapse under DMA', () => {
 
   for (const protocol of ['split.cut-2024', 'split.snapshot-store', 'split.nt-2021'] as const) {
     it(`${protocol} loses a mark in some order of events`, () => {
-      const course = fc.sample(courses(ARM, 21, 19 - 3, ['compare']), { numRuns: 800, seed: 5 });
+      const course = fc.sample(courses(ARM, 21, 19 - 3, ['compare']), { numRuns: 400, seed: 5 });
       assert.ok(course.some((each) => race(each, protocol, null).lost > 0));
     });
   }
@@ -166,7 +166,7 @@ describe('Split and collapse under DMA', () => {
     ['collapse.leaf-only-flush', 'usedFreed'],
   ] as const) {
     it(`${protocol} goes wrong in some order of events`, () => {
-      const all = fc.sample(courses(AMD, 21, 19, ['compare']), { numRuns: 800, seed: 7 });
+      const all = fc.sample(courses(AMD, 21, 19, ['compare']), { numRuns: 400, seed: 7 });
       assert.ok(
         all.some((each) => {
           const { lost, usedFreed } = race(each, null, protocol);
