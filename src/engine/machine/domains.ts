@@ -1,4 +1,4 @@
-import { done, type Outcome } from '../driver/errno';
+import { done, refused, type Outcome } from '../driver/errno';
 import { type Iommufd } from '../driver/iommufd/iommufd';
 import { TablesDomain } from '../driver/iommufd/tablesDomain';
 import { type IommuDriver } from '../driver/iommuDriver';
@@ -33,8 +33,8 @@ export class MachineDomains {
   readonly #frames: RangeAllocator;
   readonly #faults: ReadonlySet<TableFault>;
   readonly #hwpts = new Map<number, Hwpt>();
-  /** 0 is what caches know requests without a domain by. */
-  #nextId = 1;
+  /** Ids of domains, also of guests' over them. 0 is what caches know requests without a domain by. */
+  readonly ids = new Ids();
 
   constructor(checked: CheckedSpec, memory: WritableMemory, frames: RangeAllocator) {
     this.#checked = checked;
@@ -46,7 +46,8 @@ export class MachineDomains {
   /** Tables for a domain; ENOMEM. */
   make(home: IommuDriver, dirtyTracking: boolean): Outcome<HeardPaging> {
     const { choice, shape, pageShifts } = this.#checked;
-    const id = this.#nextId++;
+    const id = this.ids.take();
+    if (id === undefined) return refused('ENOSPC', 'all domain ids are used');
     const { format, hardware, rootDepth, rootIndexBits, ends, mostAddressBits } = shape;
     const tables = DomainTables.create({
       memory: this.#memory,
@@ -68,7 +69,9 @@ export class MachineDomains {
       home,
       aperture: { start: 0n, end },
       reporting: 'exact',
-      release: () => undefined,
+      release: () => {
+        this.ids.give(id);
+      },
     });
     return done(new HeardPaging(domain));
   }
@@ -124,5 +127,23 @@ class Hwpt implements MachineHwpt {
 
   get roots(): ReadonlySet<number> {
     return new Set([this.paging.kernel.tables.root]);
+  }
+}
+
+/** Domain ids that every vendor can have: at most 15 bits, 8 of Arm's smallest. */
+const MOST_IDS = 255;
+
+class Ids {
+  readonly #free: number[] = [];
+  #next = 1;
+
+  take(): number | undefined {
+    const again = this.#free.shift();
+    if (again !== undefined) return again;
+    return this.#next <= MOST_IDS ? this.#next++ : undefined;
+  }
+
+  give(id: number): void {
+    this.#free.push(id);
   }
 }

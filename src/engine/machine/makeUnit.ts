@@ -1,7 +1,7 @@
 import { type MachineCapabilities } from '../driver/capabilities/index';
 import { registersOf } from '../driver/capabilities/index';
-import { refused } from '../driver/errno';
 import { type IommuDriver } from '../driver/iommuDriver';
+import { guestPlatform } from '../driver/iommufd/guestPlatform';
 import { type Iommufd } from '../driver/iommufd/iommufd';
 import { type IommufdPlatform } from '../driver/iommufd/platform';
 import { immediately } from '../driver/vendors/common/immediately';
@@ -45,17 +45,12 @@ export function makeUnit(options: UnitOptions): MachineUnit {
   return { name, iommu, driver, platform: platformOf(driver, domains) };
 }
 
-const NO_NESTING = refused('EOPNOTSUPP', 'operations make no nested domains');
-
-/** What iommufd asks of a unit. Guests' own tables are made by programs that use the engine, not by operations. */
+/** What iommufd asks of a unit. */
 function platformOf(driver: IommuDriver, domains: MachineDomains): IommufdPlatform {
   return {
-    driver,
+    ...guestPlatform(driver, domains.ids),
     hardwareInfo: { type: 0, data: new Uint8Array(0) },
     createPaging: ({ dirtyTracking }) => immediately(domains.make(driver, dirtyTracking)),
-    createNested: () => NO_NESTING,
-    destroyNested: () => undefined,
-    invalidateNested: () => immediately({ handled: 0, outcome: NO_NESTING }),
   };
 }
 
