@@ -27,6 +27,11 @@ export interface HardwareRules {
   readonly walkCache: CacheGeometry;
   /** log2 of the page sizes that the IOTLB holds, ascending: larger pages are cached in parts. AMD: 12, 21, 30. */
   readonly cachedShifts?: readonly number[];
+  /**
+   * log2 of the bytes that an answer to a translation request is good for where nothing is translated: left to implementations, 2
+   * MiB or 1 GiB are recommended (RISC-V IOMMU 1.0 §2.6). Absent: 12.
+   */
+  readonly bareShift?: number;
   /** Entries of the device-context, PASID and device TLB caches. */
   readonly contextEntries: number;
   readonly processEntries: number;

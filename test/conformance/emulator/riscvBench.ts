@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { Iommu } from '../../../src/engine/iommu/iommu';
 import { readWords, writeWords } from '../../../src/engine/iommu/ringMemory';
+import { READ, WRITE } from '../../../src/engine/pageTable/entryClass';
 import { type DmaRequest, type RequestOutcome } from '../../../src/engine/iommu/request';
 import { DEFAULT_RULES, type HardwareRules } from '../../../src/engine/iommu/rules';
 import { type DecodedFault } from '../../../src/engine/iommu/vendor';
@@ -9,7 +10,7 @@ import { runCommands } from '../../../src/engine/machine/runDriver';
 import { Arena } from '../../../src/engine/memory/arena';
 import { type EntryHalves } from '../../../src/engine/memory/words';
 import { SeededRandom } from '../../../src/engine/random';
-import { frameNumber, requesterId, type FrameNumber } from '../../../src/engine/values';
+import { frameNumber, pasid as pasidOf, requesterId, type FrameNumber } from '../../../src/engine/values';
 
 export const bit = (place: number): bigint => 1n << BigInt(place);
 const range = (high: number, low: number): bigint => (bit(high - low + 1) - 1n) << BigInt(low);
@@ -25,6 +26,8 @@ const ROOT = 0x30;
 const CONTEXT_TABLE = 0x32;
 /** Context 5 of its table: DDI[0] of the device. */
 const CONTEXT = CONTEXT_TABLE * 4096 + 5 * 64;
+/** The entry of the directory's root that leads to the device: DDI[2]. */
+export const ENTRY_OF_ROOT = ROOT * 4096 + 2 * 8;
 
 /** Memory one word of which may be out of reach. */
 class FaultyMemory extends Arena {
@@ -38,11 +41,18 @@ class FaultyMemory extends Arena {
   override writeEntry(frame: FrameNumber, index: number, lo: number, hi: number): boolean {
     return frame * 4096 + index * 8 !== this.violation && super.writeEntry(frame, index, lo, hi);
   }
+
+  /** Directories are read by frames. */
+  override readFrame(frame: FrameNumber): Uint32Array | undefined {
+    return Math.floor(this.violation / 4096) === frame ? undefined : super.readFrame(frame);
+  }
 }
 
 export class RiscvBench {
   readonly memory = new FaultyMemory();
   readonly iommu: Iommu;
+  readonly contextAddress = CONTEXT;
+  #nextFrame = 0x1000;
 
   constructor(rules: Partial<HardwareRules> = {}) {
     const registers = new Map([['capabilities', CAPABILITIES]]);
@@ -63,13 +73,21 @@ export class RiscvBench {
     this.write('fqcsr', 3n);
     for (const frame of [ROOT, ROOT + 1, CONTEXT_TABLE]) this.frame(frame);
     // 0x012345: DDI[2] 2, DDI[1] 0x8d, DDI[0] 5.
-    this.put(ROOT * 4096 + 2 * 8, pointer(ROOT + 1));
+    this.put(ENTRY_OF_ROOT, pointer(ROOT + 1));
     this.put((ROOT + 1) * 4096 + 0x8d * 8, pointer(CONTEXT_TABLE));
     this.write('ddtp', 4n | (BigInt(ROOT) << 10n));
   }
 
   frame(number: number): void {
     assert.ok(this.memory.addFrame(frameNumber(number)));
+  }
+
+  /** The first of so many new frames, at a multiple of as many. */
+  frames(count = 1): number {
+    const first = Math.ceil(this.#nextFrame / count) * count;
+    this.#nextFrame = first + count;
+    for (let frame = first; frame < first + count; frame++) this.frame(frame);
+    return first;
   }
 
   put(address: number, ...words: readonly bigint[]): void {
@@ -127,7 +145,7 @@ export class RiscvBench {
     assert.equal(this.read('cqcsr') & range(11, 8), 0n);
   }
 
-  request(iova: bigint, access: DmaRequest['access']): DmaRequest {
+  request(iova: bigint, access: DmaRequest['access'], over: RequestKind = {}): DmaRequest {
     return {
       requester: DEVICE,
       pasid: null,
@@ -136,28 +154,72 @@ export class RiscvBench {
       length: 1,
       access,
       kind: 'untranslated',
+      ...over,
     };
   }
 
-  translate(iova: bigint, access: DmaRequest['access'] = 'read'): RequestOutcome {
-    return this.iommu.run(this.request(iova, access));
+  translate(iova: bigint, access: DmaRequest['access'] = 'read', over: RequestKind = {}): RequestOutcome {
+    return this.iommu.run(this.request(iova, access, over));
   }
 
-  passes(iova: bigint, access: DmaRequest['access'] = 'read'): void {
-    assert.equal(this.translate(iova, access).ok, true);
+  /** The request passes, and nothing is recorded; where it comes out, what is granted, and log2 bytes of the answer. */
+  passes(iova: bigint, access: DmaRequest['access'] = 'read', over: RequestKind = {}): Passed {
+    const outcome = this.translate(iova, access, over);
+    assert.ok(outcome.ok, JSON.stringify(outcome));
+    assert.equal(this.records().length, 0);
+    const { outputLo, outputHi, permission, shift } = outcome;
+    const output = (BigInt(outputHi >>> 0) << 32n) | BigInt(outputLo >>> 0);
+    return { output, reads: (permission & READ) !== 0, writes: (permission & WRITE) !== 0, shift };
   }
 
-  /** The request is refused and recorded once, with this cause and iotval2; takes the record. */
-  faults(iova: bigint, access: DmaRequest['access'], cause: number, iotval2 = 0n): void {
-    assert.equal(this.translate(iova, access).ok, false);
+  /** The answer to an ATS translation request. */
+  asks(iova: bigint, over: RequestKind = {}): Passed {
+    return this.passes(iova, 'read', { kind: 'translation', ...over });
+  }
+
+  /** The request is refused and recorded once, with this cause and iotval2, and as what it was; takes the record. */
+  faults(
+    iova: bigint,
+    access: DmaRequest['access'],
+    cause: number,
+    iotval2 = 0n,
+    over: RequestKind = {},
+  ): void {
+    const request = this.request(iova, access, over);
+    const said = JSON.stringify(request);
+    assert.equal(this.iommu.run(request).ok, false, said);
     const records = this.records();
-    assert.equal(records.length, 1);
+    assert.equal(records.length, 1, said);
     const [first = 0n, , iotval, second] = records[0]?.words ?? [];
-    assert.equal(Number(first & 0xfffn), cause);
+    assert.equal(Number(first & 0xfffn), cause, said);
     assert.equal(first >> 40n, BigInt(DEVICE));
+    assert.equal(Number((first >> 34n) & 0x3fn), transactionType(request), said);
+    const { pasid } = request;
+    const process = (first >> 12n) & ((1n << 22n) - 1n);
+    const isPrivileged = request.privileged === true ? bit(21) : 0n;
+    assert.equal(process, pasid === null ? 0n : BigInt(pasid) | bit(20) | isPrivileged, said);
     assert.equal(iotval, iova);
-    assert.equal(second, iotval2);
+    assert.equal(second, iotval2, said);
     this.write('fqh', this.read('fqt'));
+  }
+
+  /** The same of another device's read. */
+  faultsOf(device: number, iova: bigint, cause: number): void {
+    const request = { ...this.request(iova, 'read'), requester: requesterId(device) };
+    assert.equal(this.iommu.run(request).ok, false);
+    const [record, more] = this.records();
+    assert.equal(more, undefined);
+    const [first = 0n] = record?.words ?? [];
+    assert.equal(Number(first & 0xfffn), cause, `device 0x${device.toString(16)}`);
+    assert.equal(first >> 40n, BigInt(device));
+    this.write('fqh', this.read('fqt'));
+  }
+
+  /** Other capabilities than those of the test program, at once. */
+  setCapabilities(value: bigint): void {
+    this.iommu.registers.set('capabilities', value);
+    // Read-only to software, and looked at again with each access to a register.
+    this.write('capabilities', value);
   }
 
   records(): DecodedFault[] {
@@ -167,3 +229,33 @@ export class RiscvBench {
 
 /** A valid pointer of a directory or a page table to a frame. */
 export const pointer = (frame: number): bigint => (BigInt(frame) << 10n) | 1n;
+
+/** What requests may have beside an address and an access. */
+export type RequestKind = Partial<Pick<DmaRequest, 'kind' | 'pasid' | 'privileged' | 'execute' | 'noWrite'>>;
+
+interface Passed {
+  readonly output: bigint;
+  readonly reads: boolean;
+  readonly writes: boolean;
+  readonly shift: number;
+}
+
+/** TTYP. */
+function transactionType({ kind, access, execute }: DmaRequest): number {
+  if (kind === 'translation') return 8;
+  const type = access !== 'read' ? 3 : execute === true ? 1 : 2;
+  return kind === 'translated' ? type + 4 : type;
+}
+
+/** For every type of transaction of the test program; `write`: it asks for that. */
+export function forAllTransactions(does: (access: 'read' | 'write', over: RequestKind) => void): void {
+  for (const kind of ['untranslated', 'translation', 'translated'] as const)
+    for (const process of [null, 0x99])
+      for (const execute of [false, true])
+        for (const privileged of [false, true])
+          for (const noWrite of [false, true]) {
+            const access = noWrite || kind === 'translation' ? 'read' : 'write';
+            const pasid = process === null ? null : pasidOf(process);
+            does(access, { kind, pasid, execute, privileged, noWrite });
+          }
+}

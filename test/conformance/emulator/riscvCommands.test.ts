@@ -306,8 +306,10 @@ describe('riscv-iommu model, test_app.c: Illegal commands and CQ mem faults', ()
     const bench = new RiscvBench();
     const { registers } = bench.iommu;
     const ddtp = bench.read('ddtp');
+    bench.write('ddtp', 0n);
     bench.write('ddtp', (ddtp & ~0xfn) | 2n);
     refusedBy(bench, riscvCommands.invalidateDevice({ DV: 1, DID: 0x012345 }), 'DID');
+    bench.write('ddtp', 0n);
     bench.write('ddtp', ddtp);
     const wide = riscvCommands.invalidateProcess({ DV: 1, DID: 0x112233, PID: 0xbabec });
     registers.set('capabilities', CAPABILITIES & ~bit(40));

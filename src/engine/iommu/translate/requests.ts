@@ -325,7 +325,8 @@ export class Requests {
   /** Goes where its address says. */
   *#pass(request: DmaRequest, permission: number, flight: Flight): Steps<HardwareStep, RequestOutcome> {
     const page = pageAt(request.addressLo, request.addressHi);
-    if (request.kind === 'translation') return outcomeAt(request, page, permission, 12, false);
+    if (request.kind === 'translation')
+      return outcomeAt(request, page, permission, this.#unit.rules.bareShift ?? 12, false);
     this.#takeOff(request, flight);
     const direct: Translation = { outputPage: page, permission, shift: 12, hit: false, cached: undefined };
     return yield* this.#access(request, direct, permission, flight);

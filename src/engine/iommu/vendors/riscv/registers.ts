@@ -104,6 +104,21 @@ const RULES: Readonly<Record<string, WriteRule>> = {
   fqcsr: { writable: mask(1, 0), clearedByOne: mask(FQOF, MEMORY_FAULT) },
 };
 
+const DDTP: WriteRule = { writable: mask(53, 10) | mask(3, 0) };
+const BARE = 1;
+const MOST_LEVELS = 4;
+
+/**
+ * A mode that is reserved is not taken. Between two numbers of levels there is Off or Bare (§5.5): what happens else is not
+ * specified, and here the write is ignored, as the reference model has it.
+ */
+function writeDirectoryPointer(registers: RegisterFile, value: bigint): void {
+  const [was, next] = [readRegister(registers, 'ddtp'), value].map((each) => Number(bits(each, 3, 0)));
+  if (was === undefined || next === undefined || next > MOST_LEVELS) return;
+  if (was > BARE && next > BARE && was !== next) return;
+  writeByRule(registers, 'ddtp', value, DDTP);
+}
+
 /** What a write of software does. */
 export function writeRegister(registers: RegisterFile, name: string, value: bigint): void {
   switch (name) {
@@ -112,6 +127,9 @@ export function writeRegister(registers: RegisterFile, name: string, value: bigi
       // The base of a queue that is on is read-only here, which the specification leaves open.
       if (isSet(registers, name === 'cqb' ? 'cqcsr' : 'fqcsr', ON)) return;
       writeByRule(registers, name, value, BASE);
+      return;
+    case 'ddtp':
+      writeDirectoryPointer(registers, value);
       return;
     case 'cqt':
       writeByRule(registers, name, value, { writable: BigInt(commandRing(registers).slots - 1) });
