@@ -1,8 +1,10 @@
 import { makeCapabilities, walksCoherently, type MachineCapabilities } from '../driver/capabilities/index';
 import { DRIVER_FAULTS } from '../driver/driverFaults';
+import { BITMAP_FAULTS } from '../driver/iommufd/bitmapFaults';
+import { type BitmapFault } from '../driver/iommufd/dirtyBitmap';
 import { type TableFault } from '../driver/pageTable/gather';
 import { TABLE_FAULTS } from '../driver/pageTable/tableFaults';
-import { DEFAULT_RULES, type CacheGeometry, type HardwareRules } from '../iommu/rules';
+import { DEFAULT_RULES, HARDWARE_MISTAKES, type CacheGeometry, type HardwareRules } from '../iommu/rules';
 import { EMULATED_KINDS } from '../iommu/vendor';
 import { failure, success, type Result } from '../result';
 import { formatSize, parseDevice } from '../values';
@@ -26,6 +28,8 @@ export interface CheckedSpec {
   readonly pageShifts: readonly number[] | undefined;
   readonly driverFaults: readonly string[];
   readonly tableFaults: readonly TableFault[];
+  /** The first one that is asked for. */
+  readonly bitmapFault: BitmapFault | undefined;
 }
 
 /** Leaf entries that a machine's memory holds, 4 GiB at most: as patterns of whole tables, or word by word. */
@@ -144,8 +148,36 @@ function checkRules(given: Partial<HardwareRules>, capabilities: MachineCapabili
     const hint = 'Sets are a power of two up to 2^16, or 0 for no cache; ways are 1 to 64.';
     return failure('machine/geometry', `A cache has ${wrong.sets} sets of ${wrong.ways} ways.`, hint);
   }
-  return success(rules);
+  const problem = ruleProblem(given, rules);
+  return problem === undefined
+    ? success(rules)
+    : failure('machine/rule', problem, 'docs/hardware.md explains each rule.');
 }
+
+const isCount = (value: number): boolean => Number.isInteger(value) && value >= 0 && value <= 2 ** 20;
+
+/** What is wrong with rules, as JSON may say them. */
+function ruleProblem(given: Partial<HardwareRules>, rules: HardwareRules): string | undefined {
+  const unknown = Object.keys(given).find((name) => !RULE_NAMES.has(name));
+  if (unknown !== undefined) return `"${unknown}" is no rule of hardware.`;
+  if (!['compare', 'blind'].includes(rules.update))
+    return `update is "${rules.update}", and not compare or blind.`;
+  if (![0, 1, 2].includes(rules.bbml)) return `bbml is ${rules.bbml}, and not 0, 1 or 2.`;
+  const { evictEvery, prefetchEvery, contextEntries, processEntries, deviceTlbEntries } = rules;
+  const counts = { evictEvery, prefetchEvery, contextEntries, processEntries, deviceTlbEntries };
+  const wrong = Object.entries(counts).find(([, value]) => !isCount(value));
+  if (wrong) return `${wrong[0]} is ${wrong[1]}, and not a count of at most 2^20.`;
+  const shift = (rules.cachedShifts ?? []).find((each) => !Number.isInteger(each) || each < 12 || each > 52);
+  if (shift !== undefined) return `cachedShifts has ${shift}, and page sizes are 2^12 to 2^52 bytes.`;
+  const known: readonly string[] = HARDWARE_MISTAKES;
+  const mistake = rules.mistakes?.find((each) => !known.includes(each));
+  return mistake === undefined ? undefined : `"${mistake}" is no mistake that hardware can be given.`;
+}
+
+const RULE_NAMES = new Set([
+  ...Object.keys(DEFAULT_RULES),
+  ...['removesLarger', 'refusesFromCache', 'cachedShifts', 'bareShift', 'mistakes'],
+]);
 
 const bbmlOf = (level: number): 0 | 1 | 2 => (level === 0 ? 0 : level === 1 ? 1 : 2);
 
@@ -155,16 +187,21 @@ const cachesNotPresent = (of: MachineCapabilities): boolean =>
 const isGeometry = ({ sets, ways }: CacheGeometry): boolean =>
   Number.isInteger(Math.log2(Math.max(sets, 1))) && sets <= 2 ** 16 && ways >= 0 && ways <= 64;
 
-function splitFaults(ids: readonly string[]): Result<Pick<CheckedSpec, 'driverFaults' | 'tableFaults'>> {
+function splitFaults(
+  ids: readonly string[],
+): Result<Pick<CheckedSpec, 'driverFaults' | 'tableFaults' | 'bitmapFault'>> {
+  const bitmapIds: readonly string[] = BITMAP_FAULTS.map(({ id }) => id);
   const tableIds: readonly string[] = TABLE_FAULTS.map(({ id }) => id);
   const driverIds: readonly string[] = DRIVER_FAULTS.map(({ id }) => id);
-  const unknown = ids.find((id) => !tableIds.includes(id) && !driverIds.includes(id));
+  const all = [...driverIds, ...tableIds, ...bitmapIds];
+  const unknown = ids.find((id) => !all.includes(id));
   if (unknown !== undefined) {
-    const hint = `There are ${[...driverIds, ...tableIds].join(', ')}.`;
+    const hint = `There are ${all.join(', ')}.`;
     return failure('machine/driver-fault', `"${unknown}" is no omission of the driver.`, hint);
   }
   return success({
     driverFaults: ids.filter((id) => driverIds.includes(id)),
     tableFaults: ids.filter((id): id is TableFault => tableIds.includes(id)),
+    bitmapFault: ids.find((id): id is BitmapFault => bitmapIds.includes(id)),
   });
 }

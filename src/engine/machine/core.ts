@@ -92,7 +92,8 @@ export class MachineCore {
     const user = new UserMemory(2 ** checked.granuleShift);
     for (const { startPage, endPage, startFrame } of layout.regions)
       user.mapRegion(bytes(startPage), bytes(endPage - startPage), startFrame);
-    this.iommufd = new Iommufd({ memory: user });
+    const { bitmapFault } = checked;
+    this.iommufd = new Iommufd({ memory: user, ...(bitmapFault ? { bitmap: { fault: bitmapFault } } : {}) });
   }
 
   /** Switches the IOMMUs on, makes the first domain, maps guest memory and attaches the devices, as a hypervisor does. */

@@ -293,6 +293,7 @@ describe('emulated machines', () => {
         specOf('vt-d', 'second-stage', { rules: { iotlb: { sets: 3, ways: 4 } } }),
         /3 sets/,
       ],
+      ['a rule nobody knows', specOf('vt-d', 'second-stage', { rules: { speed: 9 } as object }), /"speed"/],
       ['a bug nobody made', specOf('vt-d', 'second-stage', { driverFaults: ['forgets-all'] }), /forgets-all/],
     ];
     for (const [name, spec, expected] of refused) {
