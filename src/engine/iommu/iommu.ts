@@ -21,6 +21,7 @@ import { Requests } from './translate/requests';
 import { CpuCache, walkedMemory } from './translate/staleView';
 import { type WalkUnit } from './translate/stageWalk';
 import { vendorOf } from './vendors/index';
+import { misreading } from './vendors/riscv/misreading';
 import { pageAt } from './translate/translated';
 
 export interface IommuOptions {
@@ -65,7 +66,7 @@ export class Iommu implements IommuPort {
 
   constructor(options: IommuOptions) {
     const { name, kind, memory, registers, rules, random, observer } = options;
-    const vendor = vendorOf(kind);
+    const vendor = misreading(vendorOf(kind), rules.mistakes);
     this.name = name;
     this.kind = kind;
     this.registers = registers;

@@ -42,9 +42,15 @@ export interface HardwareRules {
 /**
  * Mistakes that invalidations of real models had: one reaches only what is cached around the address that it names, not the
  * other parts of the same leaf (riscv-iommu issue 780); one of a device's context leaves what is cached of its processes
- * (riscv-iommu pull request 693).
+ * (riscv-iommu pull request 693). RISC-V only: IOTINVAL.GVMA looks at ADDR with GV = 0, where AV is ignored (riscv-iommu
+ * 804d501); IOTINVAL.VMA compares GSCID and PSCID although GV and PSCV are 0 (riscv-iommu 16d103f).
  */
-export const HARDWARE_MISTAKES = ['reaches-part-of-leaf', 'keeps-processes'] as const;
+export const HARDWARE_MISTAKES = [
+  'reaches-part-of-leaf',
+  'keeps-processes',
+  'address-without-guest',
+  'ids-without-valid',
+] as const;
 export type HardwareMistake = (typeof HARDWARE_MISTAKES)[number];
 
 export interface CacheGeometry {

@@ -38,7 +38,7 @@ function moveLargePage(kind: GuestKind, rules: Partial<HardwareRules>): Map<stri
   return found;
 }
 
-describe('R11, riscv-iommu issue 780: a first-stage page of 2M over second-stage pages of 4K', () => {
+describe('riscv-iommu issue 780: a first-stage page of 2M over second-stage pages of 4K', () => {
   for (const kind of GUEST_KINDS) {
     it(`goes as a whole by every command of ${kind.kind}`, () => {
       for (const [command, wrong] of moveLargePage(kind, {})) assert.deepEqual(wrong, [], command);
@@ -56,7 +56,7 @@ describe('R11, riscv-iommu issue 780: a first-stage page of 2M over second-stage
   });
 });
 
-describe('R5, riscv-iommu pull request 693: IODIR.INVAL_DDT and the entries of processes', () => {
+describe('riscv-iommu pull request 693: IODIR.INVAL_DDT and the entries of processes', () => {
   /** Sv39 tables of one page of 1G each: IOVA 0 leads to 1G times `to`. */
   function tables(bench: RiscvBench, frame: number, to: number): void {
     bench.frame(frame);

@@ -38,17 +38,17 @@ describe('dirty bitmap: a 1G leaf across the end of a 64 GiB window, IOVA base n
     assert.deepEqual(tell(leaf), { runs: [whole], overruns: 0 });
   });
 
-  it('B38 (2780025e01e2): bits past the window are dropped, so that half of the leaf is lost', () => {
+  it('Linux 2780025e01e2: bits past the window are dropped, so that half of the leaf is lost', () => {
     assert.deepEqual(tell(leaf, { fault: 'window-drop' }).runs, [[start, WINDOW_PAGES]]);
   });
 
-  it('B37 (a4ab7dedaee0): bits past the window are written outside of the bitmap', () => {
+  it('Linux a4ab7dedaee0: bits past the window are written outside of the bitmap', () => {
     const { runs, overruns } = tell(leaf, { fault: 'window-overrun' });
     assert.deepEqual(runs, [[start, WINDOW_PAGES]]);
     assert.equal(overruns, LEAF_PAGES / 2);
   });
 
-  it('B41 (53e6b65693b6): a leaf that is set ahead reaches one window, not those behind it', () => {
+  it('Linux 53e6b65693b6: a leaf that is set ahead reaches one window, not those behind it', () => {
     const windowBytes = 4096;
     const bits = 8 * windowBytes;
     const long = { pages: 8 * bits, dirty: [bits / 2, 5 * bits] as const };
@@ -66,13 +66,13 @@ describe('dirty bitmap: at any byte', () => {
       assert.deepEqual(tell({ pages, dirty: [3, 70], offset }).runs, [[3, 70]]);
   });
 
-  it('B39 (d18411ec3057): a bitmap that is not aligned to 8 bytes is written in the wrong place', () => {
+  it('Linux d18411ec3057: a bitmap that is not aligned to 8 bytes is written in the wrong place', () => {
     const fault = 'word-pointer';
     assert.deepEqual(tell({ pages, dirty: [8, 16], offset: 8 }, { fault }).runs, [[8, 16]]);
     assert.notDeepEqual(tell({ pages, dirty: [8, 16], offset: 0xff1 }, { fault }).runs, [[8, 16]]);
   });
 
-  it('B40: without the offset in its page too few pages are pinned, and the last bits are lost', () => {
+  it('Linux 6.8-rc: without the offset in its page too few pages are pinned, and the last bits are lost', () => {
     const fault = 'page-offset';
     const all = { pages: 4096 * 8, dirty: [0, 4096 * 8] as const };
     assert.deepEqual(tell(all, { fault }).runs, [[0, 4096 * 8]]);
