@@ -167,6 +167,8 @@ export type FormatFeature =
   | 'stage2MemoryType'
   /** RISC-V: even a read needs D, or sets it, where the page may be written, as the reads of first-stage entries do with SADE. */
   | 'readsNeedDirty'
+  /** RISC-V: PC.ta.SUM, privileged requests may reach what unprivileged ones may. */
+  | 'supervisorUserAccess'
   /** RISC-V capabilities. */
   | 'svpbmt'
   | 'svnapot'

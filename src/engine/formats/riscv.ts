@@ -143,10 +143,16 @@ function makeLayout(section: string, stage: 1 | 2) {
 
 /** Second-stage requests always are user requests; first-stage ones are unless the device asks with privilege. */
 function makePermission(stage: 1 | 2) {
-  return (shape: EntryShape, { privileged }: FormatHardware): AccessRule => {
+  return (shape: EntryShape, { privileged, features }: FormatHardware): AccessRule => {
     if (shape === 'table') return { read: true, write: true };
-    const user = stage === 1 && privileged === true ? 0n : USER_BIT;
-    return { read: [hasAll(READ_BIT | user)], write: [hasAll(WRITE_BIT | user)] };
+    if (stage === 1 && privileged === true) {
+      const closed = features?.supervisorUserAccess === false ? USER_BIT : 0n;
+      return {
+        read: [{ mask: READ_BIT | closed, value: READ_BIT }],
+        write: [{ mask: WRITE_BIT | closed, value: WRITE_BIT }],
+      };
+    }
+    return { read: [hasAll(READ_BIT | USER_BIT)], write: [hasAll(WRITE_BIT | USER_BIT)] };
   };
 }
 

@@ -140,6 +140,11 @@ export interface IommuVendor {
   /** Whether translated and translation requests of a device are allowed, as its device entry says. */
   atsOf(answer: DirectoryAnswer, contextWords: readonly bigint[]): AtsSettings;
 
+  /** What a fault of stage 2 is called when it met an access to a structure of stage 1; absent: the same. */
+  structureFault?(fault: Fault): Fault;
+  /** Whether entries of a process refuse its requests with privilege; absent: never. */
+  refusesPrivilege?(entries: readonly StructureEntry[]): boolean;
+
   /** A write of software to a register, with what hardware makes of it: bits that are read-only, cleared by 1, or start things. */
   write(registers: RegisterFile, name: string, value: bigint): void;
   readonly commands: CommandSide;

@@ -31,6 +31,8 @@ export interface AddressSpace {
    * needs D in pages that allow writes.
    */
   readonly forTables?: AddressSpace;
+  /** This space as requests with a PASID and privilege go through it; absent: like all others. RISC-V, under a process context. */
+  readonly privileged?: AddressSpace;
 }
 
 /** Which input pages tables take: all of the tables' bits or fewer, zero-extended or with the upper half sign-extended. */

@@ -1,5 +1,6 @@
 /** An IOMMU as the test program of the riscv-iommu reference model sets it up: three levels of DDT, device 0x012345. */
 import assert from 'node:assert/strict';
+import { type HardwareStep } from '../../../src/engine/iommu/hardwareStep';
 import { Iommu } from '../../../src/engine/iommu/iommu';
 import { readWords, writeWords } from '../../../src/engine/iommu/ringMemory';
 import { READ, WRITE } from '../../../src/engine/pageTable/entryClass';
@@ -9,6 +10,7 @@ import { type DecodedFault } from '../../../src/engine/iommu/vendor';
 import { runCommands } from '../../../src/engine/machine/runDriver';
 import { Arena } from '../../../src/engine/memory/arena';
 import { type EntryHalves } from '../../../src/engine/memory/words';
+import { runSteps, type Steps } from '../../../src/engine/steps';
 import { SeededRandom } from '../../../src/engine/random';
 import { frameNumber, pasid as pasidOf, requesterId, type FrameNumber } from '../../../src/engine/values';
 
@@ -164,7 +166,15 @@ export class RiscvBench {
 
   /** The request passes, and nothing is recorded; where it comes out, what is granted, and log2 bytes of the answer. */
   passes(iova: bigint, access: DmaRequest['access'] = 'read', over: RequestKind = {}): Passed {
-    const outcome = this.translate(iova, access, over);
+    return this.#passed(this.translate(iova, access, over));
+  }
+
+  /** The same of a request that has begun. */
+  finish(steps: Steps<HardwareStep, RequestOutcome>): Passed {
+    return this.#passed(runSteps(steps));
+  }
+
+  #passed(outcome: RequestOutcome): Passed {
     assert.ok(outcome.ok, JSON.stringify(outcome));
     assert.equal(this.records().length, 0);
     const { outputLo, outputHi, permission, shift } = outcome;

@@ -202,6 +202,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
   'pdtp.MODE above PD20': { tc: PDTV, fsc: mode(4) },
   'fsc bits 59:44 as pdtp': { tc: PDTV, fsc: reservedHalf },
   'iohgatp.PPN not a multiple of 4 by 1': { iohgatp: GUEST | 1n },
+  'iohgatp.PPN not a multiple of 4 by 2': { iohgatp: GUEST | 2n },
   'iohgatp.PPN not a multiple of 4 by 3': { iohgatp: GUEST | 3n },
   'SADE without AMO_HWAD': { tc: SADE, without: AMO_HWAD },
   'GADE without AMO_HWAD': { tc: GADE, without: AMO_HWAD },

@@ -206,6 +206,10 @@ const CONTROL = {
 export const isOn = ({ control }: DeviceContext, name: keyof typeof CONTROL): boolean =>
   bits(control, CONTROL[name]) === 1n;
 
+/** A bit of a process context's ta: requests with privilege are allowed, and reach pages of users (§2.2.3.1). */
+export const processAllows = (attributes: bigint, name: 'ENS' | 'SUM'): boolean =>
+  bits(attributes, name === 'ENS' ? 1 : 2) === 1n;
+
 const address = (page: number): string => `0x${(BigInt(page) << 12n).toString(16)}`;
 
 export function sayPointer([word = 0n]: readonly bigint[]): string {

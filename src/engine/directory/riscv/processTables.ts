@@ -122,7 +122,7 @@ export class ProcessTables {
     }
     if (read.refused) {
       const what = `The ${place.role === 'process' ? 'process context' : 'process-directory entry'}`;
-      return { ok: false, answer: refusedBelow(read.refused, this.#stage2, { what, told: toldAs }) };
+      return { ok: false, answer: refusedBelow(read.refused, this.#stage2, { what, told: structureFault }) };
     }
     return refuse('process-entry-unreadable', `The process directory cannot be read: ${read.why}.`);
   }
@@ -133,7 +133,7 @@ function refuse(fault: Fault, why: string): LocatedProcess {
 }
 
 /** Access faults of the second stage are those of the directory's own entry (RISC-V IOMMU 1.0 §2.3.2, cause 265). */
-function toldAs(fault: Fault): Fault {
+export function structureFault(fault: Fault): Fault {
   return fault === 'table-unreadable' || fault === 'address-size' ? 'process-entry-unreadable' : fault;
 }
 

@@ -24,6 +24,7 @@ import {
   PDTE_LAYOUT,
   PROCESS_LAYOUT,
   isOn,
+  processAllows,
   readPointer,
   type DeviceContext,
   type ModePointer,
@@ -150,15 +151,23 @@ export class RiscvDirectory implements DeviceDirectory {
     const located = tables.locate(process, entries);
     if (!located.ok) return located.answer;
     const [attribute = 0n, fsc = 0n] = located.words;
-    return this.#translate(context, Number(bits(attribute, 31, 12)), readPointer(fsc));
+    const userAccess = processAllows(attribute, 'SUM');
+    return this.#translate(context, Number(bits(attribute, 31, 12)), readPointer(fsc), userAccess);
   }
 
   /** Through the first stage at `pointer` when it is not Bare, then the second of the context when that is not. */
-  #translate(context: DeviceContext, id: number, pointer: ModePointer): DirectoryAnswer {
+  #translate(
+    context: DeviceContext,
+    id: number,
+    pointer: ModePointer,
+    userAccess?: boolean,
+  ): DirectoryAnswer {
     const unread = notRead(context, pointer.mode, this.#registers);
     if (unread) return unread;
     const space: AddressSpace | undefined =
-      pointer.mode === 0 ? this.#spaces.secondStage(context) : this.#spaces.firstStage(context, id, pointer);
+      pointer.mode === 0
+        ? this.#spaces.secondStage(context)
+        : this.#spaces.firstStage(context, id, pointer, userAccess);
     const permission = READ_WRITE;
     return space ? { kind: 'table', space, permission } : { kind: 'pass-through', permission };
   }

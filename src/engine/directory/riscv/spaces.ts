@@ -72,15 +72,19 @@ export class RiscvSpaces {
     });
   }
 
-  /** The first stage that a context names: `id` is its PSCID, `pointer` its fsc, which must not be Bare. */
-  firstStage(context: DeviceContext, id: number, pointer: ModePointer): AddressSpace {
+  /**
+   * The first stage that a context names: `id` is its PSCID, `pointer` its fsc, which must not be Bare. `userAccess`: SUM of a
+   * process context; a device context has none, and what comes without a process_id has no privilege.
+   */
+  firstStage(context: DeviceContext, id: number, pointer: ModePointer, userAccess?: boolean): AddressSpace {
     const sets = isOn(context, 'SADE');
     const stage2 = this.#secondStage(context, sets);
-    const key = `1:${id}:${pointer.page}:${pointer.mode}:${sets}:${this.#cache.numberOf(stage2)}`;
+    const from = this.#cache.numberOf(stage2);
+    const key = `1:${id}:${pointer.page}:${pointer.mode}:${sets}:${from}:${userAccess ?? 'user'}`;
     return this.#cache.space(key, () => {
       // What a first stage leads to is a guest address: the second stage says how many bits it may have.
       const format = this.#format(FIRST, pointer.mode, sets, !stage2);
-      return {
+      const space: AddressSpace = {
         stage: 1,
         domainId: domainId(id),
         root: frameNumber(pointer.page),
@@ -90,6 +94,9 @@ export class RiscvSpaces {
         memory: this.#cache.memoryAbove(stage2),
         stage2,
       };
+      if (userAccess === undefined) return space;
+      const privileged = this.#format(FIRST, pointer.mode, sets, !stage2, false, userAccess);
+      return { ...space, privileged: { ...space, format: privileged } };
     });
   }
 
@@ -104,15 +111,18 @@ export class RiscvSpaces {
     sets: boolean,
     physical: boolean,
     readsNeedDirty = false,
+    supervisorUserAccess?: boolean,
   ): CompiledFormat {
     const format = formats[mode];
     assert(format, `mode ${mode} was checked before`);
-    const key = `${format.id}:${sets}:${physical}:${readsNeedDirty}`;
+    const key = `${format.id}:${sets}:${physical}:${readsNeedDirty}:${supervisorUserAccess ?? 'user'}`;
+    const privilege = supervisorUserAccess === undefined ? {} : { supervisorUserAccess };
     return this.#cache.format(key, () =>
       compileFormat(format, format.levels.length, {
         setsAccessed: sets,
         setsDirty: sets,
-        features: { ...formatFeatures(this.#registers), readsNeedDirty },
+        privileged: supervisorUserAccess !== undefined,
+        features: { ...formatFeatures(this.#registers), readsNeedDirty, ...privilege },
         ...(physical ? { outputBits: physicalBits(this.#registers) } : {}),
       }),
     );

@@ -140,13 +140,13 @@ export class Contexts {
       if (fetches === MOST_FETCHES) return refusing('The entries of the device change all the time.');
       if (missing) {
         const fetched = yield* this.#fetch(missing, requester, pasid);
-        if ('fault' in fetched) return stoppedBelow(fetched, answer, held);
+        if ('fault' in fetched) return this.#stoppedBelow(fetched, answer, held);
         // An invalidation meanwhile means what was read before it, too.
         if (this.#unit.epoch === epoch) held.push(fetched);
         else held.length = 0;
       } else if (answer.kind === 'fault' && answer.access) {
         const refused = yield* this.#below(answer.access, requester, pasid);
-        if (!refused.ok) return stoppedBelow(refused, answer, held);
+        if (!refused.ok) return this.#stoppedBelow(refused, answer, held);
       }
     }
   }
@@ -171,6 +171,17 @@ export class Contexts {
     const { vm } = this.#vendor.tagOf(space, requester, pasid);
     const found = yield* walkStage(this.#unit, implicitWay(space, vm), addressLo, addressHi, TO_READ);
     return found.ok ? found : { ...found, guestLo: addressLo, guestHi: addressHi, implicit: true };
+  }
+
+  #stoppedBelow(refused: WalkRefusal, answer: DirectoryAnswer, entries: readonly StructureEntry[]): Context {
+    const why = answer.kind === 'fault' ? answer.why : 'Stage 2 refuses the access to a structure.';
+    const fault = this.#vendor.structureFault?.(refused.fault) ?? refused.fault;
+    return {
+      ...refusing(why),
+      entries,
+      answer: { kind: 'fault', fault, why, stage: 2 },
+      refused: { ...refused, fault },
+    };
   }
 
   /** Reads an entry piece by piece; where its address is a guest's, stage 2 is walked for it first. */
@@ -292,18 +303,4 @@ const keyOf = (requester: RequesterId, pasid: Pasid | null): number =>
 function refusing(why: string): Context {
   const answer: DirectoryAnswer = { kind: 'fault', fault: 'translation-blocked', why };
   return { answer, way: undefined, upper: undefined, ats: NO_ATS, entries: [] };
-}
-
-function stoppedBelow(
-  refused: WalkRefusal,
-  answer: DirectoryAnswer,
-  entries: readonly StructureEntry[],
-): Context {
-  const why = answer.kind === 'fault' ? answer.why : 'Stage 2 refuses the access to a structure.';
-  return {
-    ...refusing(why),
-    entries,
-    answer: { kind: 'fault', fault: refused.fault, why, stage: 2 },
-    refused,
-  };
 }

@@ -28,7 +28,7 @@ import {
   type WalkRefusal,
   type WalkUnit,
 } from './stageWalk';
-import { type TableWay } from './tableWay';
+import { wayWithPrivilege, type TableWay } from './tableWay';
 import { guestPageOf, inputPage, isEnough, mayLeave, neededBy, pageAt, translationOf } from './translated';
 
 /** Where refused requests are told. */
@@ -120,7 +120,7 @@ export class Requests {
   answerFromCaches(request: DmaRequest): RequestOutcome | undefined {
     const { iotlb, contexts, rules, walk } = this.#unit;
     const { requester, pasid, access } = request;
-    if (request.kind !== 'untranslated' || rules.bbml < 2) return undefined;
+    if (request.kind !== 'untranslated' || request.privileged === true || rules.bbml < 2) return undefined;
     const context = contexts.known(requester, pasid);
     const { directory } = contexts;
     if (context?.answer.kind !== 'table' || 'code' in directory) return undefined;
@@ -182,6 +182,8 @@ export class Requests {
         return yield* this.#pass(request, READ | WRITE, flight);
     }
     if (answer.kind === 'fault') return yield* this.#meet(request, answer, flight, context.refused);
+    if (kind !== 'translated' && this.#refusesPrivilege(request, context))
+      return yield* this.#refuse(request, flight, DISALLOWED);
     const tooWide = addressGateOfPage(directory, answer, page);
     if (tooWide) return yield* this.#meet(request, tooWide.answer, flight);
     if (kind !== 'translation') {
@@ -190,13 +192,17 @@ export class Requests {
     }
     if (answer.kind === 'pass-through') return yield* this.#pass(request, answer.permission, flight);
     const way = wayOf(context, page);
-    const through = kind === 'translated' ? (way?.stage2 ?? way) : way;
+    const through = kind === 'translated' ? (way?.stage2 ?? way) : way && wayWithPrivilege(way, request);
     if (!through) return yield* this.#refuse(request, flight, BLOCKED);
     const found = yield* this.#translate(request, through, flight);
     if (found === AGAIN) return AGAIN;
     if (found.fault) return yield* this.#refuse(request, flight, found);
     if (kind !== 'translation') return yield* this.#access(request, found, answer.permission, flight);
     return this.#grant(request, through, found, answer.permission, ats);
+  }
+
+  #refusesPrivilege({ privileged, pasid }: DmaRequest, { entries }: Context): boolean {
+    return privileged === true && pasid !== null && this.#unit.vendor.refusesPrivilege?.(entries) === true;
   }
 
   /** From the IOTLB, or from the tables; then the request is in flight. */
@@ -210,7 +216,7 @@ export class Requests {
     const { tag } = way;
     const goal = goalOf(request);
     const page = inputPage(way, request);
-    const slot = iotlb.find(tag.vm, tag.space, page);
+    const slot = way.isKept === false ? -1 : iotlb.find(tag.vm, tag.space, page);
     const cached = slot < 0 ? undefined : iotlb.entryAt(slot);
     const refused =
       cached?.fault ??
@@ -231,10 +237,10 @@ export class Requests {
     const found = yield* this.#walk(way, page, address, goal);
     if (found === AGAIN) return AGAIN;
     if ('ok' in found) {
-      if (this.#keepRefusal(way, page, found)) yield filled({ tag, page, shift: 12 });
+      if (way.isKept !== false && this.#keepRefusal(way, page, found)) yield filled({ tag, page, shift: 12 });
       return { ...found, way };
     }
-    const held = this.#held(found, page);
+    const held = way.isKept === false ? undefined : this.#held(found, page);
     if (held) {
       const conflicting = rules.bbml < 2 && iotlb.conflicting(held) !== undefined;
       iotlb.insert(held);

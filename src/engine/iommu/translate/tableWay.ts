@@ -1,6 +1,7 @@
 import { type AddressSpace } from '../../pageTable/addressSpace';
 import { type Pasid, type RequesterId } from '../../values';
 import { type CacheTag } from '../cacheOperation';
+import { type DmaRequest } from '../request';
 import { type IommuVendor } from '../vendor';
 
 /** An address space as walks of one device go through it: with the tags that caches know its parts by. */
@@ -13,6 +14,8 @@ export interface TableWay {
   readonly tables: TableWay | undefined;
   /** Used for what hardware reads by itself: what caches hold of it may be less than its tables allow. */
   readonly implicit: boolean;
+  /** Of requests with privilege: the IOTLB has no tag for them, and keeps nothing of it. */
+  readonly isKept?: false;
 }
 
 export function tableWay(
@@ -33,6 +36,12 @@ export function tableWay(
     tables: stage2 && implicitWay(stage2, tag.vm),
     implicit: false,
   };
+}
+
+/** As a request with a PASID goes through it: with privilege, where tables know of that. */
+export function wayWithPrivilege(way: TableWay, { privileged, pasid }: DmaRequest): TableWay {
+  const space = privileged === true && pasid !== null ? way.space.privileged : undefined;
+  return space ? { ...way, space, isKept: false } : way;
 }
 
 const secondStage = (space: AddressSpace, vm: number): TableWay => ({

@@ -1,4 +1,6 @@
 import { bits } from '../../../bits/bitFields';
+import { processAllows } from '../../../directory/riscv/entries';
+import { structureFault } from '../../../directory/riscv/processTables';
 import { type IommuVendor } from '../../vendor';
 import { decodeRiscv } from './commands';
 import { decodeFault, encodeFault } from './faults';
@@ -22,6 +24,10 @@ export const riscvVendor: IommuVendor = {
     enabled: bits(control, 1) === 1n,
     givesGuestAddresses: bits(control, 3) === 1n,
   }),
+  structureFault,
+  // Process-contexts whose ta.ENS is 0 (§2.3, step 15).
+  refusesPrivilege: (entries) =>
+    entries.some(({ role, words }) => role === 'process' && !processAllows(words[0] ?? 0n, 'ENS')),
   write: registers.writeRegister,
   commands: {
     ring: registers.commandRing,
