@@ -22,7 +22,7 @@ export interface MachineSpec {
   readonly rules?: Partial<HardwareRules>;
   /** Departures from the vendor's defaults, by the names of `MachineCapabilities`. */
   readonly capabilities?: Readonly<Record<string, number | boolean | string>>;
-  /** Named omissions of the driver that make a real bug appear: ids of docs/hardware.md. */
+  /** Named omissions of the driver that make a real bug appear: ids of docs/bugs.md. */
   readonly driverFaults?: readonly string[];
 }
 
