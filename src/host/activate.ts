@@ -10,6 +10,7 @@ import { ActionableError, failureOf, Reporter } from './errors';
 import { Inspections } from './inspections';
 import { registerCodeLens } from './language/codeLens';
 import { DescriptionDiagnostics } from './language/diagnostics';
+import { OperationFiles } from './operationFiles';
 import type { Platform } from './platform';
 import { requestOptions, withProgressIfLong } from './progress';
 import { Memory } from './remember';
@@ -39,7 +40,13 @@ export function activate(context: vscode.ExtensionContext, platform: Platform): 
     },
     log,
   );
-  const inspections: Inspections = new Inspections(context.workspaceState, engine, platform.kind === 'node');
+  const inspections: Inspections = new Inspections(
+    context.workspaceState,
+    engine,
+    platform.kind === 'node',
+    // An empty window has no folder of its own.
+    new OperationFiles(vscode.Uri.joinPath(context.storageUri ?? context.globalStorageUri, 'operations')),
+  );
   const memory = new Memory(context.workspaceState, context.globalState);
   const entry = new EntryView(context.extensionUri);
   const presenter = new EntryPresenter(inspections, entry, reporter);
@@ -72,21 +79,23 @@ export function activate(context: vscode.ExtensionContext, platform: Platform): 
   const answers = new AnswersView(inspections);
   const bookmarks = new BookmarkStore(context.workspaceState);
   const bookmarksView = new BookmarksView(bookmarks);
-  const machineViews = [iotlbList, faultsList, ledgerList].map(
+  const iotlb = { staleOnly: false };
+  const machineViews = [iotlbList(inspections, iotlb), faultsList(inspections), ledgerList(inspections)].map(
     (list) =>
-      new PagedView(list(inspections), inspections, (inspection, ref) => {
+      new PagedView(list, inspections, (inspection, ref) => {
         presenter.show(inspection, ref);
       }),
   );
   const app: App = {
     ...{ context, log, reporter, engine, inspections, memory, selected },
-    ...{ domains, walk, entry, presenter, answers, bookmarks, bookmarksView, machineViews },
+    ...{ domains, walk, entry, presenter, answers, bookmarks, bookmarksView, iotlb, machineViews },
   };
   context.subscriptions.push(
     ...[log, engine, inspections, entry, presenter, domains, walk, registerCommands(app), registerCodeLens()],
     ...[answers, bookmarks, bookmarksView, ...machineViews, new DescriptionDiagnostics(app)],
     inspections.onDidChange(({ inspection, change }) => {
-      if (change !== 'opened') return;
+      // What a machine is has no file, and nothing beside it.
+      if (change !== 'opened' || inspection.machine) return;
       bookmarks.readBeside(inspection).catch((error: unknown) => reporter.report(error));
     }),
     vscode.window.registerWebviewViewProvider(EntryView.id, entry),

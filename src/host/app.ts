@@ -29,6 +29,8 @@ export interface App {
   readonly answers: AnswersView;
   readonly bookmarks: BookmarkStore;
   readonly bookmarksView: BookmarksView;
+  /** What IOTLB shows. */
+  readonly iotlb: { staleOnly: boolean };
   /** IOTLB, Faults and Ledger. */
   readonly machineViews: readonly PagedView[];
   /** What has the selection in that of Domains and Walk in which something was selected last. */

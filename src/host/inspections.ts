@@ -5,7 +5,6 @@ import {
   type InspectionId,
   type InspectionSummary,
   type MachineOperation,
-  type MachineRecord,
   type OpenParams,
   type OperationReport,
   type Params,
@@ -15,10 +14,21 @@ import {
   type WalkResult,
 } from '../inspection/protocol';
 import type { EngineHost, InspectionMethod } from './engineHost';
-import { readJournal, storeJournal, walkRequest, type JournalEntry, type JournalWalk } from './journal';
+import {
+  readJournal,
+  storeJournal,
+  walkRequest,
+  type JournalEntry,
+  type JournalMachine,
+  type JournalOperation,
+  type JournalWalk,
+} from './journal';
+import type { OperationFiles } from './operationFiles';
 import { readImage } from './source';
 
 const JOURNAL_KEY = 'iopte.journal';
+/** Of URIs that name emulated machines; they lead to no file. */
+export const MACHINE_SCHEME = 'iopte-machine';
 
 export type InspectionChange = 'opened' | 'closed' | 'current' | 'filter' | 'walk' | 'refreshed' | 'operated';
 
@@ -35,7 +45,7 @@ export interface Inspection {
   /** The last walk; a restored window has its question first and its answer when the view asks. */
   readonly walk: JournalWalk | undefined;
   /** Set for an emulated machine: what it was made from, and all that was done to it. */
-  readonly machine: MachineRecord | undefined;
+  readonly machine: JournalMachine | undefined;
 }
 
 /** What it takes to open: a description's text and the image it names. */
@@ -45,7 +55,7 @@ export interface InspectionSource {
   readonly descriptionUri: vscode.Uri | undefined;
   /** Of an emulated machine: names it, and leads to no file. */
   readonly imageUri: vscode.Uri;
-  readonly machine?: MachineRecord | undefined;
+  readonly machine?: JournalMachine | undefined;
 }
 
 /** The open inspections, which of them is current, and their journal. */
@@ -56,6 +66,8 @@ export class Inspections implements vscode.Disposable {
   private readonly walks = new Map<InspectionId, WalkResult>();
   private readonly changes = new vscode.EventEmitter<{ inspection: Inspection; change: InspectionChange }>();
   private readonly allowedSizes = new Map<string, number>();
+  /** The last operation on each machine: the next one begins when it is over, so that the journal has their order. */
+  private readonly turns = new Map<InspectionId, Promise<unknown>>();
   private currentId: InspectionId | undefined;
   readonly onDidChange = this.changes.event;
 
@@ -64,6 +76,7 @@ export class Inspections implements vscode.Disposable {
     private readonly engine: EngineHost,
     /** Whether the engine reads ranges of local files itself. */
     private readonly canReadPaths: boolean,
+    private readonly operationFiles: OperationFiles,
   ) {
     for (const entry of readJournal(state.get(JOURNAL_KEY))) this.open.set(entry.id, fromJournal(entry));
     this.currentId = [...this.open.keys()].at(-1);
@@ -111,12 +124,17 @@ export class Inspections implements vscode.Disposable {
   }
 
   async close(inspection: Inspection): Promise<void> {
-    if (!this.open.delete(inspection.id)) return;
+    const now = this.open.get(inspection.id);
+    if (!now) return;
+    this.open.delete(now.id);
     this.walks.delete(inspection.id);
     if (this.currentId === inspection.id) this.currentId = [...this.open.keys()].at(-1);
     await this.keep();
     this.changes.fire({ inspection, change: 'closed' });
     await this.engine.close(inspection.id);
+    await this.turns.get(inspection.id)?.catch(() => undefined);
+    this.turns.delete(inspection.id);
+    await this.operationFiles.forget(now.machine?.operations ?? []);
   }
 
   /** Reads the image again, or the one that the description names now; the ids of what did not change stay. */
@@ -171,25 +189,47 @@ export class Inspections implements vscode.Disposable {
   }
 
   /** Does an operation on an emulated machine, and keeps it in the journal. */
-  async operate(
+  operate(
     inspection: Inspection,
     operation: MachineOperation,
     options?: RequestOptions,
   ): Promise<OperationReport> {
-    const report = await this.ask(inspection, 'operate', { operation }, options);
-    await this.record(inspection, (operations) => [...operations, operation]);
-    return report;
+    return this.inTurn(inspection, async () => {
+      // Before it is done: one that cannot be kept would be lost with the engine.
+      const kept = await this.operationFiles.keep(operation);
+      try {
+        const report = await this.ask(inspection, 'operate', { operation }, options);
+        await this.record(inspection, (operations) => [...operations, kept]);
+        // Closed meanwhile: nothing leads to it.
+        if (!this.open.has(inspection.id)) await this.operationFiles.forget([kept]);
+        return report;
+      } catch (error) {
+        await this.operationFiles.forget([kept]);
+        throw error;
+      }
+    });
   }
 
   /** Takes back the last operation on an emulated machine. */
-  async undo(inspection: Inspection, options?: RequestOptions): Promise<void> {
-    await this.ask(inspection, 'undo', {}, options);
-    await this.record(inspection, (operations) => operations.slice(0, -1));
+  undo(inspection: Inspection, options?: RequestOptions): Promise<void> {
+    return this.inTurn(inspection, async () => {
+      await this.ask(inspection, 'undo', {}, options);
+      const last = this.open.get(inspection.id)?.machine?.operations.slice(-1) ?? [];
+      await this.record(inspection, (operations) => operations.slice(0, -1));
+      await this.operationFiles.forget(last);
+    });
+  }
+
+  private inTurn<T>({ id }: Inspection, task: () => Promise<T>): Promise<T> {
+    const before = this.turns.get(id) ?? Promise.resolve();
+    const mine = before.then(task, task);
+    this.turns.set(id, mine);
+    return mine;
   }
 
   private async record(
     { id }: Inspection,
-    change: (operations: readonly MachineOperation[]) => readonly MachineOperation[],
+    change: (operations: readonly JournalOperation[]) => readonly JournalOperation[],
   ): Promise<void> {
     const now = this.open.get(id);
     if (!now?.machine) return;
@@ -217,11 +257,18 @@ export class Inspections implements vscode.Disposable {
     if (!inspection) {
       throw new RequestError({
         code: 'host/closed',
-        message: vscode.l10n.t('The memory image was closed.'),
-        hint: vscode.l10n.t('Open it again: "IOPTE: Open Recent Image".'),
+        message: vscode.l10n.t('This memory image or machine was closed.'),
+        hint: vscode.l10n.t(
+          'Open the image again with "IOPTE: Open Recent Image", or make the machine anew.',
+        ),
       });
     }
-    if (inspection.machine) return { inspection: id, machine: inspection.machine };
+    const { machine } = inspection;
+    if (machine) {
+      const operations: MachineOperation[] = [];
+      for (const kept of machine.operations) operations.push(await this.operationFiles.read(kept));
+      return { inspection: id, machine: { ...machine, operations } };
+    }
     const image = await this.readImage(inspection.imageUri);
     return { inspection: id, description: inspection.description, image };
   }

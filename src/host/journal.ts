@@ -1,4 +1,7 @@
-import type { MachineRecord, TranslateRequest } from '../inspection/protocol';
+import type { MachineOperation, MachineSpec, TranslateRequest } from '../inspection/protocol';
+
+/** The workspace's state is read and written as a whole, so that longer traces of DMA are kept in files beside it. */
+export const MOST_REQUESTS_IN_JOURNAL = 2000;
 
 /**
  * What is needed to bring an inspection back, bit for bit, in a new engine or a reloaded window. It holds no image
@@ -8,7 +11,7 @@ export interface JournalEntry {
   readonly id: string;
   readonly title: string;
   /** Set for an emulated machine, whose `description` is empty and whose `imageUri` only names it. */
-  readonly machine?: MachineRecord;
+  readonly machine?: JournalMachine;
   /** The description as it was opened, not as its file is now. */
   readonly description: string;
   /** URI of the description's file; absent when it was never written. */
@@ -18,6 +21,26 @@ export interface JournalEntry {
   readonly where: string;
   readonly walk?: JournalWalk;
 }
+
+/** A machine and all that was done to it. */
+export interface JournalMachine {
+  readonly version: 1;
+  readonly spec: MachineSpec;
+  readonly operations: readonly JournalOperation[];
+}
+
+export type JournalOperation = MachineOperation | OperationInFile;
+
+/** A trace of DMA that is kept in a file. */
+export interface OperationInFile {
+  readonly kind: 'inFile';
+  /** Its name, in the folder that the editor gives the extension. */
+  readonly file: string;
+  readonly requests: number;
+}
+
+export const isKeptInFile = (operation: JournalOperation): operation is OperationInFile =>
+  operation.kind === 'inFile';
 
 /** The last walk's question; its answer follows from the image. */
 export interface JournalWalk {
@@ -78,8 +101,21 @@ function isEntry(value: unknown): value is JournalEntry {
 }
 
 /** Whether it may be a machine: what it says of one is checked when it is built. */
-const isMachine = (value: unknown): value is MachineRecord =>
-  isRecord(value) && value['version'] === 1 && isRecord(value['spec']) && Array.isArray(value['operations']);
+const isMachine = (value: unknown): value is JournalMachine =>
+  isRecord(value) &&
+  value['version'] === 1 &&
+  isRecord(value['spec']) &&
+  Array.isArray(value['operations']) &&
+  value['operations'].every(isOperation);
+
+/** A name that leads out of the folder is none of ours. */
+const isOperation = (value: unknown): boolean =>
+  isRecord(value) &&
+  typeof value['kind'] === 'string' &&
+  (value['kind'] !== 'inFile' ||
+    (typeof value['file'] === 'string' &&
+      /^[\w-]+\.json$/.test(value['file']) &&
+      typeof value['requests'] === 'number'));
 
 function isWalk(value: unknown): value is JournalWalk {
   if (!isRecord(value)) return false;

@@ -30,6 +30,13 @@ interface Contributes {
 const contributes = (): Contributes => manifest()['contributes'] as Contributes;
 const sorted = (ids: readonly string[]): readonly string[] => [...new Set(ids)].sort();
 
+/** Whether a menu's condition takes a row of this kind. */
+function isFor(when: string, kind: string): boolean {
+  const pattern = /viewItem =~ \/(.+?)\/(?: |$)/.exec(when)?.[1];
+  if (pattern !== undefined) return new RegExp(pattern).test(kind);
+  return /viewItem == (\S+)/.exec(when)?.[1] === kind;
+}
+
 describe('what package.json contributes', () => {
   before(activated);
 
@@ -67,13 +74,40 @@ describe('what package.json contributes', () => {
     const inline = (contributes().menus['view/item/context'] ?? []).filter(({ group }) =>
       group?.startsWith('inline'),
     );
-    for (const kind of ['image', 'device', 'domain', 'table', 'run', 'entry', 'result', 'step', 'bookmark']) {
+    const nodes = ['device', 'domain', 'table', 'run', 'entry'];
+    const kinds = [...nodes, ...nodes.map((kind) => `${kind}.machine`)];
+    for (const kind of ['image', 'machine', ...kinds, 'result', 'step', 'bookmark']) {
       for (const view of ['iopte.domains', 'iopte.walk', 'iopte.bookmarks']) {
-        const shown = inline.filter(
-          ({ when = '' }) => when.includes(view) && new RegExp(`\\b${kind}\\b`).test(when),
-        );
+        const shown = inline.filter(({ when = '' }) => when.includes(view) && isFor(when, kind));
         ok(shown.length <= 2, `${view}, ${kind}: ${String(shown.length)}`);
       }
+    }
+  });
+
+  it('offers changes of tables on rows of emulated machines, and on no row of an image', () => {
+    const items = contributes().menus['view/item/context'] ?? [];
+    const changes = ['splitIopte', 'collapseTable', 'mapRange', 'unmapRange', 'invalidateRange', 'writeWord'];
+    for (const change of changes) {
+      const whens = items.filter(({ command }) => command === `iopte.${change}`).map(({ when = '' }) => when);
+      for (const kind of ['domain', 'table', 'run', 'entry']) {
+        ok(
+          whens.some((when) => isFor(when, `${kind}.machine`)),
+          `${change} is not on ${kind}`,
+        );
+        ok(!whens.some((when) => isFor(when, kind)), `${change} is on a ${kind} of an image`);
+      }
+    }
+    const onlyForImages = [
+      'openDescription',
+      'describeImage',
+      'findRoots',
+      'refreshInspection',
+      'saveBookmarks',
+    ];
+    for (const { command, when = '' } of items) {
+      if (!when.includes('iopte.domains')) continue;
+      const name = command.slice('iopte.'.length);
+      ok(!(isFor(when, 'machine') && onlyForImages.includes(name)), `${name} is on a machine`);
     }
   });
 
@@ -89,7 +123,10 @@ describe('what package.json contributes', () => {
     const views = contributes().views['iopte'] ?? [];
     deepEqual(
       views.map(({ id }) => id),
-      ['iopte.domains', 'iopte.entry', 'iopte.walk', 'iopte.results', 'iopte.bookmarks'],
+      [
+        ...['iopte.domains', 'iopte.entry', 'iopte.walk', 'iopte.iotlb', 'iopte.faults', 'iopte.ledger'],
+        ...['iopte.results', 'iopte.bookmarks'],
+      ],
     );
     for (const { icon } of views) ok(icon);
   });

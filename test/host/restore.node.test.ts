@@ -1,8 +1,9 @@
 import * as path from 'node:path';
 import * as vscode from 'vscode';
 import { startEngine } from '../../src/inspection/node/startEngine';
-import { describeRestoring, type Crash } from './restoring';
+import { describeRestoring } from './restoring';
 import { EXTENSION, inFolder, writeText } from './support';
+import { type Crash } from './windows';
 
 const realWorker = (): string =>
   path.join(vscode.extensions.getExtension(EXTENSION)?.extensionPath ?? '', 'dist', 'engineWorker.js');

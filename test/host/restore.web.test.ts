@@ -1,8 +1,9 @@
 import * as vscode from 'vscode';
 import { startEngine } from '../../src/inspection/web/startEngine';
 import { equal, ok } from './assert';
-import { describeRestoring, type Crash } from './restoring';
+import { describeRestoring } from './restoring';
 import { EXTENSION } from './support';
+import { type Crash } from './windows';
 
 async function realWorker(): Promise<Uint8Array> {
   const extension = vscode.extensions.getExtension(EXTENSION);

@@ -1,52 +1,18 @@
 /** The suite of restoring, run in both hosts with the engines that they really have. */
 import * as vscode from 'vscode';
-import { EngineHost } from '../../src/host/engineHost';
-import { Inspections } from '../../src/host/inspections';
 import { DomainsProvider } from '../../src/host/views/domainsProvider';
 import { readDescription } from '../../src/host/description';
 import {
   CANCELLED,
   RequestError,
   type CancelSignal,
-  type EngineClient,
-  type Method,
   type Progress,
   type RequestOptions,
 } from '../../src/inspection/protocol';
 import { deepEqual, equal, ok, rejects } from './assert';
 import { EXTENSION, inFolder, writeText } from './support';
-
-/** A message at which a worker dies as it would of a bug: the n-th of a method (any method), counted anew in each life. */
-export interface Crash {
-  readonly method?: Method;
-  readonly nth: number;
-}
-
-/** A host's own engine. */
-export interface EngineUnderTest {
-  readonly canReadPaths: boolean;
-  /** Starts the real engine in a real worker; with a crash, in one that dies at that message. */
-  start(crash?: Crash): Promise<EngineClient>;
-}
-
-/** A workspace's state, kept in memory as VS Code keeps it: as JSON. */
-class State implements vscode.Memento {
-  private readonly values = new Map<string, string>();
-
-  keys(): readonly string[] {
-    return [...this.values.keys()];
-  }
-
-  get<T>(key: string, otherwise?: T): T | undefined {
-    const value = this.values.get(key);
-    return value === undefined ? otherwise : (JSON.parse(value) as T);
-  }
-
-  update(key: string, value: unknown): Promise<void> {
-    this.values.set(key, JSON.stringify(value));
-    return Promise.resolve();
-  }
-}
+import { describeRestoringMachines } from './restoringMachines';
+import { log, openWindow, State, type EngineUnderTest, type Window } from './windows';
 
 class Signal implements CancelSignal {
   aborted = false;
@@ -66,41 +32,12 @@ class Signal implements CancelSignal {
   }
 }
 
-interface Window {
-  readonly engine: EngineHost;
-  readonly inspections: Inspections;
-  /** How many engines it has started. */
-  readonly starts: () => number;
-}
-
-const log = vscode.window.createOutputChannel('IOPTE test', { log: true });
-
 /** Inflates to far more than one slice. */
 function largeImage(): vscode.Uri {
   const extension = vscode.extensions.getExtension(EXTENSION);
   ok(extension);
   const fixture = 'test/fixtures/corpus/large/vtd-small-share.fullsize-zeroed.elf.gz';
   return vscode.Uri.joinPath(extension.extensionUri, fixture);
-}
-
-/** What activate wires for the engine, over a given state. */
-function openWindow(
-  state: State,
-  canReadPaths: boolean,
-  start: () => Promise<EngineClient>,
-  watching: RequestOptions,
-): Window {
-  let starts = 0;
-  const engine: EngineHost = new EngineHost(
-    () => {
-      starts++;
-      return start();
-    },
-    { openParams: (id) => inspections.openParams(id), watch: (_id, task) => task(watching) },
-    log,
-  );
-  const inspections: Inspections = new Inspections(state, engine, canReadPaths);
-  return { engine, inspections, starts: () => starts };
 }
 
 async function sourceOf(uri: vscode.Uri) {
@@ -277,5 +214,7 @@ export function describeRestoring(host: EngineUnderTest): void {
       equal((await provider.getChildren(image)).length, 1);
       provider.dispose();
     });
+
+    describeRestoringMachines(host, window);
   });
 }

@@ -158,7 +158,7 @@ describe('opening an image of one’s own', () => {
   });
 
   it('is closed, and opened again from the recent images', async () => {
-    await runCommand(page, 'IOPTE: Close Image');
+    await runCommand(page, 'IOPTE: Close');
     // A list that opens before the views have settled is closed again when one of them takes the focus.
     await pane(page, 'Domains').getByRole('button', { name: 'Open Sample', exact: true }).waitFor();
     await runCommand(page, 'IOPTE: Open Recent Image');

@@ -90,7 +90,7 @@ describe('the samples of each vendor', () => {
   });
 
   afterEach(async () => {
-    await runCommand(page, 'IOPTE: Close Image');
+    await runCommand(page, 'IOPTE: Close');
     await page.locator('.pane-body', { hasText: 'Open Sample' }).first().waitFor();
   });
 

@@ -4,13 +4,14 @@ import type { App, Command } from '../app';
 import { bookmarkId, domainOfStored, isBookmarkKind, storeDomain, type Bookmark } from '../bookmarks';
 import { sourceOf } from '../bookmarkStore';
 import { ActionableError } from '../errors';
-import type { Inspection } from '../inspections';
+import { MACHINE_SCHEME, type Inspection } from '../inspections';
 import { mayWriteBeside } from '../prompts/description';
 import { baseName } from '../source';
 import { bookmarkText, isBookmarkElement } from '../views/bookmarksView';
 import { domainOf, isElement, wordsOf, type NodeElement } from '../views/elements';
 import { wordNode } from '../views/wording';
 import { revealPlace } from './answers';
+import { noFile } from './images';
 import { openUri } from './openMemoryImage';
 import { givenText, givenValues, targetInspection } from './targets';
 
@@ -108,6 +109,13 @@ async function openedOf(app: App, { source, imageTitle }: Bookmark): Promise<Ins
   const find = (): Inspection | undefined => app.inspections.all.find((each) => sourceOf(each) === source);
   const open = find();
   if (open) return open;
+  if (vscode.Uri.parse(source).scheme === MACHINE_SCHEME) {
+    throw new RequestError({
+      code: 'host/no-machine',
+      message: vscode.l10n.t('The emulated machine {0} was closed.', imageTitle),
+      hint: vscode.l10n.t('Its bookmarks lead to the next machine of that name.'),
+    });
+  }
   await openUri(app, vscode.Uri.parse(source));
   const now = find();
   if (now) return now;
@@ -159,6 +167,7 @@ export const saveBookmarks: Command = {
   async run(app, arg) {
     const row = isBookmarkElement(arg) ? arg.bookmark : undefined;
     const inspection = row ? await openedOf(app, row) : targetInspection(app, arg);
+    if (inspection.machine) throw noFile(inspection);
     if (!mayWriteBeside(app.context.extensionUri, inspection.imageUri)) {
       throw new RequestError({
         code: 'host/sample-folder',

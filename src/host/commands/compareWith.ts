@@ -68,7 +68,7 @@ async function otherOf(app: App, one: Inspection, id: string | undefined): Promi
   const items = [
     ...others.map((inspection) => ({
       label: inspection.title,
-      description: baseName(inspection.imageUri),
+      description: inspection.machine ? vscode.l10n.t('emulated') : baseName(inspection.imageUri),
       inspection,
     })),
     open,

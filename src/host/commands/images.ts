@@ -2,6 +2,7 @@ import * as vscode from 'vscode';
 import { DESCRIPTION_SUFFIX, RequestError } from '../../inspection/protocol';
 import type { Command } from '../app';
 import { imageReference, readDescription } from '../description';
+import type { Inspection } from '../inspections';
 import { baseName, sizeOf } from '../source';
 import { openUri } from './openMemoryImage';
 import { targetInspection } from './targets';
@@ -11,7 +12,7 @@ export const closeInspection: Command = {
   run: (app, arg) => app.inspections.close(targetInspection(app, arg)),
 };
 
-/** Reads image and description again. */
+/** Reads image and description again; builds a machine again. */
 export const refreshInspection: Command = {
   id: 'iopte.refreshInspection',
   async run(app, arg) {
@@ -51,11 +52,21 @@ export const openRecent: Command = {
   },
 };
 
+/** What is asked of a machine that only images have. */
+export const noFile = ({ title }: Inspection): RequestError =>
+  new RequestError({
+    code: 'host/no-file',
+    message: vscode.l10n.t('{0} is an emulated machine, and has no file.', title),
+    hint: vscode.l10n.t('"IOPTE: Save as Image" writes one, with its description.'),
+  });
+
 /** Shows the description of an image in an editor, at its first problem, else at what names the image. */
 export const openDescription: Command = {
   id: 'iopte.openDescription',
   async run(app, arg) {
-    const uri = arg instanceof vscode.Uri ? arg : targetInspection(app, arg).descriptionUri;
+    const inspection = arg instanceof vscode.Uri ? undefined : targetInspection(app, arg);
+    const uri = arg instanceof vscode.Uri ? arg : inspection?.descriptionUri;
+    if (inspection?.machine) throw noFile(inspection);
     if (!uri) {
       throw new RequestError({
         code: 'host/no-description',

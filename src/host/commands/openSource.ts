@@ -31,10 +31,10 @@ async function open(app: App, source: InspectionSource): ReturnType<App['inspect
 
 /** What can be done about a source that is no good. */
 export function actionsFor(
-  { descriptionUri, imageUri }: Pick<InspectionSource, 'descriptionUri' | 'imageUri'>,
+  { descriptionUri, imageUri, machine }: Pick<InspectionSource, 'descriptionUri' | 'imageUri' | 'machine'>,
   failure: Failure,
 ): readonly Action[] {
-  if (failure.code === 'image/too-large') return [];
+  if (machine || failure.code === 'image/too-large') return [];
   if (descriptionUri) {
     const run = (): unknown => vscode.commands.executeCommand('iopte.openDescription', descriptionUri);
     return [{ label: vscode.l10n.t('Open Description'), run }];

@@ -30,7 +30,10 @@ export class DomainsDragAndDrop implements vscode.TreeDragAndDropController<Elem
 
 /** The address that an element is about: IOVAs of what maps, physical of what points, the id of a device. */
 export function addressText(element: Element): string {
-  if (element.kind === 'image') return element.inspection.imageUri.toString(true);
+  if (element.kind === 'image') {
+    const { machine, title, imageUri } = element.inspection;
+    return machine ? title : imageUri.toString(true);
+  }
   if (element.kind !== 'node') return '';
   const { node } = element;
   switch (node.kind) {

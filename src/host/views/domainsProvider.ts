@@ -11,6 +11,7 @@ import {
 import { LatestOnly, signalOf } from '../cancel';
 import { failureOf, isCancelled } from '../errors';
 import type { Inspection, Inspections } from '../inspections';
+import type { JournalMachine } from '../journal';
 import { baseName } from '../source';
 import { failureElement, imageElement, nodeElement, wordsOf, type Element } from './elements';
 import { tooltipOf, treeItem } from './items';
@@ -185,9 +186,7 @@ function word(element: Element): Wording {
           ? vscode.l10n.t('Emulated machine {0}, {1}', title, description)
           : vscode.l10n.t('Memory image {0} {1}', title, description),
         tooltip: [
-          machine
-            ? [vscode.l10n.t('Emulated machine'), `${machine.spec.vendor} ${machine.spec.tables}`]
-            : [vscode.l10n.t('Image'), imageUri.toString(true)],
+          ...(machine ? machineLines(machine) : [[vscode.l10n.t('Image'), imageUri.toString(true)] as const]),
           ...(where === '' ? [] : [[vscode.l10n.t('Filter'), where] as const]),
         ],
         opens: true,
@@ -208,11 +207,20 @@ function word(element: Element): Wording {
 const operationsText = (count: number): string =>
   count === 1 ? vscode.l10n.t('emulated, 1 operation') : vscode.l10n.t('emulated, {0} operations', count);
 
+/** What a machine was made from. */
+const machineLines = ({ spec }: JournalMachine): Wording['tooltip'] => [
+  [vscode.l10n.t('Emulated machine'), `${spec.vendor} ${spec.tables}`],
+  [vscode.l10n.t('Guest memory'), spec.memory],
+  [vscode.l10n.t('Devices'), spec.devices.map(({ requester }) => requester).join(', ')],
+  [vscode.l10n.t('Seed'), String(spec.seed)],
+];
+
 /** An image shows its IOMMUs at once. */
 const startsOpen = ({ kind }: Element): boolean => kind === 'image';
 
-/** What the menus of package.json ask for. */
+/** What the menus of package.json ask for: `domain`, and `domain.machine` in an emulated machine. */
 function contextValue(element: Element): string {
   if (element.kind === 'image' && element.inspection.machine) return 'machine';
-  return element.kind === 'node' ? element.node.kind : element.kind;
+  if (element.kind !== 'node') return element.kind;
+  return element.inspection.machine ? `${element.node.kind}.machine` : element.node.kind;
 }

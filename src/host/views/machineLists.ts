@@ -12,16 +12,21 @@ const ERROR = 'list.errorForeground';
 const emulated = { applies: ({ machine }: { machine: unknown }): boolean => machine !== undefined };
 
 /** What the caches of an emulated machine hold; what memory no longer says is marked. */
-export const iotlbList = (inspections: Inspections): PagedList => ({
+export const iotlbList = (inspections: Inspections, shown: { readonly staleOnly: boolean }): PagedList => ({
   ...emulated,
   id: 'iopte.iotlb',
-  describe: (total) => (total === undefined ? '' : vscode.l10n.t('{0} entries', total)),
+  describe(total) {
+    if (shown.staleOnly) return vscode.l10n.t('only stale ones');
+    return total === undefined ? '' : vscode.l10n.t('{0} entries', total);
+  },
   async read(inspection, page) {
-    const answer = await inspections.ask(inspection, 'caches', { page });
+    const { staleOnly } = shown;
+    const answer = await inspections.ask(inspection, 'caches', { page, staleOnly });
+    const none = staleOnly ? vscode.l10n.t('No stale entry is cached.') : vscode.l10n.t('Nothing is cached.');
     return {
       ...answer,
       rows: answer.rows.map((row, index) => cacheElement(row, `${page.cursor ?? ''}#${index}`)),
-      ...(answer.rows.length === 0 && !page.cursor && { message: vscode.l10n.t('Nothing is cached.') }),
+      ...(answer.rows.length === 0 && !page.cursor && answer.next === undefined && { message: none }),
     };
   },
 });
@@ -54,7 +59,9 @@ export const ledgerList = (inspections: Inspections): PagedList => ({
     const state = page.cursor ? undefined : await inspections.ask(inspection, 'machine', {});
     const written = formatSize(state?.bytes.written ?? 0n);
     const reported = formatSize(state?.bytes.reported ?? 0n);
-    const message = vscode.l10n.t('Written: {0}. Reported dirty: {1}.', written, reported);
+    const bytes = vscode.l10n.t('Written: {0}. Reported dirty: {1}.', written, reported);
+    const none = vscode.l10n.t('Nothing wrong was found.');
+    const message = answer.rows.length === 0 && !page.cursor ? `${none} ${bytes}` : bytes;
     const rows = answer.rows.map((row, index) => findingElement(row, `${page.cursor ?? ''}#${index}`));
     return { ...answer, message, rows };
   },

@@ -60,7 +60,10 @@ class PagedProvider implements vscode.TreeDataProvider<PagedElement> {
     if (element && element.cursor === undefined) return [];
     const inspection = element?.inspection ?? this.inspections.current;
     if (!inspection || !this.list.applies(inspection)) {
-      this.told('', '');
+      this.told(
+        '',
+        inspection ? vscode.l10n.t('Only emulated machines have this. Select one in Domains.') : '',
+      );
       return [];
     }
     try {
@@ -127,11 +130,15 @@ export class PagedView implements vscode.Disposable {
   private readonly view: vscode.TreeView<PagedElement>;
   private readonly disposables: { dispose(): unknown }[];
 
+  /** `iopte.iotlb` */
+  readonly id: string;
+
   constructor(
     list: PagedList,
     inspections: Inspections,
     select: (inspection: Inspection, entry: EntryRef) => void,
   ) {
+    this.id = list.id;
     this.provider = new PagedProvider(list, inspections, (description, message) => {
       this.view.description = description;
       // An empty string would still take a line.

@@ -1,20 +1,17 @@
 import * as vscode from 'vscode';
-import { formatSize, type MachineOperation, type MachineState } from '../../../inspection/protocol';
+import { formatSize, parseInteger, RequestError, type MachineOperation } from '../../../inspection/protocol';
 import type { App, Command } from '../../app';
-import type { Inspection } from '../../inspections';
 import { askPick, type Choice } from '../../prompts/pick';
-import type { Step } from '../../prompts/steps';
+import { askInSteps, type Step } from '../../prompts/steps';
 import { givenText, givenValues, type Given } from '../targets';
+import { operate, tell } from './operate';
 import {
   askDomain,
   askIova,
   askLength,
-  askMissing,
   askNumber,
   givenRange,
-  operate,
-  targetMachine,
-  tell,
+  readTarget,
   type DomainAnswers,
 } from './target';
 
@@ -30,44 +27,70 @@ interface TableCommand {
   readonly id: string;
   readonly title: () => string;
   readonly given?: (given: Given) => Partial<Answers>;
-  readonly questions: (app: App, state: MachineState) => readonly Step<Answers>[];
-  readonly operation: (answers: Required<DomainAnswers> & Answers) => MachineOperation;
+  readonly questions: (app: App) => readonly Step<Answers>[];
+  readonly operation: (
+    answers: Answers & Required<Pick<DomainAnswers, 'domain' | 'iova' | 'length'>>,
+  ) => MachineOperation;
 }
 
 const tableCommand = ({ id, title, given, questions, operation }: TableCommand): Command => ({
   id,
   async run(app, arg) {
-    const inspection: Inspection = targetMachine(app, arg);
-    const state = await app.inspections.ask(inspection, 'machine', {});
+    const target = await readTarget(app, arg);
+    const { inspection } = target;
     const first: Answers = {
-      ...givenRange(app, inspection, state, arg),
+      ...givenRange(app, target, arg),
       ...given?.(givenValues(arg)),
     };
-    const answers = await askMissing(title(), first, [
-      askDomain(state),
+    const answers = await askInSteps(title(), first, [
+      askDomain(target),
       askIova(),
       askLength(),
-      ...questions(app, state),
+      ...questions(app),
     ]);
     const { domain, iova, length } = answers ?? {};
     if (!answers || !domain || iova === undefined || length === undefined) return;
-    const report = await operate(app, inspection, title(), operation({ ...answers, domain, iova, length }));
-    tell(report);
+    const done = { ...answers, domain, iova, length };
+    tell(app, await operate(app, inspection, title(), operation(done)));
   },
 });
 
-/** A page size of the domain, smaller (larger) than what is there as far as that is known. */
+/**
+ * A page size of the domain: smaller than the pages that are split, larger than those that are collapsed, as far as a row says
+ * what is there; of the others only those that the range can hold.
+ */
 const askSize =
-  (prompt: string): Step<Answers> =>
+  (change: 'split' | 'collapse'): Step<Answers> =>
   async (state, place) => {
     if (state.size !== undefined) return 'skip';
-    const choices = (state.domain?.pageSizes ?? []).map((size) => ({
-      label: formatSize(size),
-      value: formatSize(size),
-    }));
-    const answer = await askPick({ placeholder: prompt, choices }, place);
+    const { domain, pageSize } = state;
+    const length = parseInteger(state.length ?? '');
+    const sizes = (domain?.pageSizes ?? []).filter(
+      (size) =>
+        (length === undefined || size <= length) &&
+        (pageSize === undefined || (change === 'split' ? size < pageSize : size > pageSize)),
+    );
+    if (sizes.length === 0) throw noSize(change, state);
+    const choices = sizes.map((size) => ({ label: formatSize(size), value: formatSize(size) }));
+    // Collapsing is mostly into one page of the whole table.
+    const isLast = ({ value }: Choice<string>): boolean => parseInteger(value) === length;
+    const placeholder = vscode.l10n.t('Size of the pages afterwards');
+    const answer = await askPick({ placeholder, choices, isLast }, place);
     return answer.kind === 'value' ? { kind: 'value', value: { ...state, size: answer.value } } : answer;
   };
+
+function noSize(change: 'split' | 'collapse', { domain, length = '', pageSize }: Answers): RequestError {
+  const sizes = (domain?.pageSizes ?? []).map(formatSize).join(', ');
+  const size = pageSize === undefined ? length : formatSize(pageSize);
+  return new RequestError({
+    code: 'host/no-size',
+    message:
+      change === 'split'
+        ? vscode.l10n.t('There is no smaller page size than {0} to split into.', size)
+        : vscode.l10n.t('{0} have no room for a page of a larger size.', length),
+    hint: vscode.l10n.t('Page sizes of this format: {0}.', sizes),
+  });
+}
 
 const SAFE = '';
 
@@ -102,7 +125,7 @@ export const splitIopte = tableCommand({
   id: 'iopte.splitIopte',
   title: () => vscode.l10n.t('Split IOPTE'),
   given: sizeAndProtocol,
-  questions: (app) => [askSize(vscode.l10n.t('Size of the pages afterwards')), askProtocol(app, 'splits')],
+  questions: (app) => [askSize('split'), askProtocol(app, 'splits')],
   operation: ({ domain, iova, length, size = '', protocol }) => ({
     ...{ kind: 'split', domain: domain.id, iova, length, size },
     ...named(protocol),
@@ -113,7 +136,7 @@ export const collapseTable = tableCommand({
   id: 'iopte.collapseTable',
   title: () => vscode.l10n.t('Collapse Table'),
   given: sizeAndProtocol,
-  questions: (app) => [askSize(vscode.l10n.t('Size of the pages afterwards')), askProtocol(app, 'collapses')],
+  questions: (app) => [askSize('collapse'), askProtocol(app, 'collapses')],
   operation: ({ domain, iova, length, size = '', protocol }) => ({
     ...{ kind: 'collapse', domain: domain.id, iova, length, size },
     ...named(protocol),
@@ -165,7 +188,7 @@ export const unmapRange = tableCommand({
   operation: ({ domain, iova, length }) => ({ kind: 'unmap', domain: domain.id, iova, length }),
 });
 
-/** Takes `{domain, iova, length}`; without a range all of the domain. */
+/** Takes `{domain, iova, length}`, an element of Domains, or asks. */
 export const invalidateRange = tableCommand({
   id: 'iopte.invalidateRange',
   title: () => vscode.l10n.t('Invalidate'),

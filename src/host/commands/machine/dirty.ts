@@ -1,37 +1,39 @@
 import * as vscode from 'vscode';
-import { formatSize, hex, type MachineDomain, type OperationReport } from '../../../inspection/protocol';
+import { formatSize, hex, type MachineDomain } from '../../../inspection/protocol';
 import type { App, Command } from '../../app';
-import type { Inspection } from '../../inspections';
 import { askPick } from '../../prompts/pick';
+import { askInSteps } from '../../prompts/steps';
 import type { AnswerElement } from '../../views/answerElements';
 import { givenText, givenValues } from '../targets';
+import { operate, tell, type Outcome } from './operate';
 import {
   askDomain,
-  askMissing,
+  domainLabel,
   givenRange,
-  operate,
-  targetMachine,
-  tell,
+  readTarget,
+  trackingText,
   type DomainAnswers,
+  type Target,
 } from './target';
 
 /** Switches dirty tracking of a domain. Takes `{domain, enable}`, a domain of Domains, or asks. */
 export const setDirtyTracking: Command = {
   id: 'iopte.setDirtyTracking',
   async run(app, arg) {
-    const inspection = targetMachine(app, arg);
+    const target = await readTarget(app, arg);
+    const { inspection } = target;
     const title = vscode.l10n.t('Set Dirty Tracking');
-    const domain = await domainFor(app, inspection, arg, title);
+    const domain = await domainFor(app, target, arg, title);
     if (!domain) return;
     const given = givenValues(arg)['enable'];
     const enable = typeof given === 'boolean' ? given : await askEnable(title, domain);
     if (enable === undefined) return;
-    const report = await operate(app, inspection, title, {
+    const outcome = await operate(app, inspection, title, {
       kind: 'setDirtyTracking',
       domain: domain.id,
       enable,
     });
-    tell(report);
+    tell(app, outcome);
   },
 };
 
@@ -41,7 +43,7 @@ async function askEnable(title: string, { tracking }: MachineDomain): Promise<bo
     { label: vscode.l10n.t('Off'), value: false },
   ];
   const isLast = ({ value }: { value: boolean }): boolean => value === (tracking !== 'on');
-  const placeholder = vscode.l10n.t('Dirty tracking is {0}', tracking);
+  const placeholder = vscode.l10n.t('Dirty tracking is {0}', trackingText(tracking));
   const answer = await askPick({ placeholder, choices, isLast }, { title, step: 1, of: 1 });
   return answer.kind === 'value' ? answer.value : undefined;
 }
@@ -50,12 +52,13 @@ async function askEnable(title: string, { tracking }: MachineDomain): Promise<bo
 const readDirtyCommand = (id: string, clear: boolean, title: () => string): Command => ({
   id,
   async run(app, arg) {
-    const inspection = targetMachine(app, arg);
-    const domain = await domainFor(app, inspection, arg, title());
+    const target = await readTarget(app, arg);
+    const { inspection } = target;
+    const domain = await domainFor(app, target, arg, title());
     if (!domain) return;
     const given = givenValues(arg);
     const [iova, length, pageSize] = ['iova', 'length', 'pageSize'].map((name) => givenText(given, name));
-    const report = await operate(app, inspection, title(), {
+    const outcome = await operate(app, inspection, title(), {
       kind: 'readDirty',
       domain: domain.id,
       clear,
@@ -63,8 +66,8 @@ const readDirtyCommand = (id: string, clear: boolean, title: () => string): Comm
       ...(length !== undefined && { length }),
       ...(pageSize !== undefined && { pageSize }),
     });
-    if (report.errno === undefined) await showDirty(app, inspection, domain, report);
-    tell(report);
+    if (outcome.errno === undefined) await showDirty(app, target, domain, outcome);
+    tell(app, outcome);
   },
 });
 
@@ -76,10 +79,11 @@ export const readDirty = readDirtyCommand('iopte.readDirty', false, () => vscode
 /** What was reported, as rows of Results that lead to Domains. */
 async function showDirty(
   app: App,
-  inspection: Inspection,
-  { id, keys: [key] }: MachineDomain,
-  { dirty, summary }: OperationReport,
+  { inspection, summary: machine }: Target,
+  domain: MachineDomain,
+  { dirty, summary }: Outcome,
 ): Promise<void> {
+  const [key] = domain.keys;
   const rows = (dirty?.ranges ?? []).map(({ start, end }): AnswerElement => {
     const size = formatSize(BigInt(end) - BigInt(start));
     const label = `${start}..${end}`;
@@ -100,7 +104,7 @@ async function showDirty(
   });
   const more = dirty?.more === true ? vscode.l10n.t('Only the first ranges are shown.') : '';
   await app.answers.show({
-    title: vscode.l10n.t('Dirty pages of domain {0}', id),
+    title: vscode.l10n.t('Dirty pages of {0}', domainLabel(machine, domain)),
     message: [summary, more].filter(Boolean).join(' '),
     inspections: [inspection],
     rows,
@@ -109,11 +113,10 @@ async function showDirty(
 
 async function domainFor(
   app: App,
-  inspection: Inspection,
+  target: Target,
   arg: unknown,
   title: string,
 ): Promise<MachineDomain | undefined> {
-  const state = await app.inspections.ask(inspection, 'machine', {});
-  const first: DomainAnswers = givenRange(app, inspection, state, arg);
-  return (await askMissing(title, first, [askDomain(state)]))?.domain;
+  const first: DomainAnswers = givenRange(app, target, arg);
+  return (await askInSteps(title, first, [askDomain(target)]))?.domain;
 }

@@ -1,13 +1,15 @@
 import * as vscode from 'vscode';
-import { hex, RequestError, type DmaLine } from '../../../inspection/protocol';
-import type { Command } from '../../app';
+import { hex, RequestError, type DmaLine, type TreeNode } from '../../../inspection/protocol';
+import type { App, Command } from '../../app';
 import type { Inspection } from '../../inspections';
 import { askText } from '../../prompts/text';
-import { isElement } from '../../views/elements';
+import { domainOf, isElement } from '../../views/elements';
+import { requesterName } from '../../views/wording';
 import { readText } from '../../source';
 import { givenValues } from '../targets';
 import { parseDmaLines, parseTypedDma } from './dmaLines';
-import { operate, showFaults, targetMachine, tell } from './target';
+import { operate, tell } from './operate';
+import { targetMachine } from './target';
 
 /**
  * Sends requests of devices through the IOMMU: of a file with one JSON object a line, or typed. Takes `{requests}`, `{uri}` or
@@ -17,14 +19,18 @@ export const injectDma: Command = {
   id: 'iopte.injectDma',
   async run(app, arg) {
     const inspection = targetMachine(app, arg);
-    const requests = await requestsFrom(inspection, arg);
+    const requests = await requestsFrom(app, inspection, arg);
     if (!requests) return;
-    const report = await operate(app, inspection, vscode.l10n.t('Injecting DMA'), { kind: 'dma', requests });
-    tell(report, ...(report.refused && report.refused.length > 0 ? [showFaults()] : []));
+    const title = vscode.l10n.t('Injecting DMA');
+    tell(app, await operate(app, inspection, title, { kind: 'dma', requests }));
   },
 };
 
-async function requestsFrom(inspection: Inspection, arg: unknown): Promise<readonly DmaLine[] | undefined> {
+async function requestsFrom(
+  app: App,
+  inspection: Inspection,
+  arg: unknown,
+): Promise<readonly DmaLine[] | undefined> {
   const given = givenValues(arg);
   if (Array.isArray(given['requests'])) return given['requests'] as readonly DmaLine[];
   if (typeof given['text'] === 'string') return parsed(given['text'], 'text');
@@ -42,7 +48,7 @@ async function requestsFrom(inspection: Inspection, arg: unknown): Promise<reado
     const [uri] = (await vscode.window.showOpenDialog({ canSelectMany: false })) ?? [];
     return uri && fromFile(uri);
   }
-  return chosen && askRequest(suggestion(inspection, arg));
+  return chosen && askRequest(suggestion(app, inspection, arg));
 }
 
 const EXAMPLE = '{"sid":"00:02.0","pasid":null,"iova":"0x100000000","length":4096,"access":"write"}';
@@ -80,15 +86,19 @@ async function askRequest(value: string): Promise<readonly DmaLine[] | undefined
   return typeof request === 'string' ? undefined : [request];
 }
 
-/** A request to what is selected in Domains, by the first device. */
-function suggestion({ machine }: Inspection, arg: unknown): string {
-  const device = machine?.spec.devices[0]?.requester ?? '00:02.0';
-  const node = isElement(arg) && arg.kind === 'node' ? arg.node : undefined;
-  const iova =
-    node?.kind === 'run'
-      ? node.run.iova
-      : node?.kind === 'entry' || node?.kind === 'table'
-        ? node.range.start
-        : 0n;
-  return `${device} write ${hex(iova)} 4096`;
+/** A request to what is selected in Domains, by a device that it is there for. */
+function suggestion(app: App, { machine, id }: Inspection, arg: unknown): string {
+  const element = isElement(arg) ? arg : app.domains.selected;
+  const own = element?.inspection.id === id && element.kind === 'node' ? element : undefined;
+  const requester =
+    own?.node.kind === 'device' ? own.node.device.requester : own && domainOf(own)?.requesters[0];
+  const device = requester === undefined ? machine?.spec.devices[0]?.requester : requesterName(requester);
+  const pasid =
+    own?.node.kind === 'device' && own.node.device.pasid !== null ? `/${own.node.device.pasid}` : '';
+  return `${device ?? '00:02.0'}${pasid} write ${hex(iovaOf(own?.node))} 4096`;
+}
+
+function iovaOf(node: TreeNode | undefined): bigint {
+  if (node?.kind === 'run') return node.run.iova;
+  return node?.kind === 'entry' || node?.kind === 'table' ? node.range.start : 0n;
 }

@@ -1,22 +1,22 @@
 import { parseDevice, parseInteger, type DmaLine } from '../../../inspection/protocol';
 
 /** Requests a trace may have: what is kept in the journal is bounded. */
-export const MOST_REQUESTS = 1_000_000;
+const MOST_REQUESTS = 1_000_000;
 
 type Lines =
   | { readonly ok: true; readonly value: readonly DmaLine[] }
   | { readonly ok: false; readonly line: number; readonly why: string };
 
 /** Reads a trace: one JSON object a line, empty lines and lines with # left out. */
-export function parseDmaLines(text: string): Lines {
+export function parseDmaLines(text: string, most = MOST_REQUESTS): Lines {
   const value: DmaLine[] = [];
   let number = 0;
   for (const line of text.split('\n')) {
     number++;
     const trimmed = line.trim();
     if (trimmed === '' || trimmed.startsWith('#')) continue;
-    if (value.length === MOST_REQUESTS) {
-      return { ok: false, line: number, why: `more than ${MOST_REQUESTS.toLocaleString('en')} requests` };
+    if (value.length === most) {
+      return { ok: false, line: number, why: `more than ${most.toLocaleString('en')} requests` };
     }
     const request = parseLine(trimmed);
     if (typeof request === 'string') return { ok: false, line: number, why: request };
@@ -39,7 +39,8 @@ function parseLine(text: string): DmaLine | string {
 
 /** Reads `00:02.0 write 0x1000 64`, with the PASID after the device as `00:02.0/5`; a text says what is wrong. */
 export function parseTypedDma(text: string): DmaLine | string {
-  const [device = '', access, iova, length = '4096'] = text.trim().split(/\s+/);
+  const [device = '', access, iova, length = '4096', surplus] = text.trim().split(/\s+/);
+  if (surplus !== undefined) return `${said(surplus)} is one word too many`;
   const [sid, pasid] = device.split('/');
   const bytes = parseInteger(length);
   const process = pasid === undefined ? null : parseInteger(pasid);
@@ -67,10 +68,10 @@ function check(
     !(typeof pasid === 'number' && Number.isInteger(pasid) && pasid >= 0 && pasid < 2 ** 20)
   )
     return `"pasid" is ${said(pasid)}, and not null or a number of at most 20 bits`;
+  if (typeof iova === 'number' && iova > Number.MAX_SAFE_INTEGER)
+    return `"iova" ${iova} has more digits than a JSON number keeps: write it as text, "0x..."`;
   if ((typeof iova !== 'string' && typeof iova !== 'number') || parseInteger(String(iova)) === undefined)
     return `"iova" is ${said(iova)}, and not an address such as "0x100000000"`;
-  if (typeof iova === 'number' && !Number.isSafeInteger(iova))
-    return `"iova" ${iova} has more digits than a JSON number keeps: write it as text, "0x..."`;
   if (typeof length !== 'number' || !Number.isInteger(length) || length < 1 || length > 2 ** 30)
     return `"length" is ${said(length)}, and not a number of bytes from 1 to 1G`;
   if (access !== 'read' && access !== 'write' && access !== 'atomic')

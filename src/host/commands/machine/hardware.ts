@@ -1,10 +1,13 @@
 import * as vscode from 'vscode';
-import { hex, parseInteger } from '../../../inspection/protocol';
+import { hex, RequestError } from '../../../inspection/protocol';
 import type { App, Command } from '../../app';
+import { requestOptions, withProgressIfLong } from '../../progress';
 import { isPagedElement, type PagedElement } from '../../views/pagedView';
+import { askInSteps } from '../../prompts/steps';
 import { revealPlace } from '../answers';
 import { givenText, givenValues } from '../targets';
-import { askMissing, askNumber, operate, targetMachine, tell } from './target';
+import { operate, tell } from './operate';
+import { askNumber, targetMachine } from './target';
 
 /** Lets hardware drop what it has cached: all of it, as it may at any time. Takes `{iommu, all}`. */
 export const evictCaches: Command = {
@@ -18,7 +21,7 @@ export const evictCaches: Command = {
     const all = given['all'] !== false;
     for (const { name } of iommus) {
       if (named !== undefined && named !== name) continue;
-      tell(await operate(app, inspection, title, { kind: 'evict', iommu: name, all }));
+      tell(app, await operate(app, inspection, title, { kind: 'evict', iommu: name, all }));
     }
   },
 };
@@ -42,18 +45,17 @@ export const writeWord: Command = {
       ...(address !== undefined && { address }),
       ...(word !== undefined && { word }),
     };
-    const answers = await askMissing(title, first, [
+    const answers = await askInSteps(title, first, [
       askNumber<WordAnswers>('address', vscode.l10n.t('Physical address, a multiple of 8'), '0x100000'),
       askNumber<WordAnswers>('word', vscode.l10n.t('The 64-bit word at {0}', address ?? ''), '0x0'),
     ]);
     if (answers?.address === undefined || answers.word === undefined) return;
-    if (parseInteger(answers.word) === undefined) return;
-    const report = await operate(app, inspection, title, {
+    const outcome = await operate(app, inspection, title, {
       kind: 'writeWord',
       address: answers.address,
       word: answers.word,
     });
-    tell(report);
+    tell(app, outcome);
   },
 };
 
@@ -68,32 +70,61 @@ export const undoOperation: Command = {
       );
       return;
     }
-    await app.inspections.undo(inspection);
+    const title = vscode.l10n.t('Undo Last Operation');
+    await withProgressIfLong(title, (task) => app.inspections.undo(inspection, requestOptions(task)));
+    app.log.info(`${inspection.title}: took back the last operation.`);
   },
 };
+
+/** Whether IOTLB shows only what memory no longer says. */
+const showInIotlb = (id: string, staleOnly: boolean): Command => ({
+  id,
+  async run(app) {
+    app.iotlb.staleOnly = staleOnly;
+    await vscode.commands.executeCommand('setContext', 'iopte:staleOnly', staleOnly);
+    for (const view of app.machineViews) view.provider.refresh();
+  },
+});
+
+export const showStale = showInIotlb('iopte.showStale', true);
+export const showCached = showInIotlb('iopte.showCached', false);
 
 /** Shows in Domains what a row of IOTLB or Ledger is about. */
 export const revealRow: Command = {
   id: 'iopte.revealRow',
   async run(app, arg) {
-    const row = isPagedElement(arg) ? arg : selectedRow(app);
-    const { domain, iova } = row?.reveal?.entry ?? {};
-    if (row && domain && iova !== undefined) {
-      await revealPlace(app, row.inspection, { kind: 'iova', domain, iova }, isPagedElement(arg));
+    const row = chosenRow(app, arg);
+    const { domain, iova } = row.reveal?.entry ?? {};
+    if (!domain || iova === undefined) {
+      throw new RequestError({
+        code: 'host/no-place',
+        message: vscode.l10n.t('This row is not about one place in Domains.'),
+        hint: vscode.l10n.t('Select a cached translation, or a finding about an entry.'),
+      });
     }
+    await revealPlace(app, row.inspection, { kind: 'iova', domain, iova }, isPagedElement(arg));
   },
 };
 
-const selectedRow = (app: App): PagedElement | undefined =>
-  app.machineViews.map((view) => view.selected).find((row) => row !== undefined);
+/** The row that a menu gives, or what is selected in the view that `{view}` names, else in any of them. */
+function chosenRow(app: App, arg: unknown): PagedElement {
+  if (isPagedElement(arg)) return arg;
+  const id = givenText(givenValues(arg), 'view');
+  const views = app.machineViews.filter((view) => id === undefined || view.id === id);
+  const row = views.map(({ selected }) => selected).find((each) => each !== undefined);
+  if (row) return row;
+  throw new RequestError({
+    code: 'host/no-selection',
+    message: vscode.l10n.t('No row is selected in IOTLB, Faults or Ledger.'),
+    hint: vscode.l10n.t('Select one of their rows first.'),
+  });
+}
 
-/** Copies a row of IOTLB, Faults or Ledger as text. */
+/** Copies a row of IOTLB, Faults or Ledger as text. Takes a row, or `{view}`. */
 export const copyRow: Command = {
   id: 'iopte.copyRow',
   async run(app, arg) {
-    const row = isPagedElement(arg) ? arg : selectedRow(app);
-    if (!row) return;
-    const { label, description, tooltip } = row.wording;
+    const { label, description, tooltip } = chosenRow(app, arg).wording;
     const lines = tooltip.map(([key, value]) => `${key}: ${value}`);
     await vscode.env.clipboard.writeText([`${label} ${description}`, ...lines].join('\n'));
   },

@@ -3,7 +3,7 @@ import { attachDevice } from './attach';
 import { collapseTable, invalidateRange, mapRange, splitIopte, unmapRange } from './changeTables';
 import { readClearDirty, readDirty, setDirtyTracking } from './dirty';
 import { injectDma } from './dma';
-import { copyRow, evictCaches, revealRow, undoOperation, writeWord } from './hardware';
+import { copyRow, evictCaches, revealRow, showCached, showStale, undoOperation, writeWord } from './hardware';
 import { newMachine } from './newMachine';
 import { saveMachine } from './save';
 
@@ -24,6 +24,8 @@ export const machineCommands: readonly Command[] = [
   writeWord,
   undoOperation,
   saveMachine,
+  showStale,
+  showCached,
   revealRow,
   copyRow,
 ];

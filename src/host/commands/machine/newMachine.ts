@@ -6,8 +6,9 @@ import {
   type MachineSpec,
 } from '../../../inspection/protocol';
 import type { App, Command } from '../../app';
+import { MACHINE_SCHEME } from '../../inspections';
 import { requestOptions, withProgressIfLong } from '../../progress';
-import { askPick } from '../../prompts/pick';
+import { askPick, type Choice } from '../../prompts/pick';
 import { askInSteps, type Step } from '../../prompts/steps';
 import { askText } from '../../prompts/text';
 import { givenText, givenValues } from '../targets';
@@ -17,14 +18,15 @@ interface Answers {
   readonly tables?: string;
   readonly memory?: string;
   readonly pages?: readonly string[];
+  readonly tracking?: MachineSpec['dirtyTracking'];
 }
 
 /** Every page size that fits. */
 const BEST: readonly string[] = [];
 
 /**
- * Builds a machine: asks for vendor, table format, size and page sizes. Takes `{vendor, tables, memory, pages}`, or a whole
- * `{spec}`, and asks for the rest.
+ * Builds a machine: asks for vendor, table format, size, page sizes and dirty tracking. Takes `{vendor, tables, memory, pages,
+ * dirtyTracking}`, or a whole `{spec}`, and asks for the rest.
  */
 export const newMachine: Command = {
   id: 'iopte.newMachine',
@@ -36,25 +38,28 @@ export const newMachine: Command = {
     if (wrong) throw new RequestError({ code: 'machine/refused', ...wrong });
     const choices = await app.engine.ask('machineChoices', {});
     const title = titleOf(app, spec, choices);
-    await withProgressIfLong(vscode.l10n.t('Building {0}', title), (task) =>
+    const { inspection } = await withProgressIfLong(vscode.l10n.t('Building {0}', title), (task) =>
       app.inspections.add(
         {
           title,
           description: '',
           descriptionUri: undefined,
-          imageUri: vscode.Uri.from({ scheme: 'iopte-machine', path: `/${title}` }),
+          imageUri: vscode.Uri.from({ scheme: MACHINE_SCHEME, path: `/${title}` }),
           machine: { version: 1, spec, operations: [] },
         },
         requestOptions(task),
       ),
     );
-    await vscode.commands.executeCommand('iopte.domains.focus');
+    await app.domains.reveal(inspection, []);
   },
 };
 
 /** What the engine does not accept in it `checkMachine` says. */
 const isSpec = (value: unknown): value is MachineSpec =>
   typeof value === 'object' && value !== null && 'vendor' in value && 'memory' in value;
+
+const isTracking = (value: unknown): value is MachineSpec['dirtyTracking'] =>
+  value === 'none' || value === 'off' || value === 'on';
 
 /** `VT-d 64G`, with a number when there is one already. */
 function titleOf(app: App, { vendor, memory }: MachineSpec, { vendors }: MachineChoices): string {
@@ -70,23 +75,36 @@ async function askSpec(app: App, given: Readonly<Record<string, unknown>>): Prom
   const tables = givenText(given, 'tables');
   const memory = givenText(given, 'memory');
   const pages = given['pages'];
+  const tracking = given['dirtyTracking'];
   const first: Answers = {
     ...(vendor && { vendor }),
     ...(tables !== undefined && { tables }),
     ...(memory !== undefined && { memory }),
     ...(Array.isArray(pages) && { pages: pages.map(String) }),
+    ...(isTracking(tracking) && { tracking }),
   };
   const title = vscode.l10n.t('New Emulated Machine');
-  const answers = await askInSteps(title, first, [askVendor(choices), askTables, askMemory, askPages]);
-  if (!answers?.vendor || answers.tables === undefined || answers.memory === undefined) return undefined;
+  const answers = await askInSteps(title, first, [
+    askVendor(choices),
+    askTables,
+    askMemory,
+    askPages,
+    askTracking(app),
+  ]);
+  return answers && specOf(answers);
+}
+
+/** Undefined while an answer is missing. */
+function specOf({ vendor, tables, memory, pages, tracking }: Answers): MachineSpec | undefined {
+  if (!vendor || tables === undefined || memory === undefined) return undefined;
   return {
     version: 1,
-    vendor: answers.vendor.vendor,
-    tables: answers.tables,
-    memory: answers.memory,
-    mapping: { what: 'guest', pages: answers.pages ?? BEST },
+    vendor: vendor.vendor,
+    tables,
+    memory,
+    mapping: { what: 'guest', pages: pages ?? BEST },
     devices: [{ requester: '00:02.0' }, { requester: '00:03.0', ats: true }],
-    dirtyTracking: 'off',
+    dirtyTracking: tracking ?? 'none',
     iommus: 1,
     seed: 1,
   };
@@ -144,3 +162,31 @@ const askPages: Step<Answers> = async (state, place) => {
   const answer = await askPick({ placeholder: vscode.l10n.t('Page sizes'), choices }, place);
   return answer.kind === 'value' ? { kind: 'value', value: { ...state, pages: answer.value } } : answer;
 };
+
+/** What this hardware does not track with these tables is not asked. */
+const askTracking =
+  (app: App): Step<Answers> =>
+  async (state, place) => {
+    if (state.tracking !== undefined) return 'skip';
+    const tracked = specOf({ ...state, tracking: 'on' });
+    if (tracked && (await app.engine.ask('checkMachine', { spec: tracked }))) return 'skip';
+    const choices: readonly Choice<MachineSpec['dirtyTracking']>[] = [
+      {
+        label: vscode.l10n.t('On'),
+        detail: vscode.l10n.t('Hardware sets A and D from the first request on'),
+        value: 'on',
+      },
+      {
+        label: vscode.l10n.t('Off'),
+        detail: vscode.l10n.t('It can be switched on later'),
+        value: 'off',
+      },
+      {
+        label: vscode.l10n.t('Not possible'),
+        detail: vscode.l10n.t('A domain that was not made for dirty tracking'),
+        value: 'none',
+      },
+    ];
+    const answer = await askPick({ placeholder: vscode.l10n.t('Dirty tracking'), choices }, place);
+    return answer.kind === 'value' ? { kind: 'value', value: { ...state, tracking: answer.value } } : answer;
+  };

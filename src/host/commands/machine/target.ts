@@ -1,24 +1,23 @@
 import * as vscode from 'vscode';
 import {
+  domainTag,
   formatSize,
   hex,
   parseInteger,
   RequestError,
   sameDomain,
+  type InspectionSummary,
   type MachineDomain,
-  type MachineOperation,
   type MachineState,
-  type OperationReport,
   type TreeNode,
 } from '../../../inspection/protocol';
 import type { App } from '../../app';
 import type { Inspection } from '../../inspections';
-import { requestOptions, withProgressIfLong } from '../../progress';
-import { askPick } from '../../prompts/pick';
-import { askInSteps, type Step } from '../../prompts/steps';
+import { askPick, type Choice } from '../../prompts/pick';
+import type { Step } from '../../prompts/steps';
 import { askText } from '../../prompts/text';
 import { isElement, type Element } from '../../views/elements';
-import { givenText, givenValues, targetDomain, targetInspection } from '../targets';
+import { domainName, givenText, givenValues, targetDomain, targetInspection } from '../targets';
 
 /** The emulated machine that a command is about. */
 export function targetMachine(app: App, arg: unknown): Inspection {
@@ -26,7 +25,8 @@ export function targetMachine(app: App, arg: unknown): Inspection {
   if (inspection.machine) return inspection;
   const emulated = app.inspections.all.filter(({ machine }) => machine);
   const [only] = emulated;
-  if (!isElement(arg) && only && emulated.length === 1) return only;
+  const isNamed = isElement(arg) || givenText(givenValues(arg), 'inspection') !== undefined;
+  if (!isNamed && only && emulated.length === 1) return only;
   throw new RequestError({
     code: 'host/no-machine',
     message: vscode.l10n.t(
@@ -37,27 +37,62 @@ export function targetMachine(app: App, arg: unknown): Inspection {
   });
 }
 
+/** A machine that a command is about, as it stands. */
+export interface Target {
+  readonly inspection: Inspection;
+  readonly state: MachineState;
+  readonly summary: InspectionSummary;
+}
+
+export async function readTarget(app: App, arg: unknown): Promise<Target> {
+  const inspection = targetMachine(app, arg);
+  const state = await app.inspections.ask(inspection, 'machine', {});
+  return { inspection, state, summary: await app.inspections.summary(inspection) };
+}
+
+/** `DID 1 (HWPT 4)`: as Domains shows a domain, and as operations name it. One without a device has only the latter. */
+export function domainLabel({ iommus }: InspectionSummary, { id, keys: [key] }: MachineDomain): string {
+  const words = iommus.find(({ name }) => name === key?.iommu)?.words;
+  return key && words
+    ? vscode.l10n.t('{0} (HWPT {1})', domainTag(key, words), id)
+    : vscode.l10n.t('HWPT {0}, no device', id);
+}
+
+/** A domain as one of a list to choose from. */
+export const domainChoice = (target: Target, domain: MachineDomain): Choice<MachineDomain> => ({
+  label: domainLabel(target.summary, domain),
+  description: domain.format,
+  detail: vscode.l10n.t(
+    '{0} mapped, dirty tracking {1}',
+    formatSize(domain.mappedBytes),
+    trackingText(domain.tracking),
+  ),
+  value: domain,
+});
+
+export function trackingText(tracking: MachineDomain['tracking']): string {
+  if (tracking === 'none') return vscode.l10n.t('not possible');
+  return tracking === 'on' ? vscode.l10n.t('on') : vscode.l10n.t('off');
+}
+
 /** What a question about a machine's domain knows so far. */
 export interface DomainAnswers {
   readonly domain?: MachineDomain;
   readonly iova?: string;
   readonly length?: string;
+  /** Bytes of the pages that are there, where a row of Domains says so. */
+  readonly pageSize?: bigint;
 }
 
 /** What an element of Domains or the values of a command say of domain and range. */
-export function givenRange(
-  app: App,
-  inspection: Inspection,
-  state: MachineState,
-  arg: unknown,
-): DomainAnswers {
+export function givenRange(app: App, { inspection, state }: Target, arg: unknown): DomainAnswers {
   const given = givenValues(arg);
   const id = givenText(given, 'domain');
   const key = targetDomain(app, inspection, arg);
-  const named = state.domains.find((domain) => id !== undefined && String(domain.id) === id);
   const selected = key && state.domains.find(({ keys }) => keys.some((each) => sameDomain(each, key)));
   const [only, ...others] = state.domains;
-  const domain = named ?? selected ?? (others.length === 0 ? only : undefined);
+  const domain =
+    id === undefined ? (selected ?? (others.length === 0 ? only : undefined)) : namedDomain(state, id);
   const range = isElement(arg) ? rangeOf(arg) : undefined;
   const iova = givenText(given, 'iova') ?? (range && hex(range.start));
   const length = givenText(given, 'length') ?? (range && hex(range.end - range.start));
@@ -65,29 +100,51 @@ export function givenRange(
     ...(domain && { domain }),
     ...(iova !== undefined && { iova }),
     ...(length !== undefined && { length }),
+    ...(range?.pageSize !== undefined && { pageSize: range.pageSize }),
   };
 }
 
+/** A domain by the id of its HWPT, or by the name that `domainName` gives. */
+function namedDomain({ domains }: MachineState, name: string): MachineDomain {
+  const named = domains.find(({ id, keys }) => String(id) === name || keys.map(domainName).includes(name));
+  if (named) return named;
+  throw new RequestError({
+    code: 'host/no-domain',
+    message: vscode.l10n.t('The machine has no domain {0}.', name),
+    hint: vscode.l10n.t('Domains are named by their HWPT: {0}.', domains.map(({ id }) => id).join(', ')),
+  });
+}
+
+interface Range {
+  readonly start: bigint;
+  readonly end: bigint;
+  readonly pageSize?: bigint;
+}
+
 /** The IOVAs of a row of Domains. */
-function rangeOf(element: Element): { readonly start: bigint; readonly end: bigint } | undefined {
+function rangeOf(element: Element): Range | undefined {
   const node: TreeNode | undefined = element.kind === 'node' ? element.node : undefined;
-  if (node?.kind === 'run') return { start: node.run.iova, end: node.run.iova + node.run.length };
+  if (node?.kind === 'run') {
+    const { iova, length, pageSize } = node.run;
+    return { start: iova, end: iova + length, pageSize };
+  }
   return node?.kind === 'table' || node?.kind === 'entry' ? node.range : undefined;
 }
 
 export const askDomain =
-  <State extends DomainAnswers>({ domains }: MachineState): Step<State> =>
+  <State extends DomainAnswers>(target: Target): Step<State> =>
   async (state, place) => {
     if (state.domain) return 'skip';
-    const choices = domains.map((domain) => ({
-      label: vscode.l10n.t('Domain {0}', domain.id),
-      description: domain.format,
-      detail: vscode.l10n.t('{0} mapped', formatSize(domain.mappedBytes)),
-      value: domain,
-    }));
+    const choices = target.state.domains.map((domain) => domainChoice(target, domain));
     const answer = await askPick({ placeholder: vscode.l10n.t('Domain'), choices }, place);
     return answer.kind === 'value' ? { kind: 'value', value: { ...state, domain: answer.value } } : answer;
   };
+
+/** What is wrong with a text that `parseInteger` does not read. */
+const checkNumber = (text: string): string | undefined =>
+  parseInteger(text) === undefined
+    ? vscode.l10n.t('A number of at most 64 bits, with a unit or without: 0x100000, 4096, 2M.')
+    : undefined;
 
 /** Asks for a number as text that `parseInteger` reads. */
 export const askNumber =
@@ -95,9 +152,7 @@ export const askNumber =
   async (state, place) => {
     if (state[name] !== undefined) return 'skip';
     const check = (text: string): string | undefined =>
-      parseInteger(text) !== undefined || (optional && text === '')
-        ? undefined
-        : vscode.l10n.t('A number of at most 64 bits, with a unit or without: 0x100000, 4096, 2M.');
+      optional && text === '' ? undefined : checkNumber(text);
     const answer = await askText({ prompt, placeholder, check }, place);
     return answer.kind === 'value' ? { kind: 'value', value: { ...state, [name]: answer.value } } : answer;
   };
@@ -107,43 +162,3 @@ export const askIova = <State extends DomainAnswers>(): Step<State> =>
 
 export const askLength = <State extends DomainAnswers>(): Step<State> =>
   askNumber<State>('length', vscode.l10n.t('Length in bytes, with a unit or without'), '2M');
-
-/** Asks what is missing, in a row of questions with a way back; undefined when the user gave up. */
-export const askMissing = <State>(
-  title: string,
-  first: State,
-  steps: readonly Step<State>[],
-): Promise<State | undefined> => askInSteps(title, first, steps);
-
-/** Does an operation, shows that it goes on when it takes long, and says what it did. */
-export async function operate(
-  app: App,
-  inspection: Inspection,
-  title: string,
-  operation: MachineOperation,
-): Promise<OperationReport> {
-  const report = await withProgressIfLong(title, (task) =>
-    app.inspections.operate(inspection, operation, requestOptions(task)),
-  );
-  app.log.info(`${inspection.title}: ${report.summary}`);
-  return report;
-}
-
-/** Says what an operation did; a refusal is a warning. Does not wait for the message to be read. */
-export function tell({ summary, errno }: OperationReport, ...actions: readonly Action[]): void {
-  const show = errno === undefined ? vscode.window.showInformationMessage : vscode.window.showWarningMessage;
-  const text = errno === undefined ? summary : `${errno}: ${summary}`;
-  void show(text, ...actions.map(({ title }) => title)).then((chosen) =>
-    actions.find(({ title }) => title === chosen)?.run(),
-  );
-}
-
-interface Action {
-  readonly title: string;
-  readonly run: () => unknown;
-}
-
-export const showFaults = (): Action => ({
-  title: vscode.l10n.t('Show Faults'),
-  run: () => vscode.commands.executeCommand('iopte.faults.focus'),
-});
