@@ -33,7 +33,7 @@ function mapped(kind: string, shift: number, page: number, pages: number, frame 
   return tables;
 }
 
-describe('Case a, a dirty read that begins or ends inside a large leaf', () => {
+describe('A dirty read that begins or ends inside a large leaf', () => {
   const read = (tables: DomainTables, start: number, pages: number, reporting: DirtyReporting) =>
     reported(tables, start, pages, { reporting });
 
@@ -102,7 +102,7 @@ describe('Case a, a dirty read that begins or ends inside a large leaf', () => {
   });
 });
 
-describe('Case b, a bitmap window that ends inside a 1G leaf', () => {
+describe('A bitmap window that ends inside a 1G leaf', () => {
   // The range begins 2M after a multiple of 1G, so that the window ends 2M after one, too.
   const start = GIB + MIB2;
   const tables = (): DomainTables => mapped('VT-d second stage, 4 levels', 30, 0, WINDOW + 4 * GIB);
@@ -153,7 +153,7 @@ describe('Case b, a bitmap window that ends inside a 1G leaf', () => {
   });
 });
 
-describe('Case g, a page of 256 AMD v1 entries with D in the last one', () => {
+describe('A page of 256 AMD v1 entries with D in the last one', () => {
   for (const granularity of ['entry', 'table'] as const) {
     it(`is dirty as a whole, and clean in all after it was read, a step ${granularity === 'entry' ? 'an entry' : 'a table'}`, () => {
       const { tables } = makeTables(kindOf('AMD v1'), { marks: CLEAN, granularity });
@@ -176,7 +176,7 @@ describe('Case g, a page of 256 AMD v1 entries with D in the last one', () => {
   });
 });
 
-describe('Case h, the root grows while it is walked', () => {
+describe('The root grows while it is walked', () => {
   const end = 2 ** 27;
 
   it('old pages are found after every step, and new ones once they are mapped', () => {
@@ -221,7 +221,7 @@ describe('Case h, the root grows while it is walked', () => {
   }
 });
 
-describe('Case l, a VT-d entry of which only A and D are left', () => {
+describe('A VT-d entry of which only A and D are left', () => {
   it('is not present for hardware, told as a stale word, and mapped over', () => {
     const tables = mapped('VT-d second stage, 3 levels', 21, 0, 1, 9);
     makeDirty(tables, 0);

@@ -188,7 +188,7 @@ describe('IOTLB', () => {
       assert.deepEqual(left({ pages: { startPage: 3, endPage: 3 } }), [0, 1, 2, 3, 4], 'an empty range');
     });
 
-    it('R11: of a first stage of 2M over a second stage of 4K, drops every 4K by an address anywhere in the 2M', () => {
+    it('of a first stage of 2M over a second stage of 4K, drops every 4K by an address anywhere in the 2M', () => {
       const cache = iotlb();
       const of2M = { vm: 1, space: 0, stage1Shift: 21, stage2Shift: 12 };
       cache.insert(cached({ ...of2M, page: 0x200, guestPage: 0x9200 }));

@@ -103,13 +103,13 @@ describe('Contexts and their processes', () => {
     ...namesOf(processes),
   ];
 
-  it('R5: with the context of a device go the entries of its processes', () => {
+  it('with the context of a device go the entries of its processes', () => {
     const caches = filled();
     assert.equal(caches.invalidate({ contexts: { requester: 1 } }), 2);
     assert.deepEqual(namesIn(caches), ['2:-', '2:7']);
   });
 
-  it('R5, as the bug has it: they stay', () => {
+  it('as riscv-iommu pull request 693 had it, they stay', () => {
     const caches = filled(true);
     assert.equal(caches.invalidate({ contexts: { requester: 1 } }), 1);
     assert.deepEqual(namesIn(caches), ['2:-', '1:7', '2:7']);
