@@ -122,7 +122,7 @@ describe('an emulated machine', () => {
   it('splits with another protocol, by its name', async () => {
     const before = await operations();
     const range = { domain: 4, iova: '0x40000000', length: '1G' };
-    await must('iopte.splitIopte', { ...range, size: '2M', protocol: 'split.bbm' });
+    await must('iopte.splitIopte', { ...range, size: '2M', protocol: 'split.break-before-make' });
     await has(/512 × 2M RW/);
     await must('iopte.undoOperation');
     equal(await operations(), before);
@@ -138,7 +138,7 @@ describe('an emulated machine', () => {
     deepEqual(await tables(), mapped);
     await must('iopte.invalidateRange', range);
     await must('iopte.unmapRange', range);
-    ok(!(await tables()).some((each) => each.includes('0x200000000')));
+    ok(!(await tables()).some((each) => / 0x200000000\S* \| .* → /.test(each)), 'the table may stay, empty');
   });
 
   it('reads and clears dirty pages into Results', async () => {

@@ -95,8 +95,9 @@ export class DomainsProvider implements vscode.TreeDataProvider<Element>, vscode
     return elements;
   }
 
-  /** What the tree is waiting for is out of date; the questions end at once. */
+  /** What the tree holds and waits for is out of date; the questions end at once. */
   cancel(): void {
+    this.elements.clear();
     this.signal = this.questions.next();
   }
 

@@ -5,15 +5,7 @@ import { askPick, type Choice } from '../../prompts/pick';
 import { askInSteps, type Step } from '../../prompts/steps';
 import { givenText, givenValues, type Given } from '../targets';
 import { operate, tell } from './operate';
-import {
-  askDomain,
-  askIova,
-  askLength,
-  askNumber,
-  givenRange,
-  readTarget,
-  type DomainAnswers,
-} from './target';
+import { askDomain, askNumber, askRange, givenRange, readTarget, type DomainAnswers } from './target';
 
 interface Answers extends DomainAnswers {
   readonly size?: string;
@@ -44,8 +36,7 @@ const tableCommand = ({ id, title, given, questions, operation }: TableCommand):
     };
     const answers = await askInSteps(title(), first, [
       askDomain(target),
-      askIova(),
-      askLength(),
+      ...askRange<Answers>(app, target),
       ...questions(app),
     ]);
     const { domain, iova, length } = answers ?? {};
@@ -166,12 +157,11 @@ export const mapRange = tableCommand({
     };
   },
   questions: () => [
-    askNumber<Answers>(
-      'paddr',
-      vscode.l10n.t('Guest physical address; empty: the same as the IOVA'),
-      '0x100000000',
-      true,
-    ),
+    askNumber<Answers>('paddr', {
+      prompt: vscode.l10n.t('Guest physical address; empty: the same as the IOVA'),
+      placeholder: '0x100000000',
+      optional: true,
+    }),
     askPermission,
   ],
   operation: ({ domain, iova, length, paddr, permission = 'RW' }) => ({

@@ -2,6 +2,7 @@ import * as vscode from 'vscode';
 import { hex, RequestError } from '../../../inspection/protocol';
 import type { App, Command } from '../../app';
 import { requestOptions, withProgressIfLong } from '../../progress';
+import { entryOf, isElement } from '../../views/elements';
 import { isPagedElement, type PagedElement } from '../../views/pagedView';
 import { askInSteps } from '../../prompts/steps';
 import { revealPlace } from '../answers';
@@ -37,17 +38,29 @@ export const writeWord: Command = {
   async run(app, arg) {
     const inspection = targetMachine(app, arg);
     const title = vscode.l10n.t('Write Word');
-    const shown = app.presenter.shown?.ref.address;
+    const row = isElement(arg) ? entryOf(arg) : undefined;
     const given = givenValues(arg);
-    const address = givenText(given, 'address') ?? (shown === undefined ? undefined : hex(shown));
+    const address = givenText(given, 'address') ?? (row && hex(row.address));
+    const shown = row?.address ?? app.presenter.shown?.ref.address;
+    const words = row
+      ? (await app.inspections.ask(inspection, 'entry', { entry: row })).words
+      : app.presenter.shown?.words;
     const word = givenText(given, 'word');
     const first: WordAnswers = {
       ...(address !== undefined && { address }),
       ...(word !== undefined && { word }),
     };
     const answers = await askInSteps(title, first, [
-      askNumber<WordAnswers>('address', vscode.l10n.t('Physical address, a multiple of 8'), '0x100000'),
-      askNumber<WordAnswers>('word', vscode.l10n.t('The 64-bit word at {0}', address ?? ''), '0x0'),
+      askNumber<WordAnswers>('address', {
+        prompt: vscode.l10n.t('Physical address, a multiple of 8'),
+        placeholder: '0x100000',
+        value: shown === undefined ? undefined : hex(shown),
+      }),
+      askNumber<WordAnswers>('word', {
+        prompt: vscode.l10n.t('The 64-bit word to store there'),
+        placeholder: '0x0',
+        value: words?.map((each) => hex(each))[0],
+      }),
     ]);
     if (answers?.address === undefined || answers.word === undefined) return;
     const outcome = await operate(app, inspection, title, {

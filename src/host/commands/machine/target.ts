@@ -146,19 +146,50 @@ const checkNumber = (text: string): string | undefined =>
     ? vscode.l10n.t('A number of at most 64 bits, with a unit or without: 0x100000, 4096, 2M.')
     : undefined;
 
+export interface NumberQuestion {
+  readonly prompt: string;
+  readonly placeholder: string;
+  /** Stands there to begin with. */
+  readonly value?: string | undefined;
+  /** May stay empty. */
+  readonly optional?: boolean;
+}
+
 /** Asks for a number as text that `parseInteger` reads. */
 export const askNumber =
-  <State>(name: keyof State & string, prompt: string, placeholder: string, optional = false): Step<State> =>
+  <State>(
+    name: keyof State & string,
+    { prompt, placeholder, value, optional = false }: NumberQuestion,
+  ): Step<State> =>
   async (state, place) => {
     if (state[name] !== undefined) return 'skip';
     const check = (text: string): string | undefined =>
       optional && text === '' ? undefined : checkNumber(text);
-    const answer = await askText({ prompt, placeholder, check }, place);
+    const answer = await askText({ prompt, placeholder, value, check }, place);
     return answer.kind === 'value' ? { kind: 'value', value: { ...state, [name]: answer.value } } : answer;
   };
 
-export const askIova = <State extends DomainAnswers>(): Step<State> =>
-  askNumber<State>('iova', vscode.l10n.t('First IOVA'), '0x100000000');
+/** Asks for a range; that of the row that is selected in Domains stands there to begin with. */
+export function askRange<State extends DomainAnswers>(
+  app: App,
+  { inspection }: Target,
+): readonly Step<State>[] {
+  const { selected } = app.domains;
+  const range = selected?.inspection.id === inspection.id ? rangeOf(selected) : undefined;
+  return [
+    askNumber<State>('iova', {
+      prompt: vscode.l10n.t('First IOVA'),
+      placeholder: '0x100000000',
+      value: range && hex(range.start),
+    }),
+    askNumber<State>('length', {
+      prompt: vscode.l10n.t('Length in bytes, with a unit or without'),
+      placeholder: '2M',
+      value: range && sizeText(range.end - range.start),
+    }),
+  ];
+}
 
-export const askLength = <State extends DomainAnswers>(): Step<State> =>
-  askNumber<State>('length', vscode.l10n.t('Length in bytes, with a unit or without'), '2M');
+/** `2M` where that is the same number again. */
+const sizeText = (bytes: bigint): string =>
+  parseInteger(formatSize(bytes)) === bytes ? formatSize(bytes) : hex(bytes);
