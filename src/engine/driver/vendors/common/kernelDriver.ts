@@ -183,6 +183,14 @@ export class KernelIommuDriver implements IommuDriver {
         refusal = translated;
         break;
       }
+      const illegal = translated.value.find((command) => !submitter.isLegal(command));
+      if (illegal) {
+        refusal = refused(
+          'EIO',
+          `hardware does not take the guest's ${illegal.name}: it has reserved values`,
+        );
+        break;
+      }
       accepted.push(...translated.value);
       handled++;
     }

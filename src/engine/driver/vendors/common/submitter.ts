@@ -44,6 +44,12 @@ export class Submitter {
     this.#policy = policy;
   }
 
+  /** Whether hardware takes a command: one that it does not stops the queue, for everybody who uses it. */
+  isLegal({ words }: EncodedCommand): boolean {
+    const { registers } = this.#port;
+    return this.#queue.decode(this.#padded(words), registers).kind !== 'illegal';
+  }
+
   /** Submits commands, and waits until they are completed. Without commands there is nothing to wait for. */
   *run(commands: readonly EncodedCommand[]): Steps<SoftwareStep, Outcome<null>> {
     if (commands.length === 0) return done(null);
@@ -98,12 +104,17 @@ export class Submitter {
     const { registers } = this.#port;
     const { baseAddress, slots, slotBytes, wraps } = this.#queue.ring(registers);
     const tail = this.#tail();
-    const padded = Array.from({ length: slotBytes / 8 }, (_, index) => words[index] ?? 0n);
-    this.#memory.put(baseAddress + (tail % slots) * slotBytes, padded);
+    this.#memory.put(baseAddress + (tail % slots) * slotBytes, this.#padded(words));
     const next = (tail + 1) % (wraps ? 2 * slots : slots);
     this.#port.writeRegister(this.#queue.tail.register, this.#queue.tail.value(registers, next));
     this.#submitted++;
     return { kind: 'submit', name: 'submit', command: name };
+  }
+
+  /** As long as a slot of the queue. */
+  #padded(words: readonly bigint[]): bigint[] {
+    const { slotBytes } = this.#queue.ring(this.#port.registers);
+    return Array.from({ length: slotBytes / 8 }, (_, index) => words[index] ?? 0n);
   }
 
   #tail(): number {

@@ -218,8 +218,13 @@ export class VtdDriver implements VendorDriver {
           : this.#invalidate.pasid(domain.id, pasid),
       );
     }
+    // Where the tables of a guest's first stage stand is itself cached from leaves of this stage: those pointers must go, too.
+    const nested = uses.filter(({ attachment }) => attachment.kind === 'nested');
+    const nestedIds = new Set(nested.map((use) => didOf(use, this.#capabilities)));
     return unique(uses.map((use) => didOf(use, this.#capabilities))).map((did) =>
-      block ? this.#invalidate.domainPages(did, block, leaves) : this.#invalidate.domain(did),
+      block
+        ? this.#invalidate.domainPages(did, block, leaves && !nestedIds.has(did))
+        : this.#invalidate.domain(did),
     );
   }
 
