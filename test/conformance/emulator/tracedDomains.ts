@@ -111,31 +111,27 @@ function keepMapped(
     const pages = held[domain];
     if (!pages) continue;
     map.domain = domain;
-    map.permission = pages.get(map.page)?.permission ?? READ_WRITE;
+    map.permission = (pages.get(map.page) ?? 0) % 4;
     for (let page = map.page; page < map.page + map.pages; page++) pages.delete(page);
   }
   return held.map((pages) => [...pages.keys()]);
 }
 
-interface HeldPage {
-  readonly frame: number;
-  readonly permission: number;
-}
-
-function pagesOf(runs: readonly ListedRun[]): Map<number, HeldPage> {
-  const pages = new Map<number, HeldPage>();
+/** Frame and permission in one number, of each page: pages of 1G have many. */
+function pagesOf(runs: readonly ListedRun[]): Map<number, number> {
+  const pages = new Map<number, number>();
   for (const { iova, length, paddr, perm } of runs) {
     const permission = PERMISSIONS[perm] ?? 0;
     const [first, frame] = [Number(iova) / 4096, Number(paddr) / 4096];
     for (let page = 0; page < Number(length) / 4096; page++)
-      pages.set(first + page, { frame: frame + page, permission });
+      pages.set(first + page, (frame + page) * 4 + permission);
   }
   return pages;
 }
 
-function holds(pages: ReadonlyMap<number, HeldPage>, map: Mapping): boolean {
+function holds(pages: ReadonlyMap<number, number>, map: Mapping): boolean {
   for (let page = 0; page < map.pages; page++)
-    if (pages.get(map.page + page)?.frame !== map.frame + page) return false;
+    if (Math.floor((pages.get(map.page + page) ?? -1) / 4) !== map.frame + page) return false;
   return true;
 }
 
