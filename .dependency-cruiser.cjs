@@ -45,9 +45,9 @@ module.exports = {
     only(
       'pure-inspection',
       'The pure part of the inspection does not know its platforms.',
-      { path: room('inspection'), pathNot: '^src/inspection/(node|web)/' },
+      { path: room('inspection'), pathNot: '^src/inspection/(node|web|worker)/' },
       '^src/inspection/[^/]+\\.ts$',
-      '^src/inspection/(?!node/|web/)',
+      '^src/inspection/(?!node/|web/|worker/)',
       room('scenario', 'engine', 'trace', 'explorer', 'image'),
     ),
     {

@@ -80,14 +80,17 @@ const product = (mode) => [
     'dist',
     {
       extension: required('src/host/node/extension.ts'),
-      engineWorker: program('src/inspection/node/engineWorker.ts'),
+      engineWorker: program('src/inspection/worker/engineWorker.ts'), // of the browser too
       cli: program('src/cli/main.ts'),
     },
-    { plugins: [new Executable('cli.js'), dated] },
+    {
+      plugins: [new Executable('cli.js'), dated],
+      // Its build for Node looks for worker threads when it is loaded, which a browser has not; nothing here uses them.
+      resolve: { extensions: ['.ts', '.js'], alias: { fflate$: 'fflate/browser' } },
+    },
   ),
   bundle(mode, 'worker', 'webworker', 'dist/web', {
     extension: required('src/host/web/extension.ts'),
-    engineWorker: program('src/inspection/web/engineWorker.ts'),
   }),
   bundle(mode, 'webview', 'web', 'dist/webview', { entry: program('src/webview/entry/main.ts') }),
 ];

@@ -8,7 +8,7 @@ import { root } from './lib/paths.mjs';
 const file = path.join(root, 'docs', 'architecture.md');
 const BLOCK = /(```mermaid\n)([\s\S]*?)(```)/;
 /** Rooms within rooms that stand for themselves: their rules differ from the room's. */
-const PARTS = /^src\/(inspection\/(?:node|web)|host\/(?:node|web)|webview\/messages)\//;
+const PARTS = /^src\/(inspection\/(?:node|web|worker)|host\/(?:node|web)|webview\/messages)\//;
 
 const roomOf = (source) => (PARTS.exec(source) ?? /^src\/([^/]+)\//.exec(source))?.[1];
 

@@ -8,7 +8,7 @@ import { type Crash } from './windows';
 async function realWorker(): Promise<Uint8Array> {
   const extension = vscode.extensions.getExtension(EXTENSION);
   ok(extension);
-  const file = vscode.Uri.joinPath(extension.extensionUri, 'dist', 'web', 'engineWorker.js');
+  const file = vscode.Uri.joinPath(extension.extensionUri, 'dist', 'engineWorker.js');
   return vscode.workspace.fs.readFile(file);
 }
 

@@ -8,7 +8,7 @@ export function activate(context: vscode.ExtensionContext): IopteApi {
   return activateHost(context, {
     kind: 'web',
     startEngine: async ({ extensionUri }, log) => {
-      const file = vscode.Uri.joinPath(extensionUri, 'dist', 'web', 'engineWorker.js');
+      const file = vscode.Uri.joinPath(extensionUri, 'dist', 'engineWorker.js');
       return startEngine({
         workerSource: new Uint8Array(await vscode.workspace.fs.readFile(file)),
         log: (message) => {
