@@ -57,7 +57,7 @@ function check(make: () => Made, asked: readonly Request[]): void {
   }));
   assert.ok(stepped && fused);
   for (const request of [...all, ...all]) {
-    const outcome = stepped.unit.run(request).outcome;
+    const outcome: RequestOutcome = stepped.unit.run(request).outcome;
     assert.deepEqual(
       fused.unit.requests.answerFromCaches(request) ?? fused.unit.run(request).outcome,
       outcome,

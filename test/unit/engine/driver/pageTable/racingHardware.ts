@@ -32,7 +32,7 @@ interface Cached {
  */
 export class RacingHardware {
   /** Pages that were written, and pages for which a write faulted. */
-  readonly written = new Set<number>();
+  readonly written: Set<number>;
   readonly faulted = new Set<number>();
   usedFreed = false;
   readonly flusher: Flusher;
@@ -45,8 +45,9 @@ export class RacingHardware {
     | undefined;
   #pending: { readonly page: number; readonly walked: Walked } | undefined;
 
-  constructor(update: 'compare' | 'blind') {
+  constructor(update: 'compare' | 'blind', written = new Set<number>()) {
     this.#update = update;
+    this.written = written;
     const flush = (range: FlushRange): void => {
       this.finish();
       this.#leaf = undefined;
