@@ -12,6 +12,7 @@ import { pageShiftsOf } from './choices';
 import { shiftsIn } from './inputs';
 import { layoutOf, type GuestLayout } from './layout';
 import { type MachineSpec } from './spec';
+import { shapeProblem } from './specShape';
 import { tableChoices, type TableChoice, type TableShape } from './tableChoices';
 
 /** A specification that a machine can be made from, with what follows from it. */
@@ -39,6 +40,8 @@ const MOST_DEVICES = 64;
 
 /** Refuses what no hardware is, what does not fit, and what is no specification: each with what to do about it. */
 export function checkSpec(spec: MachineSpec): Result<CheckedSpec> {
+  const misshapen = shapeProblem(spec);
+  if (misshapen !== undefined) return failure('machine/spec', misshapen, 'docs/engine.md shows one.');
   if (!EMULATED_KINDS.includes(spec.vendor)) {
     return failure(
       'machine/vendor',
@@ -113,21 +116,13 @@ function checkSize(
   return undefined;
 }
 
-function checkDevices({ devices, iommus, dirtyTracking }: MachineSpec): Wrong | undefined {
+function checkDevices({ devices }: MachineSpec): Wrong | undefined {
   const wrong = devices.find(({ requester }) => parseDevice(requester) === undefined);
   const hint = 'Name devices as 00:02.0, or by an id.';
   if (wrong) return { code: 'machine/device', message: `"${wrong.requester}" is no device.`, hint };
   if (devices.length === 0 || devices.length > MOST_DEVICES) {
     const message = `A machine has 1 to ${MOST_DEVICES} devices, not ${devices.length}.`;
     return { code: 'machine/devices', message, hint };
-  }
-  if (![1, 2].includes(iommus)) {
-    const message = `A machine has 1 or 2 IOMMUs, not ${String(iommus)}.`;
-    return { code: 'machine/iommus', message, hint: 'Give it 1 or 2.' };
-  }
-  if (!['none', 'off', 'on'].includes(dirtyTracking)) {
-    const message = `Dirty tracking is "${dirtyTracking}".`;
-    return { code: 'machine/dirty-tracking', message, hint: 'It is none, off or on.' };
   }
   return undefined;
 }
@@ -142,11 +137,14 @@ function checkRules(given: Partial<HardwareRules>, capabilities: MachineCapabili
     bbml: capabilities.vendor === 'smmuv3' ? bbmlOf(capabilities.bbml) : 2,
     cachesNotPresent: cachesNotPresent(capabilities),
     ...given,
+    ...(Array.isArray(given.cachedShifts)
+      ? { cachedShifts: [...given.cachedShifts].sort((a, b) => a - b) }
+      : {}),
   };
-  const wrong = [rules.iotlb, rules.walkCache].find((geometry) => !isGeometry(geometry));
-  if (wrong) {
-    const hint = 'Sets are a power of two up to 2^16, or 0 for no cache; ways are 1 to 64.';
-    return failure('machine/geometry', `A cache has ${wrong.sets} sets of ${wrong.ways} ways.`, hint);
+  const [wrong] = [rules.iotlb, rules.walkCache].filter((geometry) => !isGeometry(geometry));
+  if (wrong !== undefined) {
+    const hint = 'Sets are a power of two, or 0 for no cache; ways are at most 64, and entries at most 2^18.';
+    return failure('machine/geometry', `A cache is ${JSON.stringify(wrong)}.`, hint);
   }
   const problem = ruleProblem(given, rules);
   return problem === undefined
@@ -167,6 +165,10 @@ function ruleProblem(given: Partial<HardwareRules>, rules: HardwareRules): strin
   const counts = { evictEvery, prefetchEvery, contextEntries, processEntries, deviceTlbEntries };
   const wrong = Object.entries(counts).find(([, value]) => !isCount(value));
   if (wrong) return `${wrong[0]} is ${wrong[1]}, and not a count of at most 2^20.`;
+  const lists = [rules.cachedShifts ?? [], rules.mistakes ?? []];
+  if (!lists.every((list) => Array.isArray(list))) return 'cachedShifts and mistakes are lists.';
+  const { bareShift = 12 } = rules;
+  if (!Number.isInteger(bareShift) || bareShift < 12 || bareShift > 63) return `bareShift is ${bareShift}.`;
   const shift = (rules.cachedShifts ?? []).find((each) => !Number.isInteger(each) || each < 12 || each > 52);
   if (shift !== undefined) return `cachedShifts has ${shift}, and page sizes are 2^12 to 2^52 bytes.`;
   const known: readonly string[] = HARDWARE_MISTAKES;
@@ -184,8 +186,14 @@ const bbmlOf = (level: number): 0 | 1 | 2 => (level === 0 ? 0 : level === 1 ? 1 
 const cachesNotPresent = (of: MachineCapabilities): boolean =>
   (of.vendor === 'vt-d' && of.cachingMode) || (of.vendor === 'amd-vi' && of.cachesNotPresent);
 
-const isGeometry = ({ sets, ways }: CacheGeometry): boolean =>
-  Number.isInteger(Math.log2(Math.max(sets, 1))) && sets <= 2 ** 16 && ways >= 0 && ways <= 64;
+/** At most 2^18 translations: what they take is laid out at once. */
+const MOST_CACHED = 2 ** 18;
+
+const isGeometry = (geometry: CacheGeometry): boolean => {
+  const { sets, ways } = { ...geometry };
+  const isSets = Number.isInteger(sets) && (sets === 0 || (sets > 0 && Number.isInteger(Math.log2(sets))));
+  return isSets && Number.isInteger(ways) && ways >= 0 && ways <= 64 && sets * ways <= MOST_CACHED;
+};
 
 function splitFaults(
   ids: readonly string[],

@@ -2,11 +2,16 @@ import { type HardwareStep } from '../iommu/hardwareStep';
 import { asksToWrite, type DmaRequest } from '../iommu/request';
 import { type Steps } from '../steps';
 import { hex, parseDevice, parseInteger, pasid as pasidOf, type RequesterId } from '../values';
+import { isPasid } from './inputs';
 import { type DmaLine, type OperationReport } from './operation';
 import { type MachineFunction } from './unit';
 
 /** Refused requests that a report names. */
 const MOST_REFUSED = 1000;
+
+/** Of one request. */
+const MOST_BYTES = 2 ** 30;
+const ACCESSES: readonly string[] = ['read', 'write', 'atomic'];
 
 /** What requests need of the machine. */
 export interface DmaHost {
@@ -21,6 +26,10 @@ export function requestOf({ sid, pasid, iova, length = 4096, access }: DmaLine):
   const address = parseInteger(String(iova));
   if (!device) return `${String(sid)} is no device`;
   if (address === undefined) return `${String(iova)} is no address`;
+  if (!Number.isInteger(length) || length < 1 || length > MOST_BYTES)
+    return `${length} is no number of bytes`;
+  if (pasid !== undefined && pasid !== null && !isPasid(pasid)) return `${pasid} is no PASID`;
+  if (!ACCESSES.includes(access)) return `"${access}" is no access`;
   if (address + BigInt(length) > 1n << 64n) return `${hex(address)} and ${length} bytes end beyond 64 bits`;
   return {
     requester: device.requester,

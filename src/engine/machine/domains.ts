@@ -61,7 +61,10 @@ export class MachineDomains {
       bbml: this.#checked.rules.bbml,
       faults: this.#faults,
     });
-    if (!tables.ok) return tables;
+    if (!tables.ok) {
+      this.ids.give(id);
+      return tables;
+    }
     const end = BigInt(ends.lowEnd) * BigInt(FRAME_BYTES);
     const kernel = { tables: tables.value, id, stage: choice.stage, dirtyTracking: false };
     const domain = new TablesDomain({

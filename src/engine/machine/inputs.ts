@@ -14,6 +14,8 @@ export function numberIn(text: string, what: string): Outcome<bigint> {
     : done(value);
 }
 
+export const isPasid = (value: number): boolean => Number.isInteger(value) && value >= 0 && value < 2 ** 20;
+
 /** log2 of a page size that is a power of two. */
 export function shiftIn(text: string): Outcome<number> {
   const size = parseInteger(text);

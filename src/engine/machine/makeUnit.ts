@@ -49,7 +49,6 @@ export function makeUnit(options: UnitOptions): MachineUnit {
 function platformOf(driver: IommuDriver, domains: MachineDomains): IommufdPlatform {
   return {
     ...guestPlatform(driver, domains.ids),
-    hardwareInfo: { type: 0, data: new Uint8Array(0) },
     createPaging: ({ dirtyTracking }) => immediately(domains.make(driver, dirtyTracking)),
   };
 }

@@ -12,8 +12,6 @@ export type MachineOperation =
       /** Guest physical address; absent: the same as the IOVA. */
       readonly paddr?: string;
       readonly permission: 'R' | 'W' | 'RW';
-      /** Page sizes that may be used; absent: every size that fits. */
-      readonly pages?: readonly string[];
     }
   | { readonly kind: 'unmap'; readonly domain: number; readonly iova: string; readonly length: string }
   /** Replaces every leaf of the range that is larger than `size` by leaves of that size. */

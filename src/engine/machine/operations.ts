@@ -1,4 +1,6 @@
 import { refused, type Outcome } from '../driver/errno';
+import { immediately } from '../driver/vendors/common/immediately';
+import { isPasid } from './inputs';
 import { type Steps } from '../steps';
 import {
   FRAME_BYTES,
@@ -24,7 +26,10 @@ const MOST_BITS = 2 ** 26;
 
 /** Does an operation; what the driver refuses is a report with its errno. */
 export function performOperation(machine: Machine, operation: MachineOperation): Doing {
-  const run = OPERATIONS[operation.kind] as (machine: Machine, operation: MachineOperation) => Doing;
+  const { kind } = operation;
+  if (!Object.hasOwn(OPERATIONS, kind))
+    return immediately(report(refused('EINVAL', `"${kind}" is no operation`), ''));
+  const run = OPERATIONS[kind] as (machine: Machine, operation: MachineOperation) => Doing;
   return run(machine, operation);
 }
 
@@ -169,6 +174,10 @@ function* invalidate(machine: Machine, { domain, iova, length }: Of<'invalidate'
 function* attach(machine: Machine, { requester, pasid: process, to, ats }: Of<'attach'>): Doing {
   const parsed = parseDevice(requester);
   const from = parsed && machine.addFunction(requester, ats === true);
+  if (process !== undefined && process !== null && !isPasid(process))
+    return report(refused('EINVAL', `${process} is no PASID`), '');
+  if (from && ats !== undefined && from.device.ats !== ats)
+    return report(refused('EINVAL', `${requester} is ${ats ? 'without' : 'with'} ATS since it was made`), '');
   if (!from) return report(refused('ENODEV', `"${requester}" is no device`), '');
   if (typeof to === 'number') {
     const found = hwptOf(machine, to);
