@@ -4,12 +4,17 @@ import {
   freeChildren,
   invalidate,
   markLarge,
+  putOldBack,
   readChildren,
   readChildrenAgain,
   remakeLarge,
   store,
+  takeForDirty,
   type ReplaceStep,
 } from './steps';
+
+/** When caches cannot be flushed: small pages may still be written, and their tables stay allocated. */
+const UNFLUSHED = [takeForDirty, markLarge];
 
 /** Ways to replace tables of small leaves by one large leaf. The last one is this software's own. */
 export const COLLAPSES = {
@@ -17,7 +22,7 @@ export const COLLAPSES = {
   'collapse.or-cas-acquire': [
     readChildren,
     compareExchange('again'),
-    invalidate('whole'),
+    invalidate('whole', UNFLUSHED),
     readChildrenAgain,
     markLarge,
     freeChildren,
@@ -25,7 +30,7 @@ export const COLLAPSES = {
   'collapse.leaf-only-flush': [
     readChildren,
     compareExchange('again'),
-    invalidate('leaves-only'),
+    invalidate('leaves-only', UNFLUSHED),
     readChildrenAgain,
     markLarge,
     freeChildren,
@@ -33,7 +38,7 @@ export const COLLAPSES = {
   'collapse.break-before-make': [
     readChildren,
     exchange('nothing'),
-    invalidate('whole'),
+    invalidate('whole', [putOldBack]),
     readChildrenAgain,
     remakeLarge,
     store,

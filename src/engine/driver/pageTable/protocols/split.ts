@@ -1,15 +1,22 @@
 import {
   build,
+  clearNoTranslate,
   compareExchange,
   exchange,
   invalidate,
+  markBuilt,
   markNoTranslate,
   moveStray,
+  putOldBack,
   readLeaf,
   sprinkle,
   store,
+  takeForDirty,
   type ReplaceStep,
 } from './steps';
+
+/** When caches cannot be flushed: no mark may be lost by it. */
+const UNFLUSHED = [takeForDirty, sprinkle];
 
 /**
  * Ways to replace a large leaf by smaller ones, each as its steps in order. Most are known to lose something: they are here to
@@ -20,20 +27,27 @@ export const SPLITS = {
   'split.snapshot-store': [readLeaf, build('as-seen'), store, invalidate('leaves-only')],
   'split.snapshot-cas': [readLeaf, build('as-seen'), compareExchange('again'), invalidate('leaves-only')],
   'split.snapshot-cas-noflush': [readLeaf, build('as-seen'), compareExchange('again')],
-  'split.xchg-sprinkle': [readLeaf, build('clean'), exchange('words'), invalidate('leaves-only'), sprinkle],
+  'split.xchg-sprinkle': [
+    readLeaf,
+    build('clean'),
+    exchange('words'),
+    invalidate('leaves-only', UNFLUSHED),
+    sprinkle,
+  ],
   'split.xchg-sprinkle-slot': [
     readLeaf,
     build('clean'),
     exchange('words'),
-    invalidate('leaves-only'),
+    invalidate('leaves-only', UNFLUSHED),
     sprinkle,
     moveStray,
   ],
   'split.break-before-make': [
     readLeaf,
+    build('clean'),
     exchange('nothing'),
-    invalidate('leaves-only'),
-    build('as-seen', 'old'),
+    invalidate('leaves-only', [putOldBack]),
+    markBuilt,
     store,
     invalidate('leaves-only'),
   ],
@@ -48,11 +62,11 @@ export const SPLITS = {
   ],
   'split.nt-acquire': [
     readLeaf,
-    markNoTranslate('modify'),
-    invalidate('leaves-only'),
     build('clean'),
+    markNoTranslate('modify'),
+    invalidate('leaves-only', [clearNoTranslate]),
     exchange('words'),
-    invalidate('leaves-only'),
+    invalidate('leaves-only', UNFLUSHED),
     sprinkle,
     moveStray,
   ],

@@ -13,6 +13,7 @@ import { likeLeaf } from '../inherit';
 import { survey, type SurveyedLeaf } from '../survey';
 import { type SoftwareStep } from '../../softwareStep';
 import { type Steps } from '../../../steps';
+import { immediately } from '../../vendors/common/immediately';
 import { type TableTree } from '../tableTree';
 import { type Slot } from '../tableWords';
 import { resultOf, type ProtocolStep, type StepResult } from './protocol';
@@ -47,7 +48,7 @@ export const readLeaf: ReplaceStep = function* (change) {
 type BirthMark = 'clean' | 'as-seen' | 'dirty';
 
 /** Builds what goes into the slots: tables, or leaves of the same table, with the leaf's permission and attributes. */
-export function build(birth: BirthMark, from: 'read' | 'old' = 'read'): ReplaceStep {
+export function build(birth: BirthMark): ReplaceStep {
   return function* (change) {
     const { tree, slots, depth, toShift } = change;
     const { format } = tree.top;
@@ -58,7 +59,7 @@ export function build(birth: BirthMark, from: 'read' | 'old' = 'read'): ReplaceS
     const marks = (change.marks & ACCESSED) | (dirty ? DIRTY | ACCESSED : 0);
     for (const [at, slot] of slots.entries()) {
       if (change.written[at] === true) continue;
-      const leaf = change[from][at] ?? ZERO;
+      const leaf = change.read[at] ?? ZERO;
       const template = likeLeaf(format, depth, leaf, toDepth, toShift, marks);
       const first = leafFrame(format, level, leaf.lo, leaf.hi);
       const frame = format.runKind === 'own-address' ? first : first + at * level.pagesPerEntry;
@@ -168,14 +169,33 @@ export function exchange(what: 'words' | 'nothing'): ReplaceStep {
   };
 }
 
-/** The nT bit of blocks (Arm DDI 0487 D8.16.1). */
+/** The nT bit of blocks (Arm DDI 0487 D8.16.1); undefined: these leaves have none. */
+function noTranslateBit({ tree, depth }: Replacement): EntryHalves | undefined {
+  const { format } = tree.top;
+  const field = format.format.layout('leaf', levelOf(format, depth).rule).find(({ name }) => name === 'nT');
+  return field && halvesOf(mask(field.high, field.low));
+}
+
+/** Takes nT back, and keeps the mark that came meanwhile. */
+export const clearNoTranslate: ReplaceStep = function* (change) {
+  const { tree, slots } = change;
+  const { lo, hi } = noTranslateBit(change) ?? ZERO;
+  const old: EntryHalves = { lo: 0, hi: 0 };
+  for (const { table, index } of slots)
+    yield tree.words.modify('clear nT', table, index, { lo: ~lo, hi: ~hi }, ZERO, old);
+  yield* freeBuilt(change);
+  return 'next';
+};
+
+/** Says by nT that a block is about to be replaced. */
 export function markNoTranslate(how: 'store' | 'modify'): ReplaceStep {
   return function* (change) {
-    const { tree, slots, depth } = change;
-    const { format } = tree.top;
-    const field = format.format.layout('leaf', levelOf(format, depth).rule).find(({ name }) => name === 'nT');
-    if (!field) return { refused: refused('EOPNOTSUPP', 'only blocks of Arm tables have the nT bit') };
-    const bit = halvesOf(mask(field.high, field.low));
+    const { tree, slots } = change;
+    const bit = noTranslateBit(change);
+    if (!bit) {
+      yield* freeBuilt(change);
+      return { refused: refused('EOPNOTSUPP', 'only blocks of Arm tables have the nT bit') };
+    }
     for (const [at, { table, index }] of slots.entries()) {
       const { lo, hi } = change.read[at] ?? ZERO;
       const old: EntryHalves = { lo: 0, hi: 0 };
@@ -186,14 +206,12 @@ export function markNoTranslate(how: 'store' | 'modify'): ReplaceStep {
   };
 }
 
-/** Removes what caches hold of the old entries, and waits. */
-export function invalidate(reach: 'whole' | 'leaves-only' | 'page'): ReplaceStep {
+/** Removes what caches hold of the old entries, and waits. `orElse`: what is still to be done when that is refused. */
+export function invalidate(reach: 'whole' | 'leaves-only', orElse: readonly ReplaceStep[] = []): ReplaceStep {
   return function* (change) {
-    const range = rangeOf(change, reach === 'whole');
-    const smallest = range.smallestShift;
-    const flushed = yield* change.tree.flusher.flush(
-      reach === 'page' ? { ...range, largestShift: smallest } : range,
-    );
+    const flushed = yield* change.tree.flusher.flush(rangeOf(change, reach === 'whole'));
+    if (flushed.ok) return 'next';
+    for (const step of orElse) yield* step(change);
     return resultOf(flushed);
   };
 }
@@ -201,6 +219,37 @@ export function invalidate(reach: 'whole' | 'leaves-only' | 'page'): ReplaceStep
 /** When the old leaf was dirty, all that it mapped is. */
 export const sprinkle: ReplaceStep = function* (change) {
   if ((change.marks & DIRTY) !== 0) yield* markAll(change.tree, change.leaves.flat(), change.marks);
+  return 'next';
+};
+
+/** Caches go on as before, so that writes may come that nobody hears of: what is replaced counts as dirty. */
+export const takeForDirty: ReplaceStep = function* (change) {
+  change.marks |= DIRTY;
+  return yield* immediately<SoftwareStep, StepResult>('next');
+};
+
+/** Gives what was built, and is in no slot yet, the dirty mark of the old leaf. */
+export const markBuilt: ReplaceStep = function* (change) {
+  const { tree, slots, depth, toShift, marks } = change;
+  if ((marks & DIRTY) === 0) return 'next';
+  if (toShift < levelOf(tree.top.format, depth).shift) return yield* sprinkle(change);
+  const { keep, set } = marking(tree.top.format, marks);
+  for (const at of slots.keys()) {
+    const { lo, hi } = change.words[at] ?? ZERO;
+    change.words[at] = { lo: (lo & keep.lo) | set.lo, hi: (hi & keep.hi) | set.hi };
+  }
+  yield { kind: 'software', name: 'make the leaves dirty' };
+  return 'next';
+};
+
+/** Puts back what was exchanged for nothing: nobody has seen what was to come. */
+export const putOldBack: ReplaceStep = function* (change) {
+  const { tree, slots, old } = change;
+  for (const [at, { table, index }] of slots.entries()) {
+    const { lo, hi } = old[at] ?? ZERO;
+    yield tree.words.store('put the entry back', table, index, lo, hi);
+  }
+  yield* freeBuilt(change);
   return 'next';
 };
 
@@ -234,9 +283,8 @@ export const moveStray: ReplaceStep = function* (change) {
   return 'next';
 };
 
-/** ORs marks into leaves, each atomically. */
-export function* markAll(tree: TableTree, leaves: readonly Slot[], marks: number): Steps<SoftwareStep, void> {
-  const { format } = tree.top;
+/** The bits of a word that stay, and those that are set, when it gets marks. */
+function marking(format: CompiledFormat, marks: number): { keep: EntryHalves; set: EntryHalves } {
   const dirty = (marks & DIRTY) !== 0;
   const accessed = (marks & ACCESSED) !== 0 || dirty;
   const mark = { lo: dirty ? format.dirtyMarkLo : 0, hi: dirty ? format.dirtyMarkHi : 0 };
@@ -245,6 +293,12 @@ export function* markAll(tree: TableTree, leaves: readonly Slot[], marks: number
     lo: (format.dirtyValueLo & mark.lo) | (accessed ? format.accessedLo : 0),
     hi: (format.dirtyValueHi & mark.hi) | (accessed ? format.accessedHi : 0),
   };
+  return { keep, set };
+}
+
+/** ORs marks into leaves, each atomically. */
+export function* markAll(tree: TableTree, leaves: readonly Slot[], marks: number): Steps<SoftwareStep, void> {
+  const { keep, set } = marking(tree.top.format, marks);
   const old: EntryHalves = { lo: 0, hi: 0 };
   for (const { table, index } of leaves)
     yield tree.words.modify('mark the leaf dirty', table, index, keep, set, old);
@@ -325,10 +379,11 @@ export const readChildrenAgain: ReplaceStep = function* (change) {
   return 'next';
 };
 
-/** Makes the large leaf's words anew, with the marks that are known now. */
+/** Makes the large leaf's words anew, with the marks that are known now; when that cannot be, the tables come back. */
 export const remakeLarge: ReplaceStep = function* (change) {
   const result = makeLarge(change);
   yield { kind: 'software', name: 'make the large leaf' };
+  if (result !== 'next') yield* putOldBack(change);
   return result;
 };
 

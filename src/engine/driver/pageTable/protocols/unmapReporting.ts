@@ -25,6 +25,8 @@ interface Unmapping {
   readonly leaves: readonly SurveyedLeaf[];
   /** First pages of leaves that were dirty, with their length. */
   readonly dirty: Map<number, number>;
+  /** Leaves that were writable, with their words as they were then. */
+  protected: { readonly leaf: SurveyedLeaf; readonly old: EntryHalves }[];
 }
 
 type UnmapStep = ProtocolStep<Unmapping>;
@@ -63,12 +65,24 @@ const exchangeNothing: UnmapStep = function* (context) {
 const protect: UnmapStep = function* (context) {
   const { tree, leaves } = context;
   const { format } = tree.top;
-  const old: EntryHalves = { lo: 0, hi: 0 };
   const { keep, set } = readOnly(tree);
   for (const leaf of leaves) {
     if ((entryPermission(format, LEAF, leaf.lo, leaf.hi) & WRITE) === 0) continue;
+    const old: EntryHalves = { lo: 0, hi: 0 };
     yield tree.words.modify('take the permission to write', leaf.table, leaf.index, keep, set, old);
     note(context, leaf, old);
+    context.protected.push({ leaf, old });
+  }
+  return 'next';
+};
+
+/** Gives the permission to write back, to pages that stay. */
+const allowWrites: UnmapStep = function* ({ tree, protected: leaves }) {
+  const { keep } = readOnly(tree);
+  const now: EntryHalves = { lo: 0, hi: 0 };
+  for (const { leaf, old } of leaves) {
+    const set = { lo: old.lo & ~keep.lo, hi: old.hi & ~keep.hi };
+    yield tree.words.modify('give the permission to write back', leaf.table, leaf.index, keep, set, now);
   }
   return 'next';
 };
@@ -87,17 +101,22 @@ function readOnly({ top }: TableTree): { keep: EntryHalves; set: EntryHalves } {
 
 const ALL_BITS = (1n << 64n) - 1n;
 
-const invalidate: UnmapStep = function* ({ tree, request, leaves }) {
-  const shifts = leaves.map(({ shift }) => shift);
-  const flushed = yield* tree.flusher.flush({
-    startPage: request.startPage,
-    endPage: request.startPage + request.pages,
-    smallestShift: shifts.reduce((least, shift) => Math.min(least, shift), 64),
-    largestShift: shifts.reduce((most, shift) => Math.max(most, shift), 12),
-    tables: false,
-  });
-  return resultOf(flushed);
-};
+/** `orElse`: what is still to be done when the flush is refused. */
+function invalidate(orElse: UnmapStep): UnmapStep {
+  return function* (context) {
+    const { tree, request, leaves } = context;
+    const shifts = leaves.map(({ shift }) => shift);
+    const flushed = yield* tree.flusher.flush({
+      startPage: request.startPage,
+      endPage: request.startPage + request.pages,
+      smallestShift: shifts.reduce((least, shift) => Math.min(least, shift), 64),
+      largestShift: shifts.reduce((most, shift) => Math.max(most, shift), 12),
+      tables: false,
+    });
+    if (!flushed.ok) yield* orElse(context);
+    return resultOf(flushed);
+  };
+}
 
 const report: UnmapStep = function* ({ request, dirty }) {
   for (const [page, pages] of dirty) request.sink(page, pages);
@@ -113,9 +132,17 @@ const copy: UnmapStep = function* ({ request, dirty }) {
 
 /** Ways to unmap pages whose last dirty marks are wanted. */
 export const UNMAPS = {
-  'unmap.read-store': [readMarks, storeNothing, invalidate, report, copy],
-  'unmap.xchg-report': [exchangeNothing, invalidate, report, copy],
-  'unmap.protect-first': [protect, invalidate, readMarks, storeNothing, invalidate, report, copy],
+  'unmap.read-store': [readMarks, storeNothing, invalidate(report), report, copy],
+  'unmap.xchg-report': [exchangeNothing, invalidate(report), report, copy],
+  'unmap.protect-first': [
+    protect,
+    invalidate(allowWrites),
+    readMarks,
+    storeNothing,
+    invalidate(report),
+    report,
+    copy,
+  ],
 } as const satisfies Readonly<Record<string, readonly UnmapStep[]>>;
 
 export type UnmapProtocol = keyof typeof UNMAPS;
@@ -138,7 +165,7 @@ export function* unmapReporting(
     return start < request.startPage || start + 2 ** (shift - 12) > end;
   });
   if (sticksOut) return refused('EINVAL', 'a leaf sticks out of the range, and leaves are not split');
-  const context: Unmapping = { tree, request, leaves, dirty: new Map() };
+  const context: Unmapping = { tree, request, leaves, dirty: new Map(), protected: [] };
   const outcome = yield* runProtocol<Unmapping>(UNMAPS[protocol], context);
   return outcome.ok ? done(null) : outcome;
 }
