@@ -17,6 +17,7 @@ export const iotlbList = (inspections: Inspections, shown: { readonly staleOnly:
   id: 'iopte.iotlb',
   describe(total) {
     if (shown.staleOnly) return vscode.l10n.t('only stale ones');
+    if (total === 1) return vscode.l10n.t('1 entry');
     return total === undefined ? '' : vscode.l10n.t('{0} entries', total);
   },
   async read(inspection, page) {
@@ -35,7 +36,10 @@ export const iotlbList = (inspections: Inspections, shown: { readonly staleOnly:
 export const faultsList = (inspections: Inspections): PagedList => ({
   ...emulated,
   id: 'iopte.faults',
-  describe: (total) => (total === undefined ? '' : vscode.l10n.t('{0} records', total)),
+  describe(total) {
+    if (total === 1) return vscode.l10n.t('1 record');
+    return total === undefined ? '' : vscode.l10n.t('{0} records', total);
+  },
   async read(inspection, page) {
     const answer = await inspections.ask(inspection, 'faults', { page });
     const lost = vscode.l10n.t(
@@ -53,7 +57,10 @@ export const faultsList = (inspections: Inspections): PagedList => ({
 export const ledgerList = (inspections: Inspections): PagedList => ({
   ...emulated,
   id: 'iopte.ledger',
-  describe: (total) => (total === undefined ? '' : vscode.l10n.t('{0} findings', total)),
+  describe(total) {
+    if (total === 1) return vscode.l10n.t('1 finding');
+    return total === undefined ? '' : vscode.l10n.t('{0} findings', total);
+  },
   async read(inspection, page) {
     const answer = await inspections.ask(inspection, 'findings', { page });
     const state = page.cursor ? undefined : await inspections.ask(inspection, 'machine', {});
