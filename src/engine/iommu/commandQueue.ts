@@ -4,14 +4,18 @@ import { type CacheOperation, type DeviceTlbOperation } from './cacheOperation';
 import { type Command } from './commands';
 import { positionsOf, slotAddress, type FaultLog } from './faultLog';
 import { type HardwareStep } from './hardwareStep';
-import { readWords, storeValue } from './ringMemory';
+import { readWords } from './ringMemory';
 import { type CommandError, type IommuVendor, type RegisterFile } from './vendor';
 
-/** A device as the queue knows it: takes invalidations of its TLB and answers them later. */
+/**
+ * A device as queues know it: takes invalidations of its TLB and answers them later. Several queues may ask, so that each
+ * answer goes to who asked.
+ */
 export interface InvalidatedDevice {
-  invalidate(operation: DeviceTlbOperation, tag: number): void;
-  /** Tags whose invalidations are complete since the last call. */
-  complete(): readonly number[];
+  /** `completed` is called once, from `complete`; never, when the device does not answer. */
+  invalidate(operation: DeviceTlbOperation, completed: () => void): void;
+  /** Sends the answers that can be sent by now. */
+  complete(): void;
 }
 
 /** What commands act on. */
@@ -20,6 +24,8 @@ export interface QueueSurroundings {
   readonly memory: WritableMemory;
   readonly registers: RegisterFile;
   readonly log: FaultLog;
+  /** Stores the completion of a wait at the address that its command says; false: that leads nowhere. */
+  store(address: number, value: bigint, bytes: 4 | 8): boolean;
   /** Removes from the caches of the IOMMU what an operation selects. */
   apply(operation: CacheOperation): void;
   device(requester: number): InvalidatedDevice | undefined;
@@ -38,20 +44,25 @@ export interface RequestsInFlight {
 
 /** Invalidations of device TLBs that may be on their way at a time: PCIe has 5-bit tags (ITag, PCIe 6.0 §10.3.1). */
 const TAGS = 32;
-/** Attempts of a wait after which a device that has not answered is taken not to answer any more. */
+/** Attempts of a command after which a device that has not answered is taken not to answer any more. */
 const PATIENCE = 256;
 
 const directions = (reads: boolean, writes: boolean): number => (reads ? READ : 0) | (writes ? WRITE : 0);
+
+/** An invalidation that its device has not answered; undefined: there is no such device, and no answer will come. */
+interface OpenInvalidation {
+  readonly device: InvalidatedDevice | undefined;
+}
 
 type Wait = Extract<Command, { readonly kind: 'wait' }>;
 
 /** The consumer of an invalidation queue: each call of `runOne` does one command, or finds that it has to wait. */
 export class CommandQueue {
   readonly #around: QueueSurroundings;
-  /** By tag: the device that has not answered yet; undefined: there is no such device, and no answer will come. */
-  readonly #open = new Map<number, InvalidatedDevice | undefined>();
-  #nextTag = 0;
+  readonly #open = new Set<OpenInvalidation>();
   #attempts = 0;
+  /** A device has not answered, and the next wait has to say so. */
+  #timedOut = false;
   /** READ | WRITE that the next wait has to drain, as commands before it say; and what was in flight when it came. */
   #drains = 0;
   #mark: number | undefined;
@@ -117,27 +128,26 @@ export class CommandQueue {
         this.#drains |= directions(command.drainsReads === true, command.drainsWrites === true);
         return 'done';
       case 'device-tlb':
-        return this.#invalidateDevice(command.operation) ? 'done' : 'waits';
+        return this.#invalidateDevice(command.operation, address);
       case 'wait':
         return this.#wait(command, address);
     }
   }
 
   #wait(wait: Wait, address: number): 'done' | 'skipped' | 'stays' | 'waits' {
-    const { vendor, registers, memory, inFlight } = this.#around;
+    const { vendor, registers, inFlight } = this.#around;
     this.#mark ??= inFlight.now;
     this.#collect();
-    if (this.#open.size > 0) {
-      if (++this.#attempts < PATIENCE) return 'waits';
-      this.#open.clear();
-      this.#attempts = 0;
+    if (this.#open.size > 0 && !this.#givesUp()) return 'waits';
+    if (this.#timedOut) {
+      this.#timedOut = false;
       this.#refuse('timeout', address);
       const { afterTimeout } = vendor.commands;
       if (afterTimeout !== 'goes-on') return afterTimeout === 'skips' ? 'skipped' : 'stays';
     }
     if (!this.#isDrained(wait)) return 'waits';
     const { store } = wait;
-    if (store && !storeValue(memory, store.address, store.value, store.bytes)) {
+    if (store && !this.#around.store(store.address, store.value, store.bytes)) {
       this.#refuse('store', address);
       if (vendor.commands.isStopped(registers)) return 'stays';
     }
@@ -155,23 +165,37 @@ export class CommandQueue {
     return !drains || access === 0 || !inFlight.hasOlder(this.#mark ?? inFlight.now, access);
   }
 
-  /** Sends an invalidation to a device; false when every tag is in use. */
-  #invalidateDevice(operation: DeviceTlbOperation): boolean {
+  /** Sends an invalidation to a device, when a tag is free. */
+  #invalidateDevice(operation: DeviceTlbOperation, address: number): 'done' | 'stays' | 'waits' {
+    const { vendor, registers } = this.#around;
     if (this.#open.size >= TAGS) this.#collect();
-    if (this.#open.size >= TAGS) return false;
+    if (this.#open.size >= TAGS) {
+      if (!this.#givesUp()) return 'waits';
+      // Arm and RISC-V tell it at the next wait (IHI 0070 CERROR_ATC_INV_SYNC, RISC-V IOMMU 1.0 §3.1.4 cmd_to).
+      if (vendor.commands.afterTimeout !== 'repeats') {
+        this.#timedOut = false;
+        this.#refuse('timeout', address);
+        if (vendor.commands.isStopped(registers)) return 'stays';
+      }
+    }
     const device = this.#around.device(operation.requester);
-    // Never used again: an answer that comes after its time-out must not stand for another one.
-    const tag = this.#nextTag++;
-    this.#open.set(tag, device);
-    device?.invalidate(operation, tag);
-    return true;
+    // An answer that comes after its time-out finds nothing to take away.
+    const open = { device };
+    this.#open.add(open);
+    device?.invalidate(operation, () => this.#open.delete(open));
+    return 'done';
+  }
+
+  /** One attempt more; true: those that have not answered by now will not. */
+  #givesUp(): boolean {
+    if (++this.#attempts < PATIENCE) return false;
+    this.#open.clear();
+    this.#attempts = 0;
+    return (this.#timedOut = true);
   }
 
   #collect(): void {
-    const devices = new Set(this.#open.values());
-    for (const device of devices) {
-      for (const tag of device?.complete() ?? []) if (this.#open.get(tag) === device) this.#open.delete(tag);
-    }
+    for (const device of new Set([...this.#open].map((each) => each.device))) device?.complete();
   }
 
   #refuse(error: CommandError, address: number): void {

@@ -1,11 +1,13 @@
 import { type AccessObserver } from '../ledger/accessObserver';
 import { type WritableMemory } from '../memory/writableMemory';
+import { type AddressSpace } from '../pageTable/addressSpace';
 import { type SeededRandom } from '../random';
 import { runSteps, type Steps } from '../steps';
 import { FRAME_BYTES, type Pasid, type RequesterId } from '../values';
 import { type CacheOperation } from './cacheOperation';
 import { CommandQueue, type InvalidatedDevice } from './commandQueue';
 import { FaultLog } from './faultLog';
+import { storeValue } from './ringMemory';
 import { Iotlb } from './caches/iotlb';
 import { type StructureCache } from './caches/structureCache';
 import { WalkCache } from './caches/walkCache';
@@ -19,7 +21,9 @@ import { noCounts, type Counters } from './translate/counters';
 import { InFlight } from './translate/inFlight';
 import { Requests } from './translate/requests';
 import { CpuCache, walkedMemory } from './translate/staleView';
-import { type WalkUnit } from './translate/stageWalk';
+import { TO_WRITE, walkStage, type WalkUnit } from './translate/stageWalk';
+import { addressOf, hiOf, loOf } from './translate/wordAddress';
+import { secondStage } from './translate/tableWay';
 import { vendorOf } from './vendors/index';
 import { misreading } from './vendors/riscv/misreading';
 import { pageAt } from './translate/translated';
@@ -60,6 +64,8 @@ export class Iommu implements IommuPort {
   readonly #memory: WritableMemory;
   readonly #vendor: IommuVendor;
   readonly #random: SeededRandom;
+  readonly #observer: AccessObserver;
+  readonly #walk: WalkUnit;
   readonly #contexts: Contexts;
   readonly #requests: Requests;
   #epoch = 0;
@@ -94,6 +100,8 @@ export class Iommu implements IommuPort {
         observer.wrote({ kind: 'walker', iommu: name }, page, frame, address % FRAME_BYTES, 8);
       },
     };
+    this.#observer = observer;
+    this.#walk = walk;
     this.#contexts = new Contexts(kind, walked, vendor, registers, walk, rules, random);
     const { contexts, processes } = this.#contexts.caches;
     this.caches = { iotlb, walk: walkCache, contexts, processes };
@@ -113,6 +121,7 @@ export class Iommu implements IommuPort {
       memory,
       registers,
       log: faults,
+      store: (address, value, bytes) => storeValue(memory, address, value, bytes),
       apply: (operation) => {
         this.invalidate(operation);
       },
@@ -171,6 +180,32 @@ export class Iommu implements IommuPort {
       ...(contexts ? { contexts } : {}),
       ...(processes ? { processes } : {}),
     });
+  }
+
+  /**
+   * A store of its own at a guest physical address, as completions of a guest's commands are: through the tables of a stage 2
+   * that caches know by `vm`, with their marks, as a write of a device. False: it leads nowhere.
+   */
+  *store(
+    space: AddressSpace,
+    vm: number,
+    address: number,
+    value: bigint,
+    bytes: 4 | 8,
+  ): Steps<HardwareStep, boolean> {
+    const found = yield* walkStage(
+      this.#walk,
+      secondStage(space, vm),
+      loOf(address),
+      hiOf(address),
+      TO_WRITE,
+    );
+    if (!found.ok || !storeValue(this.#memory, addressOf(found), value, bytes)) return false;
+    const offset = address % FRAME_BYTES;
+    const page = Math.floor(address / FRAME_BYTES);
+    const frame = pageAt(found.lo, found.hi);
+    this.#observer.wrote({ kind: 'walker', iommu: this.name }, page, frame, offset, bytes);
+    return true;
   }
 
   /** Writes words back from the CPUs' caches, so that a walker that does not snoop sees them. `address`: in bytes. */

@@ -11,6 +11,9 @@ interface PinnedRange extends AddressRange {
   readonly locks: boolean;
 }
 
+/** Bytes that one call pins at most: its caller gets every frame by itself. */
+const MOST_PINNED_BYTES = 1n << 32n;
+
 /** Reads and writes of an address space's memory without an IOMMU: mediated devices, hardware queues. */
 export class Access {
   readonly ioas: Ioas;
@@ -34,6 +37,7 @@ export class Access {
   pin(range: AddressRange, write: boolean, locks = false): Outcome<number[]> {
     if (range.end === range.start) return refused('EINVAL', 'an empty range');
     if (range.end > ADDRESS_END) return refused('EOVERFLOW', 'the range ends beyond 64 bits');
+    if (range.end - range.start > MOST_PINNED_BYTES) return refused('ENOMEM', 'at most 4 GiB at a time');
     const areas = this.ioas.contiguous(range);
     if (!areas) return refused('ENOENT', 'the range is not mapped as a whole');
     if (areas.some(({ preventsAccess }) => preventsAccess))

@@ -29,7 +29,7 @@ export const VIRTUAL_TYPES = {
   'amd-vi': { viommu: 3, events: 0x8000_0001, queue: 0x8000_0001 },
 } as const;
 const MOST_QUEUES = 2;
-/** Commands that Linux gives to an SMMU at a time: when one is refused, those that wait with it are not handled. */
+/** Commands that Linux gives to an SMMU at a time. */
 const SMMU_BATCH = 63;
 
 /** IOMMU_HW_INFO_TYPE_*: registers as the kernel shows them, as 32-bit halves. */
@@ -114,7 +114,7 @@ function virtualOf(driver: IommuDriver): VirtualIommuPlatform | undefined {
   };
 }
 
-/** Hands entries over, `batch` at a time: of a batch with one that is refused none counts as handled. */
+/** Hands entries over, `batch` at a time: those before one that is refused are executed, and count as handled. */
 function* invalidate(
   rule: ArrayRule | undefined,
   array: UserArray,
@@ -127,7 +127,7 @@ function* invalidate(
   while (handled < entries.length) {
     const part = entries.slice(handled, handled + batch);
     const result = yield* give(part);
-    if (!result.outcome.ok) return { handled, outcome: result.outcome };
+    if (!result.outcome.ok) return { handled: handled + result.handled, outcome: result.outcome };
     handled += part.length;
   }
   return { handled, outcome };

@@ -6,9 +6,8 @@ import { type Iommu } from '../../iommu/iommu';
 import { type EmulatedKind, type RegisterFile, type RingPointer } from '../../iommu/vendor';
 import { vendorOf } from '../../iommu/vendors/index';
 import { type WritableMemory } from '../../memory/writableMemory';
-import { ACCESSED, DIRTY } from '../../pageTable/runColumns';
-import { markedHalves } from '../../pageTable/marks';
-import { walkTables } from '../../pageTable/walk';
+import { type AddressSpace } from '../../pageTable/addressSpace';
+import { runSteps } from '../../steps';
 import { done, refused, type Outcome } from '../errno';
 import { type HardwareQueue } from './hardwareQueue';
 import { type VirtualIommu } from './viommu';
@@ -59,6 +58,7 @@ export class GuestQueue {
   readonly #queue: HardwareQueue<VirtualIommu>;
   readonly #registers: RegisterFile;
   readonly #commands: CommandQueue;
+  readonly #slots: number;
   #error: string | undefined;
 
   constructor(queue: HardwareQueue<VirtualIommu>, iommu: Iommu, memory: WritableMemory) {
@@ -67,6 +67,7 @@ export class GuestQueue {
     const vendor = vendorOf(iommu.kind);
     const rule = RULES[iommu.kind];
     const slots = Math.floor(Number(queue.range.end - queue.range.start) / COMMAND_BYTES);
+    this.#slots = slots;
     const place = { baseAddress: queue.base, slots, slotBytes: COMMAND_BYTES, enabled: true, wraps: false };
     this.#commands = new CommandQueue({
       vendor: {
@@ -92,6 +93,11 @@ export class GuestQueue {
       memory,
       registers: this.#registers,
       log: iommu.faults,
+      // Guest physical: through the guest's stage 2.
+      store: (address, value, bytes) => {
+        const { id } = queue.viommu.parent.domain.kernel;
+        return runSteps(iommu.store(this.#space, id, address, value, bytes));
+      },
       apply: (operation) => {
         iommu.invalidate(operation);
       },
@@ -111,9 +117,14 @@ export class GuestQueue {
     return this.#error;
   }
 
-  /** The guest moves the tail, by a register that it reaches itself; a stopped queue goes on at the command it stopped at. */
+  /**
+   * The guest moves the tail, by a register that it reaches itself; a stopped queue goes on at the command it stopped at. What is
+   * no slot of the ring leaves the tail where it is, and stops the queue.
+   */
   setTail(slot: number): void {
-    this.#error = undefined;
+    const isSlot = Number.isInteger(slot) && slot >= 0 && slot < this.#slots;
+    this.#error = isSlot ? undefined : `the tail ${slot} is none of the ${this.#slots} slots of the ring`;
+    if (!isSlot) return;
     this.#registers.set(TAIL.register, BigInt(slot));
   }
 
@@ -132,13 +143,8 @@ export class GuestQueue {
     };
     switch (command.kind) {
       case 'other':
+      case 'wait':
         return command;
-      case 'wait': {
-        if (!command.store) return command;
-        const address = this.#hostAddress(command.store.address);
-        if (address === undefined) return this.#refuse(command.name, 'its store leads nowhere');
-        return { ...command, store: { ...command.store, address } };
-      }
       case 'device-tlb': {
         const requester = requesterOf(command.operation.requester);
         if (!requester.ok) return this.#refuse(command.name, requester.message);
@@ -161,18 +167,12 @@ export class GuestQueue {
     return illegal(name, why);
   }
 
-  /** Where a guest physical address leads, for a write: the leaf is marked as hardware marks it. */
-  #hostAddress(address: number): number | undefined {
+  /** The guest's stage 2 as hardware uses it now: it marks only while dirty pages are tracked. */
+  get #space(): AddressSpace {
     const { tables, dirtyTracking } = this.#queue.viommu.parent.domain.kernel;
-    const { space, memory } = tables;
-    const { outcome, steps } = walkTables(space, address % 2 ** 32, Math.floor(address / 2 ** 32), true);
-    const leaf = steps.at(-1);
-    if (!outcome.ok || !leaf) return undefined;
-    if (dirtyTracking) {
-      const { lo, hi } = markedHalves(space.format, leaf, ACCESSED | DIRTY);
-      memory.casEntry(leaf.table, leaf.index, leaf.lo, leaf.hi, lo, hi);
-    }
-    return (outcome.paddrHi >>> 0) * 2 ** 32 + (outcome.paddrLo >>> 0);
+    const { space } = tables;
+    const marks = { setsAccessed: dirtyTracking, setsDirty: dirtyTracking };
+    return { ...space, format: { ...space.format, ...marks } };
   }
 }
 

@@ -104,6 +104,10 @@ export interface HardwareQueueAlloc {
   readonly flags?: number;
 }
 
+/** Of SMMUv3 and AMD; the longest queue of either is an SMMU's with 2^19 commands (IHI 0070 IDR1.CMDQS). */
+const COMMAND_BYTES = 16n;
+const MOST_QUEUE_BYTES = COMMAND_BYTES << 19n;
+
 /** Pins the queue's memory, so that it cannot be unmapped while hardware reads it. */
 export function allocateHardwareQueue(
   { objects }: IommufdContext,
@@ -113,6 +117,13 @@ export function allocateHardwareQueue(
   if (length === 0n) return refused('EINVAL', 'the queue is empty');
   const range = { start: address, end: address + length };
   if (range.end > ADDRESS_END) return refused('EOVERFLOW', 'the queue ends beyond 64 bits');
+  // A power of two has one bit.
+  const isRing = length <= MOST_QUEUE_BYTES && (length & (length - 1n)) === 0n && length >= COMMAND_BYTES;
+  if (!isRing || address % COMMAND_BYTES !== 0n)
+    return refused(
+      'EINVAL',
+      `a queue begins at a command of ${COMMAND_BYTES} bytes, and holds a power of two of them, up to 2^19`,
+    );
   const viommu = objects.get(viommuId, 'viommu');
   if (!viommu.ok) return viommu;
   const { platform, parent, queues } = viommu.value;

@@ -77,12 +77,12 @@ export class AtsDevice {
 
   /**
    * One transfer of any length, cut at pages, until one is refused; the last outcome. With `kind` `translation` the device asks
-   * without an access, when it uses ATS; otherwise it decides itself how it asks. Undefined: it is stopped.
+   * without an access, when it uses ATS; otherwise it decides itself how it asks. Undefined: it was stopped before the end.
    */
   *dma(request: DmaRequest): Steps<HardwareStep, RequestOutcome | undefined> {
     let last: RequestOutcome | undefined;
     for (const piece of splitRequest(request)) {
-      if (!this.#running) return last;
+      if (!this.#running) return undefined;
       last = yield* this.#piece(piece);
       if (!last.ok) return last;
     }
@@ -98,10 +98,10 @@ export class AtsDevice {
    * An Invalidate Request. What it selects is gone at once; its completion is sent when no request is on its way that uses
    * such a translation (PCIe 6.0 §10.3.1), and not before `completionDelay` calls of `complete`.
    */
-  invalidate({ pasid, global, pages }: DeviceTlbOperation, tag: number): void {
+  invalidate({ pasid, global, pages }: DeviceTlbOperation, completed: () => void): void {
     // Larger entries go, too: a device must not keep what has a part in the range.
     this.tlb.invalidate({ vm: 0, ...(global ? {} : { space: pasid ?? -1 }), pages }, true);
-    this.#invalidations.start(tag, { space: global ? undefined : (pasid ?? -1), pages });
+    this.#invalidations.start({ space: global ? undefined : (pasid ?? -1), pages }, completed);
   }
 
   /** How many calls of `complete` an invalidation takes at least; Infinity: the device does not answer. */
@@ -109,9 +109,9 @@ export class AtsDevice {
     this.#invalidations.delay = calls;
   }
 
-  /** Sends the completions that can be sent now; returns the tags of their requests. */
-  complete(): number[] {
-    return this.#invalidations.complete();
+  /** Sends the completions that can be sent now, each to who asked. */
+  complete(): void {
+    this.#invalidations.complete();
   }
 
   /** Invalidations without a completion. */

@@ -15,7 +15,7 @@ export interface Flight {
 }
 
 interface Invalidation {
-  readonly tag: number;
+  readonly completed: () => void;
   readonly waitsFor: Set<Flight>;
   calls: number;
 }
@@ -42,22 +42,22 @@ export class Invalidations {
     for (const { waitsFor } of this.#open) waitsFor.delete(flight);
   }
 
-  start(tag: number, range: Range): void {
+  start(range: Range, completed: () => void): void {
     const waitsFor = new Set<Flight>();
     for (const flight of this.#flights) {
       flight.meanwhile.push(range);
       if (isIn(range, flight.space, flight.page, 12)) waitsFor.add(flight);
     }
-    this.#open.push({ tag, waitsFor, calls: 0 });
+    this.#open.push({ completed, waitsFor, calls: 0 });
   }
 
-  /** Tags of those that are complete by now. */
-  complete(): number[] {
+  /** Answers those that are complete by now, in order. */
+  complete(): void {
     for (const each of this.#open) each.calls++;
     const isDone = ({ waitsFor, calls }: Invalidation): boolean => waitsFor.size === 0 && calls > this.delay;
     const done = this.#open.filter(isDone);
     this.#open = this.#open.filter((each) => !isDone(each));
-    return done.map(({ tag }) => tag);
+    for (const { completed } of done) completed();
   }
 }
 

@@ -36,6 +36,7 @@ import { type HardwareStep } from '../hardwareStep';
 import { type HardwareRules } from '../rules';
 import { type Counters } from './counters';
 import { type TableWay } from './tableWay';
+import { addressOf, hiOf, loOf } from './wordAddress';
 
 /** What walks of one IOMMU share. */
 export interface WalkUnit {
@@ -393,11 +394,3 @@ const refusedBelow = (under: WalkRefusal, address: number): WalkRefusal => ({
   guestHi: hiOf(address),
   implicit: true,
 });
-
-/** Halves of the byte address of a word. */
-export const loOf = (address: number): number => address % 0x1_0000_0000;
-export const hiOf = (address: number): number => Math.floor(address / 0x1_0000_0000);
-
-/** The byte address of a word, from halves. */
-const addressOf = ({ hi, lo }: { readonly lo: number; readonly hi: number }): number =>
-  hi * 0x1_0000_0000 + lo;

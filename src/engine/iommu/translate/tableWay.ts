@@ -44,7 +44,8 @@ export function wayWithPrivilege(way: TableWay, { privileged, pasid }: DmaReques
   return space ? { ...way, space, isKept: false } : way;
 }
 
-const secondStage = (space: AddressSpace, vm: number): TableWay => ({
+/** A stage 2 that is known by its vm. */
+export const secondStage = (space: AddressSpace, vm: number): TableWay => ({
   space,
   tag: { vm, space: -1 },
   stage2: undefined,

@@ -284,6 +284,26 @@ describe('iommufd: a guest’s invalidations', () => {
     assert.deepEqual(landed(guest), [20]);
   });
 
+  it('smmuv3: what was executed before a refused command counts as handled', () => {
+    const guest = withViommu('smmuv3');
+    guest.write(1);
+    remap(guest);
+    const { machine, viommuId } = guest;
+    const result = machine.handled(
+      machine.fd.hwptInvalidate(viommuId, {
+        type: 1,
+        entryLength: 16,
+        entryNumber: 2,
+        data: bytesOf([
+          ...smmuCommands.tlbiNhVa({ ASID: GUEST_ASID, Address: gva(1) }),
+          ...smmuCommands.cfgiCd({ StreamID: 0x10, Leaf: true }),
+        ]),
+      }),
+    );
+    assert.deepEqual([result.handled, result.outcome.ok], [1, false]);
+    assert.deepEqual(landed(guest), [20]);
+  });
+
   /** The guest puts a command into its own queue; hardware does all that is there. */
   function queueOf(guest: ReturnType<typeof withViommu>, kind: 'smmuv3' | 'amd-vi') {
     const { machine, viommuId } = guest;
@@ -307,8 +327,67 @@ describe('iommufd: a guest’s invalidations', () => {
       return queue.head;
     };
     const error = (): string => queue.error ?? '';
-    return { error, give, rewind: () => (tail = queue.head) };
+    return { queue, error, give, rewind: () => (tail = queue.head) };
   }
+
+  it('a tail that is no slot of the ring stops the queue until the guest gives another', () => {
+    const guest = withViommu('smmuv3');
+    const { queue, give, rewind } = queueOf(guest, 'smmuv3');
+    for (const slot of [256, 1000, -1, 0.5, NaN, 2 ** 53]) {
+      queue.setTail(slot);
+      assert.equal(queue.runCommand(), undefined);
+      assert.match(queue.error ?? '', /256 slots/, `${slot}`);
+      assert.equal(queue.head, 0);
+    }
+    rewind();
+    assert.equal(give(smmuCommands.sync({})), 1);
+    assert.equal(queue.error, undefined);
+  });
+
+  it('a completion is stored when all before is done, as a write through stage 2 that is seen', () => {
+    const guest = withViommu('amd-vi');
+    const { machine, parentId } = guest;
+    const { queue, error } = queueOf(guest, 'amd-vi');
+    let answer: () => void = () => undefined;
+    machine.iommu.devices.set(0x10, {
+      invalidate: (_operation: unknown, completed: () => void) => {
+        answer = completed;
+      },
+      complete: () => undefined,
+    });
+    machine.dirty(parentId);
+    machine.written();
+    const page = STRUCTURES + 1;
+    const store = gpa(page);
+    machine.arena.addFrame(machine.locate(Number(store / 4096n)));
+    const all = amdCommands.invalidateIotlbPages({
+      DeviceID: 0x99,
+      QueueID: 0,
+      S: true,
+      Address: 0x7fff_ffff_ffff_f000n,
+    });
+    machine.writeGuest(gpa(QUEUE), all);
+    machine.writeGuest(
+      gpa(QUEUE) + 16n,
+      amdCommands.completionWait({ s: true, StoreAddress: store, StoreData: 0x1234n }),
+    );
+    queue.setTail(2);
+    assert.ok(queue.runCommand(), error());
+    assert.equal(queue.runCommand(), undefined);
+    assert.deepEqual([error(), machine.dirty(parentId), machine.written()], ['', [], []]);
+    answer();
+    assert.ok(queue.runCommand());
+    assert.deepEqual(machine.written(), [page]);
+    assert.deepEqual(machine.dirty(parentId), [page]);
+  });
+
+  it('a completion that leads nowhere stops the queue', () => {
+    const guest = withViommu('amd-vi');
+    const { error, give } = queueOf(guest, 'amd-vi');
+    const store = gpa(0) + (1n << 37n);
+    assert.equal(give(amdCommands.completionWait({ s: true, StoreAddress: store, StoreData: 1n })), 0);
+    assert.match(error(), /store/);
+  });
 
   it('smmuv3: a hardware queue executes the guest’s commands without the host, with the host’s ids', () => {
     const guest = withViommu('smmuv3');

@@ -198,6 +198,11 @@ describe('iommufd_viommu', () => {
     fails('EOPNOTSUPP', queue(0, unmapped, PAGE_SIZE, 0));
     fails('EINVAL', queue(0, unmapped, 0n));
     fails('EOVERFLOW', queue(0, (1n << 64n) - 1n));
+    // Whole commands, a power of two of them, and no more than any queue has (Arm: 2^19 commands of 16 bytes).
+    fails('EINVAL', queue(0, unmapped + 8n));
+    fails('EINVAL', queue(0, unmapped, 8n));
+    fails('EINVAL', queue(0, unmapped, 48n));
+    fails('EINVAL', queue(0, unmapped, 1n << 24n));
     fails('ENOENT', queue(0, unmapped));
     const iova = ok(self.map(ioasId, buffer, PAGE_SIZE));
     const next = ok(self.map(ioasId, buffer + PAGE_SIZE, PAGE_SIZE));

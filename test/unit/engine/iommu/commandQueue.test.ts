@@ -184,6 +184,45 @@ for (const kind of EMULATED_KINDS) {
       }
       assert.equal(rig.vendor.commands.isStopped(rig.registers), kind !== 'amd-vi');
     });
+
+    it('gives it up when it has taken every tag, too', () => {
+      const rig = new QueueRig(kind);
+      const silent = new SlowDevice();
+      rig.devices.set(0x10, silent);
+      const isReported = () =>
+        rig.vendor.commands.isStopped(rig.registers) || [...rig.log.entries()].length > 0;
+      const runOut = () => {
+        for (let calls = 0; calls < 300; calls++) rig.run();
+      };
+      for (let sent = 0; sent < 33; sent++) {
+        rig.submit(device);
+        runOut();
+      }
+      if (!isReported()) {
+        // Errors that only a wait may report.
+        assert.equal(silent.asked.length, 33);
+        rig.submit(wait(STATUS));
+        runOut();
+      }
+      assert.ok(isReported());
+      assert.ok(rig.queue.pendingInvalidations <= 1);
+    });
+
+    it('answers to one queue are not taken for those to another', () => {
+      const queues = [new QueueRig(kind), new QueueRig(kind)];
+      const slow = new SlowDevice();
+      for (const rig of queues) {
+        rig.devices.set(0x10, slow);
+        rig.submit(device, wait(STATUS));
+        assert.equal(rig.run().length, 1);
+      }
+      slow.answers = true;
+      for (const rig of queues) {
+        assert.equal(rig.run().length, 1);
+        assert.equal(rig.word(STATUS), 7n);
+        assert.equal(rig.queue.pendingInvalidations, 0);
+      }
+    });
   });
 }
 

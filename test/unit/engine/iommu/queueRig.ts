@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { CommandQueue, type InvalidatedDevice } from '../../../../src/engine/iommu/commandQueue';
 import { type CacheOperation, type DeviceTlbOperation } from '../../../../src/engine/iommu/cacheOperation';
 import { FaultLog, positionsOf } from '../../../../src/engine/iommu/faultLog';
-import { readWords, writeWords } from '../../../../src/engine/iommu/ringMemory';
+import { readWords, storeValue, writeWords } from '../../../../src/engine/iommu/ringMemory';
 import { type EmulatedKind, type FaultReport } from '../../../../src/engine/iommu/vendor';
 import { vendorOf } from '../../../../src/engine/iommu/vendors';
 import { Arena } from '../../../../src/engine/memory/arena';
@@ -58,19 +58,19 @@ const FIXED: Readonly<Record<EmulatedKind, readonly (readonly [string, bigint])[
 /** A device that answers when it is told to. */
 export class SlowDevice implements InvalidatedDevice {
   readonly asked: DeviceTlbOperation[] = [];
-  #open: number[] = [];
+  #open: (() => void)[] = [];
   answers = false;
 
-  invalidate(operation: DeviceTlbOperation, tag: number): void {
+  invalidate(operation: DeviceTlbOperation, completed: () => void): void {
     this.asked.push(operation);
-    this.#open.push(tag);
+    this.#open.push(completed);
   }
 
-  complete(): number[] {
-    if (!this.answers) return [];
+  complete(): void {
+    if (!this.answers) return;
     const done = this.#open;
     this.#open = [];
-    return done;
+    for (const completed of done) completed();
   }
 }
 
@@ -99,6 +99,7 @@ export class QueueRig {
       memory: this.memory,
       registers: this.registers,
       log: this.log,
+      store: (address, value, bytes) => storeValue(this.memory, address, value, bytes),
       apply: (operation) => this.applied.push(operation),
       device: (requester) => this.devices.get(requester),
       inFlight: { now: 1, hasOlder },

@@ -37,6 +37,27 @@ function port(): TablePort {
   return made;
 }
 
+/** Sends an invalidation, and what it can answer at once. */
+const invalidateNow = (device: AtsDevice, operation: Parameters<AtsDevice['invalidate']>[0]): void => {
+  device.invalidate(operation, () => undefined);
+  device.complete();
+};
+
+/** A device's invalidations by numbers: each answer is given once. */
+function numbered(device: AtsDevice) {
+  let answered: number[] = [];
+  return {
+    invalidate: (operation: Parameters<AtsDevice['invalidate']>[0], number: number): void => {
+      device.invalidate(operation, () => answered.push(number));
+    },
+    complete: (): number[] => {
+      answered = [];
+      device.complete();
+      return answered;
+    },
+  };
+}
+
 const everything = {
   requester: REQUESTER,
   pasid: null,
@@ -106,7 +127,7 @@ describe('Device with ATS', () => {
     device.runDma(dma(0x1000));
     table.pages.delete(1);
     assert.equal(device.runDma(dma(0x1000))?.ok, true);
-    device.invalidate(ofPage(1), 0);
+    invalidateNow(device, ofPage(1));
     assert.equal(device.runDma(dma(0x1000))?.ok, false);
   });
 
@@ -198,7 +219,7 @@ describe('Invalidate requests', () => {
   it('drop every translation with a part in the range, of one PASID, of none, or of all', () => {
     const left = (operation: Parameters<AtsDevice['invalidate']>[0]): string[] => {
       const device = filled();
-      device.invalidate(operation, 3);
+      invalidateNow(device, operation);
       return held(device);
     };
     assert.deepEqual(held(filled()), ['-1:1', '-1:512', '5:1', '6:1']);
@@ -211,38 +232,41 @@ describe('Invalidate requests', () => {
 
   it('are answered at once when nothing is on its way', () => {
     const device = filled();
-    device.invalidate(ofPage(1), 7);
-    device.invalidate(ofPage(2), 8);
+    const asked = numbered(device);
+    asked.invalidate(ofPage(1), 7);
+    asked.invalidate(ofPage(2), 8);
     assert.equal(device.pendingInvalidations, 2);
-    assert.deepEqual(device.complete(), [7, 8]);
-    assert.deepEqual([device.pendingInvalidations, device.complete()], [0, []]);
+    assert.deepEqual(asked.complete(), [7, 8]);
+    assert.deepEqual([device.pendingInvalidations, asked.complete()], [0, []]);
   });
 
   it('are answered after the delay of the device, or never', () => {
     const device = filled();
+    const asked = numbered(device);
     device.completionDelay = 2;
-    device.invalidate(ofPage(1), 7);
-    assert.deepEqual([device.complete(), device.complete(), device.complete()], [[], [], [7]]);
+    asked.invalidate(ofPage(1), 7);
+    assert.deepEqual([asked.complete(), asked.complete(), asked.complete()], [[], [], [7]]);
     device.completionDelay = Infinity;
-    device.invalidate(ofPage(1), 8);
-    for (let call = 0; call < 100; call++) assert.deepEqual(device.complete(), []);
+    asked.invalidate(ofPage(1), 8);
+    for (let call = 0; call < 100; call++) assert.deepEqual(asked.complete(), []);
     assert.equal(device.pendingInvalidations, 1);
   });
 
   it('wait at every moment of a write that uses what they take, and of no other', () => {
     for (let steps = 1; ; steps++) {
       const device = deviceOn(port());
+      const asked = numbered(device);
       const running = device.dma(dma(0x1000));
       let isDone = false;
       for (let step = 0; step < steps && !isDone; step++) isDone = running.next().done === true;
-      device.invalidate(ofPage(2), 1);
-      device.invalidate(ofPage(1, { pasid: 5 }), 2);
-      assert.deepEqual(device.complete(), [1, 2]);
-      device.invalidate(ofPage(1), 3);
-      assert.deepEqual(device.complete(), isDone ? [3] : [], `after ${steps} steps`);
+      asked.invalidate(ofPage(2), 1);
+      asked.invalidate(ofPage(1, { pasid: 5 }), 2);
+      assert.deepEqual(asked.complete(), [1, 2]);
+      asked.invalidate(ofPage(1), 3);
+      assert.deepEqual(asked.complete(), isDone ? [3] : [], `after ${steps} steps`);
       if (isDone) break;
-      while (running.next().done !== true) assert.deepEqual(device.complete(), []);
-      assert.deepEqual(device.complete(), [3]);
+      while (running.next().done !== true) assert.deepEqual(asked.complete(), []);
+      assert.deepEqual(asked.complete(), [3]);
       assert.equal(device.inFlight, 0);
     }
   });
@@ -255,7 +279,7 @@ describe('Invalidate requests', () => {
       running.next();
       running.next();
       // The answer is made, and not yet there.
-      device.invalidate(operation, 1);
+      invalidateNow(device, operation);
       while (running.next().done !== true);
       assert.equal(device.tlb.size, 0);
     }
@@ -263,8 +287,7 @@ describe('Invalidate requests', () => {
 
   it('after which the device asks again: what it gets then it keeps, old or new', () => {
     const device = filled();
-    device.invalidate(everything, 1);
-    device.complete();
+    invalidateNow(device, everything);
     device.runDma(dma(0x1000));
     assert.deepEqual(held(device), ['-1:1']);
   });
@@ -278,7 +301,9 @@ describe('Stopping a device', () => {
     running.next();
     device.stop();
     assert.deepEqual([device.running, device.inFlight], [false, 1]);
-    while (running.next().done !== true);
+    let last = running.next();
+    while (last.done !== true) last = running.next();
+    assert.equal(last.value, undefined, 'not all of it has landed');
     assert.equal(device.inFlight, 0);
     assert.deepEqual(table.log, ['ask to read 0x1ff8', 'read translated 0x51ff8+8'], 'not the second page');
     assert.equal(device.runDma(dma(0x1000)), undefined);
