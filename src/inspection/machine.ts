@@ -22,7 +22,7 @@ export interface MachineState {
   readonly domains: readonly MachineDomain[];
   readonly devices: readonly MachineDeviceState[];
   readonly iommus: readonly { readonly name: string; readonly counters: Readonly<Record<string, number>> }[];
-  /** What the ledger found wrong, by kind. */
+  /** What the ledger found wrong, by kind: as many as `findings` lists. */
   readonly findings: Readonly<Record<string, number>>;
   readonly bytes: { readonly written: bigint; readonly reported: bigint; readonly tables: bigint };
 }

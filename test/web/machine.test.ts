@@ -168,7 +168,7 @@ describe('an emulated machine, by keyboard alone', () => {
     await page.keyboard.press('Enter');
     await step(page, '2/2');
     await answer(page, '0x0');
-    await told(/Wrote 0x0 to 0x/);
+    await told(/Wrote 0x0 to 0x\w+\. The ledger found: lost-dirty\./);
     await spoken('stale: Memory refuses this page now');
     await runCommand(page, 'IOPTE: Show Only Stale Translations');
     await page.locator('.pane-header[aria-label^="IOTLB"]', { hasText: 'only stale ones' }).waitFor();
@@ -183,7 +183,8 @@ describe('an emulated machine, by keyboard alone', () => {
     await giveDomainsRoom();
     await runCommand(page, 'IOPTE: Focus on Domains View');
     await page.keyboard.press('Home');
-    await moveTo(page, '512 × 2M');
+    await moveTo(page, '0x40000000..');
+    await expandTo(page, '512 × 2M');
     await page.keyboard.press('Enter');
     const sideBar = page.locator('.part.sidebar');
     await page.mouse.move(960, 600);

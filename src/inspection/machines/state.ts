@@ -20,6 +20,7 @@ export function* machineState(inspection: Inspection): Work<MachineState> {
     });
   }
   const { findings, written, reported } = machine.ledgerTotals;
+  const lost = machine.lostPages()?.length ?? 0;
   return {
     spec: machine.spec,
     operations: operations.length,
@@ -28,7 +29,7 @@ export function* machineState(inspection: Inspection): Work<MachineState> {
       ...{ iommu: unit.name, requester, pasid, to, ats },
     })),
     iommus: machine.units.map(({ name, iommu }) => ({ name, counters: { ...iommu.counters } })),
-    findings,
+    findings: { ...findings, 'lost-dirty': (findings['lost-dirty'] ?? 0) + lost },
     bytes: {
       written: bytesOf(written),
       reported: bytesOf(reported),
