@@ -1,7 +1,7 @@
 // The layers of `npm test`, in the order they are reported.
 import { ensureDependencies } from './dependencies.mjs';
 import { ensureHost } from './hostInstall.mjs';
-import { atLeast, check, inTurn, mocha, suite, tool } from './steps.mjs';
+import { atLeast, check, inTurn, lineReporter, mocha, suite, tool } from './steps.mjs';
 
 /**
  * @typedef {object} Layer
@@ -107,7 +107,9 @@ export const layers = [
     group: 'unit and conformance',
     lane: 'checks',
     needs: ['build'],
-    run: suite('unit and conformance', mocha(), { seconds: 480 }),
+    run: suite('unit and conformance', ['scripts/unitTests.mjs', '--reporter', lineReporter], {
+      seconds: 1200,
+    }),
   },
   {
     name: 'node-host',

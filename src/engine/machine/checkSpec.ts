@@ -137,9 +137,6 @@ function checkRules(given: Partial<HardwareRules>, capabilities: MachineCapabili
     bbml: capabilities.vendor === 'smmuv3' ? bbmlOf(capabilities.bbml) : 2,
     cachesNotPresent: cachesNotPresent(capabilities),
     ...given,
-    ...(Array.isArray(given.cachedShifts)
-      ? { cachedShifts: [...given.cachedShifts].sort((a, b) => a - b) }
-      : {}),
   };
   const [wrong] = [rules.iotlb, rules.walkCache].filter((geometry) => !isGeometry(geometry));
   if (wrong !== undefined) {
@@ -148,9 +145,13 @@ function checkRules(given: Partial<HardwareRules>, capabilities: MachineCapabili
   }
   const problem = ruleProblem(given, rules);
   return problem === undefined
-    ? success(rules)
+    ? success(inOrder(rules))
     : failure('machine/rule', problem, 'docs/hardware.md explains each rule.');
 }
+
+/** The sizes that an IOTLB holds are looked up from the smallest on. */
+const inOrder = ({ cachedShifts, ...rules }: HardwareRules): HardwareRules =>
+  cachedShifts ? { ...rules, cachedShifts: [...cachedShifts].sort((one, other) => one - other) } : rules;
 
 const isCount = (value: number): boolean => Number.isInteger(value) && value >= 0 && value <= 2 ** 20;
 

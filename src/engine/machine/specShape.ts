@@ -51,7 +51,8 @@ export function shapeProblem(spec: unknown): string | undefined {
   const unknown = Object.keys(given).find((name) => !Object.hasOwn(FIELDS, name));
   if (unknown !== undefined) return `"${unknown}" is no field of a machine.`;
   const wrong = Object.entries(FIELDS).find(([name, { check }]) => !check(given[name]));
-  return (
-    wrong && `"${wrong[0]}" is ${JSON.stringify(given[wrong[0]]) ?? 'missing'}, and not ${wrong[1].what}.`
-  );
+  if (!wrong) return undefined;
+  const [name, { what }] = wrong;
+  const said = given[name] === undefined ? 'missing' : JSON.stringify(given[name]);
+  return `"${name}" is ${said}, and not ${what}.`;
 }

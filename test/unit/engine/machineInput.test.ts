@@ -30,7 +30,7 @@ describe('a machine', () => {
     const broken = fc.record({ name: fc.constantFrom(...names), value: fc.anything() });
     fc.assert(
       fc.property(broken, ({ name, value }) => {
-        const made = Machine.create({ ...SPEC, [name]: value } as MachineSpec);
+        const made = Machine.create({ ...SPEC, [name]: value });
         if (!made.ok) assert.ok(made.failure.message.length > 0);
       }),
       { numRuns: 500 },
