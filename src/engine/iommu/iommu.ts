@@ -4,6 +4,7 @@ import { type AddressSpace } from '../pageTable/addressSpace';
 import { type SeededRandom } from '../random';
 import { runSteps, type Steps } from '../steps';
 import { FRAME_BYTES, type Pasid, type RequesterId } from '../values';
+import { betweenSteps, type Between } from './betweenSteps';
 import { type CacheOperation } from './cacheOperation';
 import { CommandQueue, type InvalidatedDevice } from './commandQueue';
 import { FaultLog } from './faultLog';
@@ -38,6 +39,9 @@ export interface IommuOptions {
   readonly random: SeededRandom;
   readonly observer: AccessObserver;
 }
+
+/** Of a walk of four levels with its fetches: what happens by itself comes before one of so many steps. */
+const STEPS_OF_A_REQUEST = 8;
 
 /** What an IOMMU keeps. */
 export interface IommuCaches {
@@ -132,17 +136,25 @@ export class Iommu implements IommuPort {
   }
 
   /** One request of a device, which lies within one page (`splitRequest`), as steps. */
-  *request(request: DmaRequest): Steps<HardwareStep, RequestOutcome> {
-    const { evictEvery, prefetchEvery } = this.rules;
-    if (evictEvery > 0 && this.#random.below(evictEvery) === 0) {
-      const evicted = this.evict();
-      if (evicted) yield evicted;
-    }
-    if (prefetchEvery > 0 && this.#random.below(prefetchEvery) === 0) {
-      const { requester, pasid, addressLo, addressHi } = request;
-      yield* this.prefetch(requester, pasid, pageAt(addressLo, addressHi) + this.#random.below(8));
-    }
-    return yield* this.#requests.request(request);
+  request(request: DmaRequest): Steps<HardwareStep, RequestOutcome> {
+    const { requester, pasid, addressLo, addressHi } = request;
+    const steps = this.#requests.request(request);
+    const others = [
+      ...this.#chosen(this.rules.evictEvery, () => {
+        const evicted = this.evict();
+        return evicted ? [evicted] : [];
+      }),
+      ...this.#chosen(this.rules.prefetchEvery, () =>
+        this.prefetch(requester, pasid, pageAt(addressLo, addressHi) + this.#random.below(8)),
+      ),
+    ];
+    return others.length === 0 ? steps : betweenSteps(steps, others);
+  }
+
+  /** What hardware does by itself during one of so many requests, and before which step. */
+  #chosen(every: number, steps: () => Iterable<HardwareStep>): Between<HardwareStep>[] {
+    if (every === 0 || this.#random.below(every) > 0) return [];
+    return [{ at: this.#random.below(STEPS_OF_A_REQUEST), steps }];
   }
 
   /** The same in one go. */

@@ -8,12 +8,14 @@ import { type CachedTranslation } from '../caches/translationCache';
 import { type DeviceTlbOperation } from '../cacheOperation';
 import { type HardwareStep } from '../hardwareStep';
 import { type DmaAccess, type DmaRequest, type RequestOutcome } from '../request';
-import { type CacheGeometry } from '../rules';
+import { type CacheGeometry, type HardwareRules } from '../rules';
 import { splitRequest } from '../splitRequest';
 import { Invalidations, wasInvalidated, type Flight } from './invalidations';
 
 /** Where a device's requests go. */
 export interface DmaPort {
+  /** `evictEvery`: requests between two that the device's TLB drops an entry before, on average; absent: never by itself. */
+  readonly rules?: Pick<HardwareRules, 'evictEvery'>;
   request(request: DmaRequest): Steps<HardwareStep, RequestOutcome>;
 }
 
@@ -35,6 +37,7 @@ export class AtsDevice {
   readonly requester: RequesterId;
   readonly tlb: Iotlb;
   readonly #port: DmaPort;
+  readonly #random: SeededRandom;
   readonly #invalidations = new Invalidations();
   #ats: boolean;
   #running = true;
@@ -44,6 +47,7 @@ export class AtsDevice {
     this.requester = requester;
     this.tlb = new Iotlb(geometryOf(entries), random);
     this.#port = port;
+    this.#random = random;
     this.#ats = ats;
   }
 
@@ -144,6 +148,9 @@ export class AtsDevice {
   *#translated(request: DmaRequest, flight: Flight): Steps<HardwareStep, RequestOutcome> {
     const { space, page } = flight;
     const tag = { vm: 0, space };
+    const { evictEvery = 0 } = this.#port.rules ?? {};
+    if (evictEvery > 0 && this.#random.below(evictEvery) === 0 && this.tlb.evictOne())
+      yield { kind: 'evict', cache: 'device-tlb' };
     let found = this.tlb.lookup(tag, page);
     const needs = neededPermission(request.access);
     if (found && (found.permission & needs) !== needs) {

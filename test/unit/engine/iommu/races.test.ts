@@ -1,5 +1,6 @@
 /** What may come between the steps of a request: other software, invalidations, waits. */
 import assert from 'node:assert/strict';
+import { type HardwareStep } from '../../../../src/engine/iommu/hardwareStep';
 import { type HardwareRules } from '../../../../src/engine/iommu/rules';
 import { READ, WRITE } from '../../../../src/engine/pageTable/entryClass';
 import { at } from '../../../builders/tables';
@@ -234,6 +235,41 @@ describe('eviction and prefetch', () => {
     const first = run();
     assert.ok(first.evictions > 10 && first.evictions < 50, `${first.evictions}`);
     assert.deepEqual(run(), first);
+  });
+
+  it('happen between any two steps of a request, too, which goes on as without them', () => {
+    const { unit, frame } = amd({ evictEvery: 2, prefetchEvery: 2 });
+    for (let page = 1; page < 8; page++) unit.memory.set(frame, page, LEAF);
+    const places = new Set<number>();
+    let prefetched = 0;
+    for (let index = 0; index < 300; index++) {
+      const steps: HardwareStep[] = [];
+      const running = unit.iommu.request(ask(0x123n, 'read', { requester: ONLY }));
+      let step = running.next();
+      for (; step.done !== true; step = running.next()) steps.push(step.value);
+      assert.ok(step.value.ok);
+      assert.equal(steps.filter(({ kind }) => kind === 'access').length, 1);
+      places.add(steps.findIndex(({ kind }) => kind === 'evict'));
+      const answered = steps.findIndex(
+        (each) => each.kind === 'lookup' && each.cache === 'iotlb' && each.hit,
+      );
+      const fill = steps.findIndex((each) => each.kind === 'fill' && each.page !== 0);
+      const landed = steps.findIndex(({ kind }) => kind === 'access');
+      if (answered >= 0 && answered < fill && fill < landed) prefetched++;
+    }
+    assert.ok([...places].filter((place) => place > 0).length > 3, [...places].join());
+    assert.ok(prefetched > 3, `${prefetched}`);
+    assert.equal(unit.iommu.inFlight.size, 0);
+  });
+
+  it('leave nothing in flight of a request that is given up', () => {
+    for (let steps = 0; steps < 8; steps++) {
+      const { unit } = amd({ evictEvery: 1, prefetchEvery: 1 });
+      const running = unit.iommu.request(ask(0x123n, 'write', { requester: ONLY }));
+      for (let step = 0; step < steps; step++) running.next();
+      running.return({ ok: false, fault: 'not-present', depth: 0, stage: null });
+      assert.equal(unit.iommu.inFlight.size, 0);
+    }
   });
 });
 

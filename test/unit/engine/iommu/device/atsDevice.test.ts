@@ -131,6 +131,26 @@ describe('Device with ATS', () => {
     assert.equal(device.runDma(dma(0x1000))?.ok, false);
   });
 
+  it('loses entries by itself as often as the rules say, and asks again', () => {
+    const asked = (evictEvery: number): number => {
+      const table = port();
+      const device = new AtsDevice({
+        requester: REQUESTER,
+        port: { request: (request) => table.request(request), rules: { evictEvery } },
+        entries: 16,
+        random: new SeededRandom(2),
+        ats: true,
+      });
+      for (let index = 0; index < 100; index++) assert.equal(device.runDma(dma(0x1000))?.ok, true);
+      return table.log.filter((line) => line.startsWith('ask')).length;
+    };
+    assert.equal(asked(0), 1);
+    assert.equal(asked(1), 100);
+    const some = asked(4);
+    assert.ok(some > 10 && some < 50, `${some}`);
+    assert.equal(asked(4), some);
+  });
+
   it('sends what it holds along with a translated request, for observers', () => {
     const seen: DmaRequest[] = [];
     const table = port();
