@@ -150,8 +150,6 @@ export const DRIVER_FAULTS = [
   },
 ] as const satisfies readonly PolicyRule[];
 
-export type DriverFaultId = (typeof DRIVER_FAULTS)[number]['id'];
-
 /** What a driver with these faults does; ids of other parts are passed over. */
 export function policyOf(faults: Iterable<string> = []): DriverPolicy {
   const given = new Set(faults);

@@ -32,9 +32,6 @@ export type Attachment =
   | { readonly kind: 'paging'; readonly domain: KernelDomain }
   | { readonly kind: 'nested'; readonly domain: NestedDomain };
 
-/** Faults of a careless driver, for reproducing real bugs: each leaves out or reorders one thing. Named in docs/hardware.md. */
-export type DriverFault = string;
-
 /** What ids of a guest's stand for. */
 export interface GuestIds {
   /** The physical requester of a guest's; undefined: the guest has no such device. */

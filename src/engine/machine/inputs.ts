@@ -1,5 +1,4 @@
 import { refused, done, type Outcome } from '../driver/errno';
-import { READ, WRITE } from '../pageTable/entryClass';
 import { failure, success, type Result } from '../result';
 import { parseInteger } from '../values';
 
@@ -24,9 +23,6 @@ export function shiftIn(text: string): Outcome<number> {
     return refused('EINVAL', `"${text}" is no page size: 4K, 2M, 1G`);
   return done(shift);
 }
-
-export const permissionIn = (text: 'R' | 'W' | 'RW'): number =>
-  (text.includes('R') ? READ : 0) | (text.includes('W') ? WRITE : 0);
 
 /** log2 sizes of a list of page sizes, each of which the tables have; undefined for an empty list: all of them. */
 export function shiftsIn(
