@@ -50,6 +50,10 @@ export class RangeAllocator implements FrameAllocator {
     return this.#free.isFreed(frame - this.#start);
   }
 
+  isAllocated(frame: FrameNumber): boolean {
+    return this.#free.isAllocated(frame - this.#start);
+  }
+
   #fresh(count: number): number | undefined {
     const first = Math.ceil(this.#next / count) * count;
     if (first + count > this.#end) {

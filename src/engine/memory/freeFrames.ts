@@ -20,6 +20,10 @@ export class FreeFrames {
     return this.#states[place] === FREED;
   }
 
+  isAllocated(place: number): boolean {
+    return this.#states[place] === ALLOCATED;
+  }
+
   /** Takes a frame, whatever it was but allocated. */
   take(place: number): void {
     const state = this.#stateOf(place);

@@ -37,4 +37,6 @@ export interface FrameAllocator {
   readonly allocated: number;
   /** Whether software has freed this frame, and not allocated it since. */
   isFreed(frame: FrameNumber): boolean;
+  /** Whether this frame was allocated here, and is not freed. */
+  isAllocated(frame: FrameNumber): boolean;
 }

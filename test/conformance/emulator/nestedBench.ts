@@ -228,6 +228,10 @@ class GuestFrames implements FrameAllocator {
   isFreed(frame: FrameNumber): boolean {
     return this.#freed.has(frame);
   }
+
+  isAllocated(frame: FrameNumber): boolean {
+    return frame >= GUEST_START && frame < this.#next && !this.#freed.has(frame);
+  }
 }
 
 export interface NestedConditions extends Conditions {

@@ -19,8 +19,7 @@ export function* destroyObject(context: IommufdContext, id: number): Steps<Softw
       break;
     }
     case 'hwpt':
-      yield* destroyHwpt(context, object);
-      return done(null);
+      return yield* destroyHwpt(context, object);
     default:
       forget(object);
   }
@@ -28,12 +27,15 @@ export function* destroyObject(context: IommufdContext, id: number): Steps<Softw
   return done(null);
 }
 
-export function* destroyHwpt(context: IommufdContext, hwpt: PagingHwpt): Steps<SoftwareStep, void> {
-  yield* hwpt.ioas.removeDomain(hwpt.domain);
+/** EBUSY: a dirty read of its address space does not end; the page table stays. */
+export function* destroyHwpt(context: IommufdContext, hwpt: PagingHwpt): Steps<SoftwareStep, Outcome<null>> {
+  const removed = yield* hwpt.ioas.removeDomain(hwpt.domain);
+  if (!removed.ok) return removed;
   yield* hwpt.domain.destroy();
   hwpt.ioas.users--;
   if (hwpt.fault) hwpt.fault.users--;
   context.objects.remove(hwpt);
+  return done(null);
 }
 
 /** Gives back what an object holds of others. */

@@ -100,7 +100,8 @@ export class Ioas {
     iova: bigint | undefined,
     access: MapAccess,
   ): Steps<SoftwareStep, Outcome<bigint>> {
-    yield* this.lock.write();
+    const entered = yield* this.lock.write();
+    if (!entered.ok) return entered;
     const placed = this.#place(slices, length, iova, access);
     if (!placed.ok) return placed;
     const areas = placed.value;
@@ -115,7 +116,14 @@ export class Ioas {
       for (const each of areas) this.areas.remove(each);
       return filled;
     }
-    yield* this.lock.write();
+    const locked = yield* this.lock.write();
+    if (!locked.ok) {
+      for (const area of areas) {
+        yield* emptyArea(area, this.domains, true);
+        this.areas.remove(area);
+      }
+      return locked;
+    }
     for (const area of areas) area.state = 'ready';
     return done(areas[0]?.start ?? 0n);
   }
@@ -124,7 +132,8 @@ export class Ioas {
   *unmap(range: AddressRange): Steps<SoftwareStep, Outcome<bigint>> {
     let bytes = 0n;
     for (;;) {
-      yield* this.lock.write();
+      const locked = yield* this.lock.write();
+      if (!locked.ok) return locked;
       const area = this.areas.firstIn(range);
       if (!area) break;
       if (area.state !== 'ready' || area.locks > 0)
@@ -190,7 +199,8 @@ export class Ioas {
 
   /** Maps all areas in a domain that is new here. */
   *addDomain(domain: PagingDomain): Steps<SoftwareStep, Outcome<null>> {
-    yield* this.lock.write();
+    const locked = yield* this.lock.write();
+    if (!locked.ok) return locked;
     const granule = BigInt(domain.granule);
     if (granule > BigInt(this.memory.pageBytes))
       return refused('EINVAL', `pages of the IOMMU (${granule} bytes) are larger than those of the CPU`);
@@ -217,13 +227,16 @@ export class Ioas {
     return done(null);
   }
 
-  *removeDomain(domain: PagingDomain): Steps<SoftwareStep, void> {
-    yield* this.lock.write();
+  /** EBUSY: a dirty read of the areas does not end. */
+  *removeDomain(domain: PagingDomain): Steps<SoftwareStep, Outcome<null>> {
+    const locked = yield* this.lock.write();
+    if (!locked.ok) return locked;
     const index = this.domains.indexOf(domain);
     if (index >= 0) this.domains.splice(index, 1);
     for (const area of [...this.areas]) yield* emptyArea(area, [domain], this.domains.length === 0);
     this.unreserve(domain);
     this.#align();
+    return done(null);
   }
 
   #place(

@@ -1,5 +1,9 @@
 import { type Steps } from '../../steps';
+import { done, refused, type Outcome } from '../errno';
 import { type SoftwareStep } from '../softwareStep';
+
+/** Looks at a lock that is held, before a writer gives up: a reader may never go on. */
+const MOST_POLLS = 10_000;
 
 /**
  * The lock of an address space's areas: many readers or one writer. A section is held between two steps only by readers, so
@@ -18,8 +22,13 @@ export class RangeLock {
     }
   }
 
-  /** Waits until no reader is left. */
-  *write(): Steps<SoftwareStep, void> {
-    while (this.#readers > 0) yield { kind: 'poll', name: 'wait for the lock of the areas', done: false };
+  /** Waits until no reader is left. EBUSY: one does not end. */
+  *write(): Steps<SoftwareStep, Outcome<null>> {
+    for (let polls = 0; this.#readers > 0; polls++) {
+      if (polls === MOST_POLLS)
+        return refused('EBUSY', 'a dirty read holds the lock of the areas, and does not go on');
+      yield { kind: 'poll', name: 'wait for the lock of the areas', done: false };
+    }
+    return done(null);
   }
 }

@@ -95,7 +95,10 @@ export class TablesDomain implements PagingDomain {
       },
       gather,
     );
-    return outcome.ok ? done(gather.range ?? null) : outcome;
+    if (outcome.ok) return done(gather.range ?? null);
+    // Nobody else hears of what was cleared before.
+    yield* this.kernel.tables.sync(gather);
+    return outcome;
   }
 
   flush(range: FlushRange): Steps<SoftwareStep, Outcome<null>> {
@@ -103,11 +106,20 @@ export class TablesDomain implements PagingDomain {
   }
 
   *setDirtyTracking(enable: boolean): Steps<SoftwareStep, Outcome<null>> {
+    const { kernel } = this;
+    const before = kernel.dirtyTracking;
+    const told: IommuDriver[] = [];
+    let outcome: Outcome<null> = done(null);
     for (const driver of this.#drivers()) {
-      const outcome = yield* driver.setDirtyTracking(this.kernel, enable);
-      if (!outcome.ok) return outcome;
+      told.push(driver);
+      outcome = yield* driver.setDirtyTracking(kernel, enable);
+      if (!outcome.ok) break;
     }
-    return done(null);
+    // Also the one that refuses may have told a part of its devices.
+    if (!outcome.ok && before !== enable)
+      for (const driver of told.reverse()) yield* driver.setDirtyTracking(kernel, before);
+    kernel.dirtyTracking = outcome.ok ? enable : before;
+    return outcome;
   }
 
   join(driver: IommuDriver): Outcome<null> {

@@ -1,6 +1,6 @@
 import { levelOf, type CompiledLevel } from '../../formats/compile';
 import { FRAME_ENTRIES, type EntryHalves } from '../../memory/words';
-import { classify, entryFrame, nextDepth } from '../../pageTable/entry';
+import { classify, nextDepth } from '../../pageTable/entry';
 import { LEAF, TABLE } from '../../pageTable/entryClass';
 import { cleanedHalves, isDirty } from '../../pageTable/marks';
 import { FRAME_BYTES, type FrameNumber } from '../../values';
@@ -8,7 +8,7 @@ import { type Steps } from '../../steps';
 import { done, refused, type Outcome } from '../errno';
 import { type SoftwareStep } from '../softwareStep';
 import { type Gather } from './gather';
-import { indexOf, runOf, type FoundEntry, type TableTree } from './tableTree';
+import { corrupt, indexOf, runOf, tableBelow, type FoundEntry, type TableTree } from './tableTree';
 
 /**
  * What is said of a dirty leaf that sticks out of the range.
@@ -78,7 +78,9 @@ class DirtyReader {
       const { lo, hi } = this.#halves;
       const found: FoundEntry = { depth, table, index, lo, hi, class: classify(format, level, lo, hi) };
       if (found.class === TABLE) {
-        const below = yield* this.table(entryFrame(format, lo, hi), nextDepth(format, level, lo));
+        const at = tableBelow(this.#tree, depth, found);
+        if (at === undefined) return corrupt(this.#page);
+        const below = yield* this.table(at, nextDepth(format, level, lo));
         if (!below.ok) return below;
         index++;
       } else if (found.class === LEAF) {

@@ -1,11 +1,11 @@
 import { levelOf } from '../../formats/compile';
 import { type EntryHalves } from '../../memory/words';
-import { classify, entryFrame, nextDepth } from '../../pageTable/entry';
+import { classify, nextDepth } from '../../pageTable/entry';
 import { TABLE } from '../../pageTable/entryClass';
 import { type FrameNumber } from '../../values';
 import { type Steps } from '../../steps';
 import { type SoftwareStep } from '../softwareStep';
-import { framesOfTable, type TableTree } from './tableTree';
+import { areAllocated, framesOfTable, tableBelow, type TableTree } from './tableTree';
 
 /** A table whose entries are to be looked through. */
 interface OpenTable {
@@ -15,7 +15,8 @@ interface OpenTable {
 }
 
 /** Frees every table, those below first. A step a table: nobody else looks at them any more. */
-export function* disposeTables({ words, frames, top }: TableTree): Steps<SoftwareStep, void> {
+export function* disposeTables(tree: TableTree): Steps<SoftwareStep, void> {
+  const { words, frames, top } = tree;
   const { root, format } = top;
   const path: OpenTable[] = [{ frame: root, depth: format.rootDepth, index: 0 }];
   const halves: EntryHalves = { lo: 0, hi: 0 };
@@ -26,14 +27,16 @@ export function* disposeTables({ words, frames, top }: TableTree): Steps<Softwar
     while (open.depth > 1 && !below && open.index <= level.indexMask) {
       words.peek(open.frame, open.index++, halves);
       const { lo, hi } = halves;
-      if (classify(format, level, lo, hi) === TABLE)
-        below = { frame: entryFrame(format, lo, hi), depth: nextDepth(format, level, lo), index: 0 };
+      if (classify(format, level, lo, hi) !== TABLE) continue;
+      const frame = tableBelow(tree, open.depth, halves);
+      if (frame !== undefined) below = { frame, depth: nextDepth(format, level, lo), index: 0 };
     }
     if (below) {
       path.push(below);
       continue;
     }
-    frames.free(open.frame, framesOfTable(format, open.depth));
+    const count = framesOfTable(format, open.depth);
+    if (areAllocated(frames, open.frame, count)) frames.free(open.frame, count);
     path.pop();
     yield { kind: 'software', name: 'free a table' };
   }

@@ -215,9 +215,10 @@ export class DomainTables implements TableTree {
     if (!this.takes(page, pages)) return refused('ERANGE', this.#beyond(page, pages));
     const own = gather ?? new Gather();
     const unmapped = yield* unmapPages(this, page, pages, own);
-    if (!unmapped.ok || gather) return unmapped;
+    if (gather) return unmapped;
+    // What went is flushed for, also when the rest is refused.
     const synced = yield* this.sync(own);
-    return synced.ok ? unmapped : synced;
+    return unmapped.ok && !synced.ok ? synced : unmapped;
   }
 
   /** The frame that a page leads to; null when it is not mapped. */

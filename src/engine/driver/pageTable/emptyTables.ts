@@ -1,12 +1,12 @@
 import { levelOf } from '../../formats/compile';
 import { type EntryHalves } from '../../memory/words';
-import { classify, entryFrame, nextDepth } from '../../pageTable/entry';
+import { classify, nextDepth } from '../../pageTable/entry';
 import { ABSENT, TABLE } from '../../pageTable/entryClass';
 import { type FrameNumber } from '../../values';
 import { type Steps } from '../../steps';
 import { done, type Outcome } from '../errno';
 import { type SoftwareStep } from '../softwareStep';
-import { framesOfTable, type TableTree } from './tableTree';
+import { corrupt, framesOfTable, tableBelow, type TableTree } from './tableTree';
 
 /** A table that is not used any more. */
 export interface LooseTable {
@@ -14,9 +14,10 @@ export interface LooseTable {
   readonly frames: number;
 }
 
-/** The tables below a table entry at a depth, that one's own first; undefined when a page is mapped there. */
+/** The tables below the table entry of a page at a depth, that one's own first; undefined when a page is mapped there. */
 export function* collectEmptyTables(
   tree: TableTree,
+  page: number,
   depth: number,
   entry: Readonly<EntryHalves>,
 ): Steps<SoftwareStep, Outcome<LooseTable[] | undefined>> {
@@ -25,7 +26,8 @@ export function* collectEmptyTables(
   const waiting = [{ depth, lo: entry.lo, hi: entry.hi }];
   const halves: EntryHalves = { lo: 0, hi: 0 };
   for (let next = waiting.pop(); next; next = waiting.pop()) {
-    const frame = entryFrame(format, next.lo, next.hi);
+    const frame = tableBelow(tree, next.depth, next);
+    if (frame === undefined) return corrupt(page);
     const below = nextDepth(format, levelOf(format, next.depth), next.lo);
     const level = levelOf(format, below);
     tables.push({ frame, frames: framesOfTable(format, below) });

@@ -4,6 +4,7 @@ import { type Steps } from '../../steps';
 import { done, type Outcome } from '../errno';
 import { type Flusher, type FlushRange } from '../flusher';
 import { type SoftwareStep } from '../softwareStep';
+import { areAllocated } from './tableTree';
 
 /** Mistakes that drivers have made with page tables, each reproduced by its name; sources stand in docs/hardware.md. */
 export type TableFault =
@@ -112,7 +113,8 @@ export class Gather {
     const freed = this.#freed;
     this.#freed = [];
     if (freed.length === 0) return;
-    for (const { frame, frames: count } of freed) frames.free(frame, count);
+    for (const { frame, frames: count } of freed)
+      if (areAllocated(frames, frame, count)) frames.free(frame, count);
     yield { kind: 'software', name: `free ${freed.length} table${freed.length === 1 ? '' : 's'}` };
   }
 }

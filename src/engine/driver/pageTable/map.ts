@@ -1,6 +1,6 @@
 import { levelOf } from '../../formats/compile';
 import { type EntryHalves } from '../../memory/words';
-import { classify, entryFrame } from '../../pageTable/entry';
+import { classify } from '../../pageTable/entry';
 import { ABSENT, LEAF, MALFORMED, TABLE } from '../../pageTable/entryClass';
 import { formatSize, frameNumber, hex, type FrameNumber } from '../../values';
 import { type Steps } from '../../steps';
@@ -11,7 +11,7 @@ import { Gather } from './gather';
 import { type LeafTemplate } from './leafEncoder';
 import { bestSize, type PageSize } from './pageSizePolicy';
 import { collectEmptyTables } from './emptyTables';
-import { descend, indexOf, pagesOfTable, runOf, type TableTree } from './tableTree';
+import { corrupt, descend, indexOf, pagesOfTable, runOf, tableBelow, type TableTree } from './tableTree';
 import { unmapPages } from './unmap';
 
 /** What is to be mapped; pages and frames of 4 KiB. */
@@ -180,7 +180,9 @@ class Mapper {
       if (found.class === LEAF) return inUse(page);
       if (found.class === MALFORMED) return corrupt(page);
       if (found.class === TABLE) {
-        table = entryFrame(format, found.lo, found.hi);
+        const below = tableBelow(this.#tree, at, found);
+        if (below === undefined) return corrupt(page);
+        table = below;
         at--;
         this.#places[at] = { table, start: page - (page % pagesOfTable(format, at)) };
         continue;
@@ -252,7 +254,7 @@ class Mapper {
       return inUse(page, formatSize(2 ** shift));
     }
     const start = page - (page % level.pagesPerEntry);
-    const empty = yield* collectEmptyTables(this.#tree, depth, halves);
+    const empty = yield* collectEmptyTables(this.#tree, page, depth, halves);
     if (!empty.ok) return empty;
     if (!empty.value) return inUse(page);
     yield words.store('take out the empty table', table, index, 0, 0);
@@ -266,8 +268,6 @@ class Mapper {
 const MOST_RACES = 1000;
 
 const noMemory = () => refused('ENOMEM', 'no memory is left for another table');
-const corrupt = (page: number) =>
-  refused('EIO', `the entry of ${address(page)} is malformed: the tables were changed by someone else`);
 const inUse = (page: number, size?: string) =>
   refused(
     'EADDRINUSE',

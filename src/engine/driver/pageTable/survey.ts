@@ -1,12 +1,12 @@
 import { levelOf, type CompiledFormat } from '../../formats/compile';
 import { type EntryHalves } from '../../memory/words';
-import { classify, entryFrame, leafFrame, nextDepth } from '../../pageTable/entry';
+import { classify, leafFrame, nextDepth } from '../../pageTable/entry';
 import { LEAF, MALFORMED, TABLE } from '../../pageTable/entryClass';
 import { FRAME_BYTES, type FrameNumber } from '../../values';
 import { type Steps } from '../../steps';
 import { type SoftwareStep } from '../softwareStep';
 import { type LooseTable } from './emptyTables';
-import { framesOfTable, indexOf, runOf, type FoundEntry, type TableTree } from './tableTree';
+import { framesOfTable, indexOf, runOf, tableBelow, type FoundEntry, type TableTree } from './tableTree';
 
 /** One entry of a leaf, with the pages that this entry maps. */
 export interface SurveyedLeaf extends FoundEntry {
@@ -25,6 +25,8 @@ export interface Survey {
   readonly tables: LooseTable[];
   /** A page is not mapped, or an entry is malformed. */
   holes: boolean;
+  /** A pointer leads to what is no table: the rest was not read. */
+  isCorrupt: boolean;
 }
 
 /** Reads every entry for a range of pages, from a table down. */
@@ -35,7 +37,7 @@ export function* survey(
   startPage: number,
   endPage: number,
 ): Steps<SoftwareStep, Survey> {
-  const found: Survey = { leaves: [], tables: [], holes: false };
+  const found: Survey = { leaves: [], tables: [], holes: false, isCorrupt: false };
   yield* visit(tree, found, table, depth, startPage, endPage);
   return found;
 }
@@ -65,11 +67,16 @@ function* visit(
     const next = start + level.pagesPerEntry;
     if (entry.class === LEAF) found.leaves.push(surveyed(format, entry, start));
     else if (entry.class === TABLE) {
-      const below = entryFrame(format, lo, hi);
+      const below = tableBelow(tree, depth, halves);
+      if (below === undefined) {
+        found.isCorrupt = true;
+        return;
+      }
       const belowDepth = nextDepth(format, level, lo);
       if (page === start && next <= endPage)
         found.tables.push({ frame: below, frames: framesOfTable(format, belowDepth) });
       yield* visit(tree, found, below, belowDepth, page, Math.min(next, endPage));
+      if (found.isCorrupt) return;
     } else found.holes = true;
     if (entry.class === MALFORMED) found.holes = true;
     page = next;

@@ -3,9 +3,9 @@ import { type FrameAllocator } from '../../memory/writableMemory';
 import { FRAME_ENTRIES, type EntryHalves } from '../../memory/words';
 import { classify, entryFrame, indexAt, nextDepth, pageShift } from '../../pageTable/entry';
 import { ABSENT, LEAF, MALFORMED, type EntryClass } from '../../pageTable/entryClass';
-import { frameHalves, type FrameNumber } from '../../values';
+import { frameHalves, frameNumber, hex, type FrameNumber } from '../../values';
 import { type Steps } from '../../steps';
-import { type Outcome } from '../errno';
+import { refused, type Outcome } from '../errno';
 import { type Flusher } from '../flusher';
 import { type SoftwareStep } from '../softwareStep';
 import { type Gather, type TableFault } from './gather';
@@ -73,6 +73,35 @@ export function indexOf(format: CompiledFormat, depth: number, page: number): nu
   return indexAt(levelOf(format, depth), lo, hi);
 }
 
+/**
+ * The table that a pointer at a depth leads to; undefined when it is none of those that software makes: someone else wrote a
+ * pointer to a frame that is no table, or back to the root.
+ */
+export function tableBelow(
+  { top, frames }: TableTree,
+  depth: number,
+  { lo, hi }: Readonly<EntryHalves>,
+): FrameNumber | undefined {
+  const { format, root } = top;
+  const table = entryFrame(format, lo, hi);
+  const count = framesOfTable(format, nextDepth(format, levelOf(format, depth), lo));
+  return table !== root && areAllocated(frames, table, count) ? table : undefined;
+}
+
+/** Whether a table's frames are allocated: one that two pointers lead to is freed once. */
+export function areAllocated(frames: FrameAllocator, table: FrameNumber, count: number): boolean {
+  for (let frame = Number(table); frame < table + count; frame++)
+    if (!frames.isAllocated(frameNumber(frame))) return false;
+  return true;
+}
+
+/** Refuses an entry that software did not write so. */
+export const corrupt = (page: number): Outcome<never> =>
+  refused(
+    'EIO',
+    `the entry of ${hex(BigInt(page) << 12n)} is malformed: the tables were changed by someone else`,
+  );
+
 /** Entries of the page that a leaf is a part of, and log2 of its bytes. */
 export function runOf(
   format: CompiledFormat,
@@ -86,17 +115,18 @@ export function runOf(
 
 /**
  * Follows the tables from the root to the entry of a page at a depth, a read a level; stops before at a leaf or at an entry
- * that leads nowhere. `from`: a table known to be on the way.
+ * that leads nowhere, or, as a malformed one, where no table is. `from`: a table known to be on the way.
  */
 export function* descend(
-  { words, top }: TableTree,
+  tree: TableTree,
   page: number,
   depth: number,
   from: { readonly table: FrameNumber; readonly depth: number } = {
-    table: top.root,
-    depth: top.format.rootDepth,
+    table: tree.top.root,
+    depth: tree.top.format.rootDepth,
   },
 ): Steps<SoftwareStep, FoundEntry> {
+  const { words, top } = tree;
   const { format } = top;
   const halves: EntryHalves = { lo: 0, hi: 0 };
   let { table, depth: at } = from;
@@ -109,8 +139,9 @@ export function* descend(
     if (at <= depth || found === ABSENT || found === LEAF || found === MALFORMED) return here;
     const next = nextDepth(format, levelOf(format, at), lo);
     // A table below the wanted depth: levels were skipped, which this software never does itself.
-    if (next < depth) return { ...here, class: MALFORMED };
-    table = entryFrame(format, lo, hi);
+    const below = next < depth ? undefined : tableBelow(tree, at, halves);
+    if (below === undefined) return { ...here, class: MALFORMED };
+    table = below;
     at = next;
   }
 }

@@ -18,7 +18,6 @@ export class TableWords {
   readonly memory: WritableMemory;
   readonly #locate: Locate | undefined;
   readonly #clean: (address: number, words: number) => void;
-  readonly #seen: EntryHalves = { lo: 0, hi: 0 };
 
   /** `clean`: writes a changed word back where hardware does not snoop. */
   constructor(
@@ -120,11 +119,6 @@ export class TableWords {
   /** Writes back a whole frame that was filled at once. */
   cleanFrame(frame: FrameNumber): void {
     this.#clean(frame * FRAME_BYTES, FRAME_ENTRIES);
-  }
-
-  same(table: FrameNumber, index: number, expected: Readonly<EntryHalves>): boolean {
-    this.peek(table, index, this.#seen);
-    return (this.#seen.lo | 0) === (expected.lo | 0) && (this.#seen.hi | 0) === (expected.hi | 0);
   }
 
   #write(table: FrameNumber, index: number, lo: number, hi: number): void {

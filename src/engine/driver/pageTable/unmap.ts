@@ -1,18 +1,26 @@
 import { levelOf } from '../../formats/compile';
 import { FRAME_ENTRIES, type EntryHalves } from '../../memory/words';
-import { classify, entryFrame, nextDepth } from '../../pageTable/entry';
+import { classify, nextDepth } from '../../pageTable/entry';
 import { LEAF, TABLE } from '../../pageTable/entryClass';
 import { type FrameNumber } from '../../values';
 import { type Steps } from '../../steps';
 import { done, type Outcome } from '../errno';
 import { type SoftwareStep } from '../softwareStep';
 import { type Gather } from './gather';
-import { framesOfTable, indexOf, runOf, type FoundEntry, type TableTree } from './tableTree';
+import {
+  corrupt,
+  framesOfTable,
+  indexOf,
+  runOf,
+  tableBelow,
+  type FoundEntry,
+  type TableTree,
+} from './tableTree';
 
 /**
  * Unmaps pages and returns how many went. Leaves are not split: pages that start inside a leaf leave it, and the work ends
- * there; a leaf in which they end goes as a whole. The work also ends at the first page that is not mapped. Flushing and
- * freeing is left to who holds the gather.
+ * there; a leaf in which they end goes as a whole. The work also ends at the first page that is not mapped. EIO: someone else
+ * wrote a pointer to what is no table. Flushing and freeing is left to who holds the gather, also when it is refused.
  */
 export function* unmapPages(
   tree: TableTree,
@@ -44,7 +52,7 @@ class Unmapper {
     this.#gather = gather;
   }
 
-  /** Unmaps what a table has of the pages; false: the work ends. `tableStart`: any page of it at or after its first. */
+  /** Unmaps what a table has of the pages; false: the work ends. `page`: any of it at or after its first. */
   *table(table: FrameNumber, depth: number, page: number): Steps<SoftwareStep, Outcome<boolean>> {
     const { words, top } = this.#tree;
     const { format } = top;
@@ -99,7 +107,8 @@ class Unmapper {
     const start = this.page - (this.page % level.pagesPerEntry);
     const end = start + level.pagesPerEntry;
     const isWhole = this.page === start && end <= this.#end;
-    const table = entryFrame(format, found.lo, found.hi);
+    const table = tableBelow(this.#tree, found.depth, found);
+    if (table === undefined) return corrupt(this.page);
     const depth = nextDepth(format, level, found.lo);
     const goesOn =
       isWhole && depth === 1 && this.#tree.granularity === 'table' && this.#isFull(table)

@@ -203,6 +203,7 @@ export class RealMachine {
         return allocated;
       },
       isFreed: () => false,
+      isAllocated: (frame) => frame >= GUEST_START_PAGE + page && frame < next,
     };
   }
 }

@@ -14,7 +14,7 @@ import { survey, type SurveyedLeaf } from '../survey';
 import { type SoftwareStep } from '../../softwareStep';
 import { type Steps } from '../../../steps';
 import { immediately } from '../../vendors/common/immediately';
-import { type TableTree } from '../tableTree';
+import { corrupt, type TableTree } from '../tableTree';
 import { type Slot } from '../tableWords';
 import { resultOf, type ProtocolStep, type StepResult } from './protocol';
 import { freeBuilt, rangeOf, TableBuilder, type Replacement } from './replacement';
@@ -317,6 +317,7 @@ export const readChildren: ReplaceStep = function* (change) {
     change.read[at] = halves;
   }
   const found = yield* survey(tree, first.table, depth, startPage, endPage);
+  if (found.isCorrupt) return { refused: corrupt(startPage) };
   if (found.holes) return { refused: refused('ENOENT', 'a page of the range is not mapped') };
   change.surveyed = found.leaves;
   change.loose = found.tables;

@@ -8,7 +8,7 @@ import { done, refused, type Outcome } from '../../errno';
 import { type SoftwareStep } from '../../softwareStep';
 import { halvesOf } from '../leafEncoder';
 import { survey, type SurveyedLeaf } from '../survey';
-import { type TableTree } from '../tableTree';
+import { corrupt, type TableTree } from '../tableTree';
 import { resultOf, runProtocol, type ProtocolStep } from './protocol';
 
 /** An unmap that says at last what was dirty. */
@@ -148,7 +148,7 @@ export const UNMAPS = {
 export type UnmapProtocol = keyof typeof UNMAPS;
 
 /**
- * Unmaps whole leaves and reports which were dirty. ENOENT: a page is not mapped; EINVAL: a leaf sticks out of the range.
+ * Unmaps whole leaves and reports which were dirty. ENOENT: a page is not mapped; EIO: changed by someone else; EINVAL: a leaf sticks out of the range.
  * Tables stay until something larger is mapped in their place, or the domain goes.
  */
 export function* unmapReporting(
@@ -158,7 +158,8 @@ export function* unmapReporting(
 ): Steps<SoftwareStep, Outcome<null>> {
   const { root, format } = tree.top;
   const end = request.startPage + request.pages;
-  const { leaves, holes } = yield* survey(tree, root, format.rootDepth, request.startPage, end);
+  const { leaves, holes, isCorrupt } = yield* survey(tree, root, format.rootDepth, request.startPage, end);
+  if (isCorrupt) return corrupt(request.startPage);
   if (holes) return refused('ENOENT', 'a page of the range is not mapped');
   const sticksOut = leaves.some(({ page, place, pages, shift }) => {
     const start = page - place * pages;

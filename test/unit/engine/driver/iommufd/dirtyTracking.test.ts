@@ -2,11 +2,12 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { describe, it } from 'mocha';
+import { done, refused } from '../../../../../src/engine/driver/errno';
 import { GET_DIRTY_BITMAP_NO_CLEAR } from '../../../../../src/engine/driver/iommufd/dirtyTracking';
 import { HWPT_ALLOC_DIRTY_TRACKING } from '../../../../../src/engine/driver/iommufd/hwpt';
 import { runSteps } from '../../../../../src/engine/steps';
 import { fails, ok, Selftest } from '../../../../conformance/emulator/iommufd/harness';
-import { markDirty, MOCK_APERTURE_START } from '../../../../conformance/emulator/iommufd/mock';
+import { markDirty, MOCK_APERTURE_START, MockIommu } from '../../../../conformance/emulator/iommufd/mock';
 
 const PAGE = 4096n;
 /** Areas of 8 pages, with a hole behind the first four of them. */
@@ -85,6 +86,52 @@ describe('iommufd: dirty tracking', () => {
     assert.equal(self.iommu.driver.flushes, clean);
   });
 
+  it('that the second IOMMU refuses is as it was on the first', () => {
+    const { self, fd, hwptId } = setUp();
+    const { domain } = self.paging(hwptId);
+    const { kernel } = domain;
+    const second = new MockIommu().driver;
+    ok(domain.join(second));
+    const tracking = { first: false, second: false };
+    let refuses = true;
+    self.iommu.driver.setDirtyTracking = function* (each, enable) {
+      yield { kind: 'software', name: 'track' };
+      tracking.first = enable;
+      each.dirtyTracking = enable;
+      return done(null);
+    };
+    second.setDirtyTracking = function* (each, enable) {
+      yield { kind: 'software', name: 'track' };
+      tracking.second = enable;
+      const refuse = refuses;
+      refuses = false;
+      each.dirtyTracking = refuse !== enable;
+      return refuse ? refused('ETIMEDOUT', 'the queue does not answer') : done(null);
+    };
+    fails('ETIMEDOUT', fd.hwptSetDirtyTracking(hwptId, 1));
+    assert.deepEqual([tracking, kernel.dirtyTracking], [{ first: false, second: false }, false]);
+    ok(fd.hwptSetDirtyTracking(hwptId, 1));
+    assert.deepEqual([tracking, kernel.dirtyTracking], [{ first: true, second: true }, true]);
+    refuses = true;
+    fails('ETIMEDOUT', fd.hwptSetDirtyTracking(hwptId, 0));
+    assert.deepEqual([tracking, kernel.dirtyTracking], [{ first: true, second: true }, true]);
+  });
+
+  it('a read that is refused midway flushes for what it cleared', () => {
+    const { self, fd, hwptId, mark, get } = setUp();
+    ok(fd.hwptSetDirtyTracking(hwptId, 1));
+    mark(1);
+    const { tables } = self.paging(hwptId).domain.kernel;
+    const readDirty = tables.readAndClearDirty.bind(tables);
+    tables.readAndClearDirty = function* (request, gather) {
+      yield* readDirty(request, gather);
+      return refused('EIO', 'changed by someone else');
+    };
+    const before = self.iommu.driver.flushes;
+    fails('EIO', get({}));
+    assert.equal(self.iommu.driver.flushes, before + 1);
+  });
+
   it('only sets bits, flushes once when something was cleared, and not at all with NO_CLEAR', () => {
     const { self, fd, hwptId, bytes, mark, get } = setUp();
     ok(fd.hwptSetDirtyTracking(hwptId, 1));
@@ -151,6 +198,26 @@ describe('iommufd: dirty tracking', () => {
     ok(get({}));
     assert.ok(reader.return({ ok: true, value: null }).done);
     assert.equal(ok(unmap), AREA);
+  });
+
+  it('a dirty read that never goes on is waited for so long only', () => {
+    const { self, fd, ioasId, hwptId, deviceId, get } = setUp();
+    ok(fd.hwptSetDirtyTracking(hwptId, 1));
+    const map = self.mapFixed(ioasId, self.buffer, AREA, HOLE);
+    let mapping = map.next();
+    while (mapping.done !== true && mapping.value.name !== 'pin user pages') mapping = map.next();
+    const reader = get({});
+    assert.ok(reader.next().done !== true);
+    fails('EBUSY', map);
+    fails('EBUSY', fd.ioasUnmap(ioasId, START, AREA));
+    fails('EBUSY', self.mapFixed(ioasId, self.buffer, AREA, HOLE));
+    fails('EBUSY', fd.hwptAlloc({ deviceId, pageTableId: ioasId, flags: 0 }));
+    ok(fd.detach(deviceId));
+    fails('EBUSY', fd.destroy(hwptId));
+    assert.ok(reader.return({ ok: true, value: null }).done);
+    ok(self.mapFixed(ioasId, self.buffer, AREA, HOLE));
+    assert.equal(ok(fd.ioasUnmap(ioasId, START, AREA)), AREA);
+    ok(fd.destroy(hwptId));
   });
 
   it('an area that is being mapped is not read, and cannot be unmapped', () => {

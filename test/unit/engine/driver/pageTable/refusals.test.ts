@@ -2,16 +2,27 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import { refused } from '../../../../../src/engine/driver/errno';
-import { type Flusher } from '../../../../../src/engine/driver/flusher';
+import { type Flusher, type FlushRange } from '../../../../../src/engine/driver/flusher';
 import { NOTHING_CACHED } from '../../../../../src/engine/driver/pageTable/domainTables';
 import { type CollapseProtocol } from '../../../../../src/engine/driver/pageTable/protocols/collapse';
 import { type SplitProtocol } from '../../../../../src/engine/driver/pageTable/protocols/split';
+import { descend } from '../../../../../src/engine/driver/pageTable/tableTree';
 import { Arena } from '../../../../../src/engine/memory/arena';
 import { RangeAllocator } from '../../../../../src/engine/memory/frameAllocator';
 import { READ_WRITE } from '../../../../../src/engine/pageTable/entryClass';
 import { isDirty } from '../../../../../src/engine/pageTable/marks';
 import { runSteps } from '../../../../../src/engine/steps';
-import { armKind, errnoOf, makeTables, TABLES_START, valueOf, walked, type DomainKind } from './domains';
+import { frameNumber } from '../../../../../src/engine/values';
+import {
+  armKind,
+  errnoOf,
+  KINDS,
+  makeTables,
+  TABLES_START,
+  valueOf,
+  walked,
+  type DomainKind,
+} from './domains';
 import { leavesOf, makeDirty, reported, sum } from './leaves';
 
 const ARM = armKind(1, '4K', 48);
@@ -181,5 +192,92 @@ describe('Reporting unmaps that are refused', () => {
     const { made, before, dirty } = unmap('unmap.protect-first', 1);
     assert.deepEqual(leavesOf(made.tables, 0, PAGES), before);
     assert.deepEqual(dirty, []);
+  });
+});
+
+describe('Tables that someone else wrote to', () => {
+  const NOWHERE = 0x7_0000;
+
+  /** Two tables of small pages, the pointer to the second of which leads elsewhere; some pages of the first are dirty. */
+  function changed(kind: DomainKind, to: (made: ReturnType<typeof makeTables>) => number) {
+    const made = makeTables(kind, { pageShifts: [12] });
+    const { tables } = made;
+    valueOf(runSteps(tables.map(0, 0, 2 * PAGES, READ_WRITE)));
+    reported(tables, 0, 2 * PAGES);
+    makeDirty(tables, 3);
+    const { encoder, format, marks } = tables;
+    const above = runSteps(descend(tables, PAGES, 2));
+    const { lo, hi } = encoder.pointer(format, 2, frameNumber(to(made)), marks);
+    tables.words.fill(above.table, above.index, lo, hi);
+    const flushes: FlushRange[] = [];
+    tables.flusher = {
+      ...NOTHING_CACHED,
+      *flush(range) {
+        flushes.push(range);
+        return yield* NOTHING_CACHED.flush(range);
+      },
+    };
+    return { ...made, flushes };
+  }
+
+  const places = {
+    'memory that is not there': () => NOWHERE,
+    'the root': ({ tables }: ReturnType<typeof makeTables>) => Number(tables.root),
+  };
+  for (const kind of [ARM, ...KINDS.filter(({ title }) => /AMD v1$|4 levels|Sv48$/.test(title))])
+    for (const [where, to] of Object.entries(places))
+      for (const granularity of ['entry', 'table'] as const)
+        it(`${kind.title}: a pointer to ${where} is EIO to everybody, by ${granularity}`, () => {
+          const dirty = changed(kind, to);
+          dirty.tables.granularity = granularity;
+          const found: number[] = [];
+          const sink = (page: number): void => {
+            found.push(page);
+          };
+          const request = { startPage: 0, pages: 2 * PAGES, clear: true, sink };
+          assert.equal(errnoOf(runSteps(dirty.tables.readAndClearDirty(request))), 'EIO');
+          assert.deepEqual(found, [3]);
+          assert.equal(dirty.flushes.length, 1, 'what was cleared is flushed for');
+
+          const unmapped = changed(kind, to);
+          unmapped.tables.granularity = granularity;
+          assert.equal(errnoOf(runSteps(unmapped.tables.unmap(0, 2 * PAGES))), 'EIO');
+          assert.equal(unmapped.flushes.length, 1, 'what went is flushed for');
+          assert.equal(walked(unmapped.tables, 3), undefined);
+
+          const { tables } = changed(kind, to);
+          tables.granularity = granularity;
+          assert.equal(runSteps(tables.iovaToPhys(PAGES + 1)), null);
+          assert.equal(errnoOf(runSteps(tables.map(PAGES + 1, 0, 1, READ_WRITE))), 'EIO');
+          assert.equal(errnoOf(runSteps(tables.collapse(PAGES, 21))), 'EIO');
+          assert.equal(
+            errnoOf(runSteps(tables.unmapReporting({ startPage: 0, pages: 2 * PAGES, sink }))),
+            'EIO',
+          );
+          runSteps(tables.dispose());
+        });
+
+  it('a pointer to the table that it stands in frees that table once', () => {
+    const { encoder, marks, format } = makeTables(ARM).tables;
+    const made = makeTables(ARM, { pageShifts: [12] });
+    const { tables, frames } = made;
+    valueOf(runSteps(tables.map(0, 0, 2 * PAGES, READ_WRITE)));
+    const above = runSteps(descend(tables, PAGES, 2));
+    const { lo, hi } = encoder.pointer(format, 2, above.table, marks);
+    tables.words.fill(above.table, above.index, lo, hi);
+    runSteps(tables.unmap(0, 2 * PAGES));
+    runSteps(tables.dispose());
+    assert.ok(frames.allocated <= 1, 'but for the table that nothing leads to');
+  });
+
+  it('an unmap frees no frame that is not allocated', () => {
+    const made = changed(ARM, ({ arena }) => {
+      assert.ok(arena.addFrame(frameNumber(NOWHERE)));
+      for (let index = 0; index < PAGES; index++)
+        arena.writeEntry(frameNumber(NOWHERE), index, 0x743 | (index << 12), 0);
+      return NOWHERE;
+    });
+    assert.equal(errnoOf(runSteps(made.tables.unmap(PAGES, PAGES))), 'EIO');
+    assert.ok(made.arena.holds(frameNumber(NOWHERE)));
   });
 });
