@@ -14,7 +14,6 @@ export type Command =
       readonly kind: 'device-tlb';
       readonly name: string;
       readonly operation: DeviceTlbOperation;
-      readonly tag: number;
     }
   /** A barrier: done when all before is done. */
   | {

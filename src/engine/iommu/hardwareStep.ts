@@ -13,7 +13,7 @@ export type HardwareStep =
       readonly lo: number;
       readonly hi: number;
     }
-  /** One atomic update of A and D. `changed`: the word was not the expected one, so the walk starts again. */
+  /** One atomic update of A and D. `changed`: the word was not the one that was walked: `update` of the rules says what then. */
   | {
       readonly kind: 'update';
       readonly stage: 1 | 2;

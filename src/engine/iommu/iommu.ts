@@ -4,6 +4,7 @@ import { type AddressSpace } from '../pageTable/addressSpace';
 import { type SeededRandom } from '../random';
 import { runSteps, type Steps } from '../steps';
 import { FRAME_BYTES, type Pasid, type RequesterId } from '../values';
+import { addressOf, hiOf, loOf, pageAt } from './addressHalves';
 import { betweenSteps, type Between } from './betweenSteps';
 import { type CacheOperation } from './cacheOperation';
 import { CommandQueue, type InvalidatedDevice } from './commandQueue';
@@ -22,12 +23,11 @@ import { noCounts, type Counters } from './translate/counters';
 import { InFlight } from './translate/inFlight';
 import { Requests } from './translate/requests';
 import { CpuCache, walkedMemory } from './translate/staleView';
-import { TO_WRITE, walkStage, type WalkUnit } from './translate/stageWalk';
-import { addressOf, hiOf, loOf } from './translate/wordAddress';
+import { walkStage } from './translate/stageWalk';
+import { TO_WRITE, type WalkUnit } from './translate/walkGoals';
 import { secondStage } from './translate/tableWay';
 import { vendorOf } from './vendors/index';
 import { misreading } from './vendors/riscv/misreading';
-import { pageAt } from './translate/translated';
 
 export interface IommuOptions {
   readonly name: string;

@@ -1,4 +1,5 @@
 import { type Fault } from '../faults';
+import { READ, READ_WRITE, WRITE } from '../pageTable/entryClass';
 import { type CachedTranslation } from './caches/translationCache';
 import { type Pasid, type RequesterId } from '../values';
 
@@ -57,6 +58,10 @@ export type RequestOutcome =
       /** The refused access was hardware's own, to a table or structure of stage 1. */
       readonly implicit?: boolean;
     };
+
+/** READ | WRITE that an access needs. */
+export const neededBy = (access: DmaAccess): number =>
+  access === 'write' ? WRITE : access === 'read' ? READ : READ_WRITE;
 
 /** Whether a request needs write permission. */
 export const asksToWrite = ({ access, kind, noWrite }: DmaRequest): boolean =>

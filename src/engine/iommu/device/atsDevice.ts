@@ -1,13 +1,14 @@
-import { READ, READ_WRITE, WRITE } from '../../pageTable/entryClass';
+import { WRITE } from '../../pageTable/entryClass';
 import { powerOfTwo } from '../../pageTable/entry';
 import { type SeededRandom } from '../../random';
 import { runSteps, type Steps } from '../../steps';
 import { type RequesterId } from '../../values';
+import { pageAt } from '../addressHalves';
 import { Iotlb } from '../caches/iotlb';
 import { type CachedTranslation } from '../caches/translationCache';
 import { type DeviceTlbOperation } from '../cacheOperation';
 import { type HardwareStep } from '../hardwareStep';
-import { type DmaAccess, type DmaRequest, type RequestOutcome } from '../request';
+import { neededBy, type DmaRequest, type RequestOutcome } from '../request';
 import { type CacheGeometry, type HardwareRules } from '../rules';
 import { splitRequest } from '../splitRequest';
 import { Invalidations, wasInvalidated, type Flight } from './invalidations';
@@ -134,7 +135,7 @@ export class AtsDevice {
   }
 
   *#withAts(request: DmaRequest): Steps<HardwareStep, RequestOutcome> {
-    const page = pageOf(request.addressLo, request.addressHi);
+    const page = pageAt(request.addressLo, request.addressHi);
     const flight = this.#invalidations.takeOff(request.pasid ?? -1, page);
     try {
       if (request.kind === 'translation') return yield* this.#translate(request, flight);
@@ -152,7 +153,7 @@ export class AtsDevice {
     if (evictEvery > 0 && this.#random.below(evictEvery) === 0 && this.tlb.evictOne())
       yield { kind: 'evict', cache: 'device-tlb' };
     let found = this.tlb.lookup(tag, page);
-    const needs = neededPermission(request.access);
+    const needs = neededBy(request.access);
     if (found && (found.permission & needs) !== needs) {
       // It was asked for without write permission (No Write), or granted for another access.
       this.tlb.drop(found);
@@ -163,7 +164,7 @@ export class AtsDevice {
       const outcome = yield* this.#translate({ ...request, noWrite: (needs & WRITE) === 0 }, flight);
       if (!outcome.ok) return outcome;
       if ((outcome.permission & needs) !== needs) return denied((needs & ~outcome.permission & WRITE) !== 0);
-      found = translationOf(tag, page, outcome);
+      found = answered(tag, page, outcome);
     }
     const output = found.outputPage + page - found.page;
     return yield* this.#port.request({
@@ -179,7 +180,7 @@ export class AtsDevice {
     const tag = { vm: 0, space: flight.space };
     const outcome = yield* this.#port.request({ ...request, kind: 'translation' });
     if (!outcome.ok || outcome.permission === 0) return outcome;
-    const entry = translationOf(tag, flight.page, outcome);
+    const entry = answered(tag, flight.page, outcome);
     // An answer that was on its way while its range was invalidated may be old: it is good for this one access at most.
     if (wasInvalidated(flight, entry.page, entry.shift)) return outcome;
     this.tlb.insert(entry);
@@ -188,13 +189,8 @@ export class AtsDevice {
   }
 }
 
-const pageOf = (lo: number, hi: number): number => (hi >>> 0) * 0x100000 + (lo >>> 12);
-
-const neededPermission = (access: DmaAccess): number =>
-  access === 'atomic' ? READ_WRITE : access === 'write' ? WRITE : READ;
-
 /** What an ATS completion says, as the device keeps it: it knows of no stages and no leaves. */
-function translationOf(
+function answered(
   tag: CachedTranslation['tag'],
   page: number,
   { outputLo, outputHi, permission, shift }: RequestOutcome & { ok: true },
@@ -205,7 +201,7 @@ function translationOf(
     global: false,
     page: page - offset,
     shift,
-    outputPage: pageOf(outputLo, outputHi) - offset,
+    outputPage: pageAt(outputLo, outputHi) - offset,
     permission,
     accessedDone: true,
     dirtyDone: (permission & WRITE) !== 0,

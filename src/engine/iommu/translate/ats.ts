@@ -24,3 +24,19 @@ const GRANTS_NOTHING: Readonly<Record<EmulatedKind, ReadonlySet<Fault>>> = {
 
 /** Whether a translation request that meets this fault is answered all the same: with no permission. */
 export const isAnsweredAll = (kind: EmulatedKind, fault: Fault): boolean => GRANTS_NOTHING[kind].has(fault);
+
+/** Faults of what all requests of a device meet, before its process and its address count. */
+const OF_DEVICES: ReadonlySet<Fault> = new Set<Fault>([
+  'iommu-not-found',
+  'translation-blocked',
+  'requester-out-of-range',
+  'root-entry-not-present',
+  'root-entry-reserved',
+  'root-entry-unreadable',
+  'context-entry-not-present',
+  'context-entry-reserved',
+  'context-entry-invalid',
+  'context-entry-unreadable',
+]);
+
+export const isOfDevice = (fault: Fault): boolean => OF_DEVICES.has(fault);

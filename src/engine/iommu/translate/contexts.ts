@@ -19,7 +19,8 @@ import { type HardwareRules } from '../rules';
 import { type AtsSettings, type IommuVendor, type RegisterFile } from '../vendor';
 import { StructureView } from './structureView';
 import { implicitWay, tableWay, type TableWay } from './tableWay';
-import { TO_READ, walkStage, type StageResult, type WalkRefusal, type WalkUnit } from './stageWalk';
+import { walkStage } from './stageWalk';
+import { TO_READ, type StageResult, type WalkRefusal, type WalkUnit } from './walkGoals';
 
 /** What an IOMMU knows of one requester and PASID. */
 export interface Context {

@@ -1,35 +1,38 @@
-import { addressGateOfPage, gateOfPage, isUpperPage } from '../../directory/gate';
+import { addressGateOfPage, gateOfPage } from '../../directory/gate';
 import { type DirectoryAnswer } from '../../directory/deviceDirectory';
-import { type Fault } from '../../faults';
 import { type AccessObserver, type Writer } from '../../ledger/accessObserver';
 import { READ, WRITE } from '../../pageTable/entryClass';
-import { accessFault } from '../../pageTable/entryFaults';
 import { type Steps } from '../../steps';
 import { frameHalves, type Pasid, type RequesterId } from '../../values';
+import { pageAt } from '../addressHalves';
 import { heldPart, type Iotlb } from '../caches/iotlb';
 import { type CachedTranslation } from '../caches/translationCache';
 import { type HardwareStep } from '../hardwareStep';
-import { type DmaRequest, type RequestOutcome } from '../request';
+import { neededBy, type DmaRequest, type RequestOutcome } from '../request';
 import { type HardwareRules } from '../rules';
 import { type AtsSettings, type FaultReport, type IommuVendor } from '../vendor';
-import { isAnsweredAll } from './ats';
+import {
+  BLOCKED,
+  DISALLOWED,
+  conflict,
+  deniedBy,
+  deniedByCached,
+  filled,
+  goalOf,
+  outcomeAt,
+  translated,
+  wayOf,
+  type Refusal,
+  type Translation,
+  type Walked,
+} from './answers';
+import { isAnsweredAll, isOfDevice } from './ats';
 import { type Context, type Contexts } from './contexts';
 import { type InFlight } from './inFlight';
-import {
-  TO_GRANT,
-  TO_GRANT_READS,
-  TO_MODIFY,
-  TO_PREFETCH,
-  TO_READ,
-  TO_WRITE,
-  walkStage,
-  type StageLeaf,
-  type WalkGoal,
-  type WalkRefusal,
-  type WalkUnit,
-} from './stageWalk';
+import { walkStage } from './stageWalk';
 import { wayWithPrivilege, type TableWay } from './tableWay';
-import { guestPageOf, inputPage, isEnough, mayLeave, neededBy, pageAt, translationOf } from './translated';
+import { guestPageOf, inputPage, isEnough, mayLeave, translationOf } from './translated';
+import { TO_PREFETCH, type StageLeaf, type WalkGoal, type WalkRefusal, type WalkUnit } from './walkGoals';
 
 /** Where refused requests are told. */
 export interface FaultSink {
@@ -48,34 +51,6 @@ export interface RequestUnit {
   readonly faults: FaultSink;
   readonly inFlight: InFlight;
   readonly observer: AccessObserver;
-}
-
-/** The refusal of a request, before it is told. */
-interface Refusal {
-  readonly fault: Fault;
-  readonly depth: number;
-  readonly stage: 1 | 2 | null;
-  readonly guestLo?: number;
-  readonly guestHi?: number;
-  readonly implicit?: boolean;
-  readonly implicitWrite?: boolean;
-  readonly way?: TableWay;
-}
-
-/** A request that may access memory, or be answered. */
-interface Translation {
-  readonly fault?: undefined;
-  readonly outputPage: number;
-  readonly permission: number;
-  readonly shift: number;
-  readonly hit: boolean;
-  readonly cached: CachedTranslation | undefined;
-}
-
-/** What a walk has found, and whether caches may hold it. */
-interface Walked {
-  readonly entry: CachedTranslation;
-  readonly mayHold: boolean;
 }
 
 const AGAIN = Symbol('the request starts again');
@@ -411,69 +386,4 @@ export class Requests {
     yield { kind: 'fault', fault, recorded };
     return { ok: false, fault, depth, stage, ...guest, ...(implicit ? { implicit } : {}) };
   }
-}
-
-const BLOCKED: Refusal = { fault: 'translation-blocked', depth: 0, stage: null };
-const DISALLOWED: Refusal = { fault: 'type-disallowed', depth: 0, stage: null };
-
-const conflict = (way: TableWay): Refusal => ({
-  fault: 'conflicting-entries',
-  depth: 0,
-  stage: way.space.stage,
-  way,
-});
-
-const filled = ({ tag, page, shift }: Pick<CachedTranslation, 'tag' | 'page' | 'shift'>): HardwareStep => ({
-  kind: 'fill',
-  cache: 'iotlb',
-  tag,
-  page,
-  shift,
-});
-
-const deniedBy = (missing: number, stage: 1 | 2 | null): Refusal => ({
-  fault: (missing & READ) === 0 ? 'write-denied' : 'read-denied',
-  depth: 0,
-  stage,
-});
-
-function goalOf({ kind, access, noWrite }: DmaRequest): WalkGoal {
-  if (kind === 'translation') return noWrite === true ? TO_GRANT_READS : TO_GRANT;
-  return access === 'read' ? TO_READ : access === 'write' ? TO_WRITE : TO_MODIFY;
-}
-
-/** Faults of what all requests of a device meet. */
-const isOfDevice = (fault: Fault): boolean => /^(iommu|translation|requester|root|context)-/.test(fault);
-
-function wayOf({ way, upper }: Context, page: number): TableWay | undefined {
-  return upper && isUpperPage(page) ? upper : way;
-}
-
-/** What a cached entry alone says of an access. */
-const deniedByCached = (
-  { permission }: CachedTranslation,
-  { kind, read, write }: WalkGoal,
-): Fault | undefined =>
-  kind === 'access'
-    ? ((read ? accessFault(permission, false) : undefined) ??
-      (write ? accessFault(permission, true) : undefined))
-    : undefined;
-
-const translated = (entry: CachedTranslation, page: number, hit: boolean): Translation => ({
-  outputPage: entry.outputPage + page - entry.page,
-  permission: entry.permission,
-  shift: entry.shift,
-  hit,
-  cached: entry,
-});
-
-function outcomeAt(
-  { addressLo }: DmaRequest,
-  outputPage: number,
-  permission: number,
-  shift: number,
-  hit: boolean,
-): RequestOutcome & { ok: true } {
-  const { lo, hi } = frameHalves(outputPage);
-  return { ok: true, outputLo: (lo | (addressLo & 0xfff)) >>> 0, outputHi: hi, permission, shift, hit };
 }

@@ -2,22 +2,18 @@ import { isInterruptInput } from '../../pageTable/addressSpace';
 import { powerOfTwo } from '../../pageTable/entry';
 import { READ_WRITE, READ, WRITE } from '../../pageTable/entryClass';
 import { frameHalves } from '../../values';
+import { pageAt } from '../addressHalves';
 import { type Iotlb } from '../caches/iotlb';
 import { type CachedTranslation } from '../caches/translationCache';
-import { type DmaAccess, type DmaRequest } from '../request';
+import { type DmaRequest } from '../request';
 import { type IommuVendor } from '../vendor';
-import { type StageLeaf, type WalkGoal } from './stageWalk';
+import { type StageLeaf, type WalkGoal } from './walkGoals';
 import { type TableWay } from './tableWay';
 
 /** The page of an address that tables of this space decode: of addresses with a tag the one without. */
 export function inputPage(way: TableWay, { addressLo, addressHi }: DmaRequest): number {
   return pageAt(addressLo, way.space.ignoresTopByte === true ? (addressHi << 8) >> 8 : addressHi);
 }
-
-export const pageAt = (lo: number, hi: number): number => (hi >>> 0) * 0x100000 + (lo >>> 12);
-
-export const neededBy = (access: DmaAccess): number =>
-  access === 'write' ? WRITE : access === 'read' ? READ : READ_WRITE;
 
 /** Whether a cached translation holds all that a request is for: else it is dropped, and the tables are walked. */
 export function isEnough(iotlb: Iotlb, slot: number, { kind, read, write }: WalkGoal): boolean {

@@ -192,7 +192,6 @@ function iotlbPages(words: readonly bigint[], registers: RegisterFile): Command 
   return {
     kind: 'device-tlb',
     name,
-    tag: 0,
     operation: {
       requester: Number(DeviceID),
       pasid: GN === 1n ? Number(PASID) : null,

@@ -220,7 +220,6 @@ function decodeAts(
   return {
     kind: 'device-tlb',
     name,
-    tag: 0,
     operation: {
       requester: Number((segment << 16n) | RID),
       pasid: PV === 1n ? Number(PID) : null,

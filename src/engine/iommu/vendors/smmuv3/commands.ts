@@ -270,7 +270,6 @@ function atcInvalidation(operand: Operands, address: bigint): Command {
   return {
     kind: 'device-tlb',
     name: 'CMD_ATC_INV',
-    tag: 0,
     operation: {
       requester: operand('StreamID'),
       pasid: hasSubstream ? operand('SubstreamID') : null,

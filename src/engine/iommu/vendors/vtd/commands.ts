@@ -263,7 +263,7 @@ function deviceTlb(
     global: process?.G === 1n,
     pages,
   };
-  return { kind: 'device-tlb', name, tag: 0, operation };
+  return { kind: 'device-tlb', name, operation };
 }
 
 function wait(words: readonly bigint[]): Command {

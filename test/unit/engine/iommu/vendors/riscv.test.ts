@@ -159,7 +159,6 @@ describe('RISC-V IOMMU commands', () => {
     assert.deepEqual(decode(words), {
       kind: 'device-tlb',
       name: 'ATS.INVAL',
-      tag: 0,
       operation: {
         requester: 0x2_0100,
         pasid: 5,
