@@ -53,13 +53,18 @@ export interface IommuDriver {
   initialise(): Steps<SoftwareStep, Outcome<null>>;
   /** The attachment of a device (of one of its PASIDs) now. */
   attached(requester: RequesterId, pasid: Pasid | null): Attachment;
-  /** Replaces the attachment of a device: hitless where the vendor's structures allow it; flushes what was cached. */
+  /**
+   * Replaces the attachment of a device: hitless where the vendor's structures allow it; flushes what was cached. Refused, the
+   * device keeps what it had, and is flushed for both as long as `mayReach` is true.
+   */
   attach(
     requester: RequesterId,
     pasid: Pasid | null,
     attachment: Attachment,
     options?: { readonly ats?: boolean },
   ): Steps<SoftwareStep, Outcome<null>>;
+  /** Whether caches may hold an attachment that was refused: the queue refused to forget it, too. Attaching it anew ends that. */
+  mayReach(requester: RequesterId, pasid: Pasid | null, attachment: Attachment): boolean;
   /** Whether a guest's stage 1 is one that the kernel lets hardware use: what attaching it would be refused for. */
   checkNested(domain: NestedDomain): Outcome<null>;
   /** Whether hardware can mark D in tables of some stage (capabilities of the vendor). */

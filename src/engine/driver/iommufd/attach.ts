@@ -5,14 +5,14 @@ import { type Attachment } from '../iommuDriver';
 import { type SoftwareStep } from '../softwareStep';
 import { type IommufdContext } from './context';
 import { destroyHwpt } from './destroy';
-import { type IommufdDevice } from './viommu';
-import { type Hwpt, pagingOf } from './viommu';
+import { pagingOf, type Hwpt, type IommufdDevice } from './viommu';
 import { allocatePaging } from './hwptAlloc';
 import { type Ioas } from './ioas';
 
 /**
  * Attaches a device that is not attached to a page table, or to an address space by a page table that is found or made; the
- * page table's id. EINVAL: attached to another one, of another IOMMU, or marks of D that the device cannot have.
+ * page table's id. EINVAL: attached to another one, of another IOMMU, or marks of D that the device cannot have. What the
+ * IOMMU's driver refuses leaves the device where it was; a page table that caches may hold by then counts as used.
  */
 export function* attachDevice(
   context: IommufdContext,
@@ -89,7 +89,7 @@ function* attachIoas(
   if (!made.ok) return made;
   const outcome = yield* attachHwpt(context, device, made.value, pasid, replaces);
   if (outcome.ok) return done(made.value.id);
-  yield* destroyHwpt(context, made.value);
+  if (made.value.users === 0) yield* destroyHwpt(context, made.value);
   return outcome;
 }
 
@@ -118,11 +118,23 @@ function* attachHwpt(
   if (hwpt.fault && !canRequestPages) return refused('ENODEV', 'the device makes no page requests');
   const joined = paging.domain.join(iommu.driver);
   if (!joined.ok) return joined;
-  const isNew = ![...device.attached.values()].some((each) => pagingOf(each).ioas === paging.ioas);
+  const isNew = !usesIoas(device, paging.ioas);
   const failed = isNew ? reserveAll(paging.ioas, reserved, device) : undefined;
-  const outcome = failed ?? (yield* iommu.driver.attach(requester, pasid, attachmentOf(hwpt), { ats }));
+  const attachment = attachmentOf(hwpt);
+  const outcome = failed ?? (yield* iommu.driver.attach(requester, pasid, attachment, { ats }));
+  const stale = device.stale.find((each) => each.hwpt === hwpt && each.pasid === pasid);
+  if (stale) {
+    device.stale = device.stale.filter((each) => each !== stale);
+    hwpt.users--;
+    paging.domain.leave(iommu.driver);
+  }
+  if (!outcome.ok && iommu.driver.mayReach(requester, pasid, attachment)) {
+    device.stale = [...device.stale, { pasid, hwpt }];
+    hwpt.users++;
+    return outcome;
+  }
   if (!outcome.ok) {
-    if (isNew) paging.ioas.unreserve(device);
+    if (!usesIoas(device, paging.ioas)) paging.ioas.unreserve(device);
     paging.domain.leave(iommu.driver);
     return outcome;
   }
@@ -136,6 +148,11 @@ function attachmentOf(hwpt: Hwpt): Attachment {
   return hwpt.kind === 'hwpt'
     ? { kind: 'paging', domain: hwpt.domain.kernel }
     : { kind: 'nested', domain: hwpt.domain };
+}
+
+function usesIoas({ attached, stale }: IommufdDevice, ioas: Ioas): boolean {
+  const used = [...attached.values(), ...stale.map(({ hwpt }) => hwpt)];
+  return used.some((each) => pagingOf(each).ioas === ioas);
 }
 
 function reserveAll(
@@ -156,6 +173,6 @@ function* release(context: IommufdContext, device: IommufdDevice, hwpt: Hwpt): S
   hwpt.users--;
   hwpt.fault?.answer(device.id);
   domain.leave(device.device.iommu.driver);
-  if (![...device.attached.values()].some((each) => pagingOf(each).ioas === ioas)) ioas.unreserve(device);
+  if (!usesIoas(device, ioas)) ioas.unreserve(device);
   if (hwpt.kind === 'hwpt' && hwpt.auto && hwpt.users === 0) yield* destroyHwpt(context, hwpt);
 }

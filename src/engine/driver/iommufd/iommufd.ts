@@ -72,6 +72,7 @@ export class Iommufd {
       users: 0,
       device,
       attached: new Map(),
+      stale: [],
       virtual: undefined,
     };
     objects.add(bound);

@@ -73,6 +73,11 @@ export interface VirtualDevice {
   readonly virtualId: bigint;
 }
 
+interface StaleAttachment {
+  readonly pasid: number | null;
+  readonly hwpt: Hwpt;
+}
+
 /** A device that is bound to an iommufd context. */
 export interface IommufdDevice {
   readonly kind: 'device';
@@ -81,6 +86,8 @@ export interface IommufdDevice {
   readonly device: PlatformDevice;
   /** By PASID; null: requests without one. */
   readonly attached: Map<number | null, Hwpt>;
+  /** Page tables whose attachment was refused, but which caches may lead to: they count as used. */
+  stale: readonly StaleAttachment[];
   virtual: VirtualDevice | undefined;
 }
 

@@ -80,6 +80,10 @@ class MockDriver implements IommuDriver {
     return this.#attached.get(requester) ?? { kind: 'blocked' };
   }
 
+  mayReach(): boolean {
+    return false;
+  }
+
   *attach(requester: number, _pasid: number | null, attachment: Attachment) {
     this.#attached.set(requester, attachment);
     yield { kind: 'software', name: 'attach' } as const;

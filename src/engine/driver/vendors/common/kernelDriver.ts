@@ -74,9 +74,18 @@ export class KernelIommuDriver implements IommuDriver {
     const before = this.#uses.of(use.requester, use.pasid);
     this.#uses.begin(use);
     const outcome = yield* vendor.attach(use, before, others);
-    if (!outcome.ok && outcome.errno === 'ENOMEM') this.#uses.cancel(use);
-    else this.#uses.settle(use);
+    if (outcome.ok) {
+      this.#uses.settle(use);
+      return outcome;
+    }
+    // Structures may say something of the new attachment, and caches hold it, unless there was no memory to begin.
+    const restored = outcome.errno === 'ENOMEM' ? done(null) : yield* vendor.attach(before, use, others);
+    this.#uses.cancel(use, !restored.ok);
     return outcome;
+  }
+
+  mayReach(requester: RequesterId, pasid: Pasid | null, attachment: Attachment): boolean {
+    return this.#uses.isStale(requester, pasid, attachment);
   }
 
   setDirtyTracking(domain: KernelDomain, enable: boolean): Steps<SoftwareStep, Outcome<null>> {
@@ -119,7 +128,7 @@ export class KernelIommuDriver implements IommuDriver {
 
   /** Devices keep nothing of what is not present: their TLBs are left alone. */
   #mapped(domain: KernelDomain, range: FlushRange): Steps<SoftwareStep, Outcome<null>> {
-    const uses = [...this.#uses.direct(domain), ...this.#uses.above(domain)];
+    const uses = [...this.#uses.direct(domain, 'cached'), ...this.#uses.above(domain, 'cached')];
     const commands = uses.length === 0 ? [] : this.#parts.vendor.translationCommands(domain, uses, range);
     return this.#parts.submitter.run(commands);
   }
@@ -127,8 +136,8 @@ export class KernelIommuDriver implements IommuDriver {
   *#flush(domain: KernelDomain, range: FlushRange | null): Steps<SoftwareStep, Outcome<null>> {
     const { vendor, policy } = this.#parts;
     if (range && range.startPage >= range.endPage) return done(null);
-    const direct = this.#uses.direct(domain);
-    const above = this.#uses.above(domain);
+    const direct = this.#uses.direct(domain, 'cached');
+    const above = this.#uses.above(domain, 'cached');
     const cached = [...direct, ...(policy.flushesNestedTags ? above : [])];
     const translations = cached.length === 0 ? [] : vendor.translationCommands(domain, cached, range);
     const named = (use: Use): Use => (range || policy.namesPasids ? use : { ...use, pasid: null });
