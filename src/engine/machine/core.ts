@@ -10,6 +10,7 @@ import {
 import { UserMemory } from '../driver/iommufd/userMemory';
 import { type SoftwareStep } from '../driver/softwareStep';
 import { type CompiledFormat } from '../formats/compile';
+import { pageAt } from '../iommu/addressHalves';
 import { type HardwareStep } from '../iommu/hardwareStep';
 import { CpuCache } from '../iommu/translate/staleView';
 import { Ledger } from '../ledger/ledger';
@@ -166,7 +167,7 @@ export class MachineCore {
         {
           functionOf: (requester) => this.#functions.get(requester),
           refused: ({ unit, requester }, { pasid, addressLo, addressHi, access }, fault) => {
-            const page = (addressHi >>> 0) * 0x100000 + (addressLo >>> 12);
+            const page = pageAt(addressLo, addressHi);
             this.ledger.faulted({ iommu: unit.name, requester, pasid }, page, access !== 'read', fault);
           },
         },
