@@ -227,7 +227,7 @@ export class AmdDriver implements VendorDriver {
 
   /** HAD in each entry, each forgotten; then all translations of the domain. */
   *track(uses: readonly Use[], enable: boolean): Steps<SoftwareStep, Outcome<null>> {
-    const { memory, submitter, policy } = this.#parts;
+    const { memory, submitter } = this.#parts;
     for (const { requester } of uses) {
       const address = this.#table + requester * DTE_BYTES;
       const word = memory.read(address);
@@ -239,11 +239,7 @@ export class AmdDriver implements VendorDriver {
     }
     const translations = uses.flatMap((use) => this.#translationsOf(use));
     const devices = uses.filter(({ ats }) => ats).flatMap((use) => this.deviceTlbCommands(use, null));
-    for (const commands of policy.iotlbFirst ? [translations, devices] : [devices, translations]) {
-      const flushed = yield* submitter.run(commands);
-      if (!flushed.ok) return flushed;
-    }
-    return done(null);
+    return yield* submitter.flush(translations, devices);
   }
 
   /** Mode and root are in one word, so that a walk sees the old or the new tables; the entry's copy in caches goes. */

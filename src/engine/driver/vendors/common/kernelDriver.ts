@@ -149,11 +149,7 @@ export class KernelIommuDriver implements IommuDriver {
         .filter(wanted)
         .flatMap((use) => vendor.deviceTlbCommands(named(use), null)),
     ];
-    for (const commands of policy.iotlbFirst ? [translations, devices] : [devices, translations]) {
-      const outcome = yield* this.#parts.submitter.run(commands);
-      if (!outcome.ok) return outcome;
-    }
-    return done(null);
+    return yield* this.#parts.submitter.flush(translations, devices);
   }
 
   invalidateNested(

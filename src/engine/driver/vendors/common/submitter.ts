@@ -61,6 +61,16 @@ export class Submitter {
     return yield* this.#sync();
   }
 
+  /** Commands for the IOMMU's caches and, when they are completed, those for device TLBs: they fill from the IOMMU's. */
+  *flush(
+    translations: readonly EncodedCommand[],
+    devices: readonly EncodedCommand[],
+  ): Steps<SoftwareStep, Outcome<null>> {
+    const [first, second] = this.#policy.iotlbFirst ? [translations, devices] : [devices, translations];
+    const outcome = yield* this.run(first);
+    return outcome.ok ? yield* this.run(second) : outcome;
+  }
+
   *#sync(): Steps<SoftwareStep, Outcome<null>> {
     const room = yield* this.#room();
     if (!room.ok) return room;

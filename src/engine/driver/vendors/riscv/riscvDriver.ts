@@ -132,15 +132,11 @@ export class RiscvDriver implements VendorDriver {
 
   /** Drops structures, and the translations of an attachment that was there before. */
   *#forget(before: Use, structures: readonly EncodedCommand[]): Steps<SoftwareStep, Outcome<null>> {
-    const { submitter, policy } = this.#parts;
+    const { submitter } = this.#parts;
     const target = targetOf(before);
     const translations = [...structures, ...(target ? [invalidateAll(target)] : [])];
     const devices = before.ats && target ? this.deviceTlbCommands(before, null) : [];
-    for (const commands of policy.iotlbFirst ? [translations, devices] : [devices, translations]) {
-      const flushed = yield* submitter.run(commands);
-      if (!flushed.ok) return flushed;
-    }
-    return done(null);
+    return yield* submitter.flush(translations, devices);
   }
 
   /** Nothing to switch: contexts have GADE and SADE wherever hardware has AMO_HWAD. */

@@ -177,18 +177,14 @@ export class Smmuv3Driver implements VendorDriver {
   *#forget(before: Use): Steps<SoftwareStep, Outcome<null>> {
     const { attachment, ats } = before;
     if (attachment.kind !== 'paging' && attachment.kind !== 'nested') return done(null);
-    const { submitter, policy } = this.#parts;
+    const { submitter } = this.#parts;
     const { domain } = attachment;
     const translations =
       attachment.kind === 'nested'
         ? [invalidateNestedOf(attachment.domain.parent.id)]
         : [attachment.domain.stage === 1 ? invalidateAsid(domain.id) : invalidateVmid(domain.id)];
     const devices = ats ? this.deviceTlbCommands(before, null) : [];
-    for (const commands of policy.iotlbFirst ? [translations, devices] : [devices, translations]) {
-      const flushed = yield* submitter.run(commands);
-      if (!flushed.ok) return flushed;
-    }
-    return done(null);
+    return yield* submitter.flush(translations, devices);
   }
 
   /** Nothing to switch: descriptors and STEs have HD wherever hardware has it. */

@@ -20,7 +20,7 @@ function setUp(isCached: boolean) {
   let refuses = true;
   driver.attach = function* (requester, pasid, attachment) {
     if (!refuses) return yield* attach(requester, pasid, attachment);
-    yield { kind: 'poll', name: 'wait in vain', done: false };
+    yield { kind: 'software', name: 'attach' };
     return refused('ETIMEDOUT', 'the queue does not answer');
   };
   driver.mayReach = () => isCached && refuses;
