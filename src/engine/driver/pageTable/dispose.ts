@@ -5,7 +5,8 @@ import { TABLE } from '../../pageTable/entryClass';
 import { type FrameNumber } from '../../values';
 import { type Steps } from '../../steps';
 import { type SoftwareStep } from '../softwareStep';
-import { areAllocated, framesOfTable, tableBelow, type TableTree } from './tableTree';
+import { areAllocated } from './areAllocated';
+import { framesOfTable, tableBelow, type TableTree } from './tableTree';
 
 /** A table whose entries are to be looked through. */
 interface OpenTable {

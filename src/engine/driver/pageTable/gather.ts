@@ -4,7 +4,7 @@ import { type Steps } from '../../steps';
 import { done, type Outcome } from '../errno';
 import { type Flusher, type FlushRange } from '../flusher';
 import { type SoftwareStep } from '../softwareStep';
-import { areAllocated } from './tableTree';
+import { areAllocated } from './areAllocated';
 
 /** Mistakes that drivers have made with page tables, each reproduced by its name; sources stand in docs/hardware.md. */
 export type TableFault =

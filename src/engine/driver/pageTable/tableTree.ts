@@ -3,11 +3,12 @@ import { type FrameAllocator } from '../../memory/writableMemory';
 import { FRAME_ENTRIES, type EntryHalves } from '../../memory/words';
 import { classify, entryFrame, indexAt, nextDepth, pageShift } from '../../pageTable/entry';
 import { ABSENT, LEAF, MALFORMED, type EntryClass } from '../../pageTable/entryClass';
-import { frameHalves, frameNumber, hex, type FrameNumber } from '../../values';
+import { frameHalves, hex, type FrameNumber } from '../../values';
 import { type Steps } from '../../steps';
 import { refused, type Outcome } from '../errno';
 import { type Flusher } from '../flusher';
 import { type SoftwareStep } from '../softwareStep';
+import { areAllocated } from './areAllocated';
 import { type Gather, type TableFault } from './gather';
 import { type LeafEncoder, type NewMarks } from './leafEncoder';
 import { type PageSize } from './pageSizePolicy';
@@ -86,13 +87,6 @@ export function tableBelow(
   const table = entryFrame(format, lo, hi);
   const count = framesOfTable(format, nextDepth(format, levelOf(format, depth), lo));
   return table !== root && areAllocated(frames, table, count) ? table : undefined;
-}
-
-/** Whether a table's frames are allocated: one that two pointers lead to is freed once. */
-export function areAllocated(frames: FrameAllocator, table: FrameNumber, count: number): boolean {
-  for (let frame = Number(table); frame < table + count; frame++)
-    if (!frames.isAllocated(frameNumber(frame))) return false;
-  return true;
 }
 
 /** Refuses an entry that software did not write so. */
