@@ -1,7 +1,7 @@
 // The layers of `npm test`, in the order they are reported.
 import { ensureDependencies } from './dependencies.mjs';
 import { ensureHost } from './hostInstall.mjs';
-import { atLeast, check, inTurn, lineReporter, mocha, suite, tool } from './steps.mjs';
+import { atLeast, check, inTurn, mocha, suite, tool } from './steps.mjs';
 
 /**
  * @typedef {object} Layer
@@ -107,7 +107,7 @@ export const layers = [
     group: 'unit and conformance',
     lane: 'checks',
     needs: ['build'],
-    run: suite('unit and conformance', ['scripts/unitTests.mjs', '--reporter', lineReporter], {
+    run: suite('unit and conformance', ['scripts/unitTests.mjs'], {
       seconds: 1200,
     }),
   },

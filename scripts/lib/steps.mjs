@@ -6,8 +6,7 @@ import { run } from './processes.mjs';
 const node = process.execPath;
 /** A program of node_modules. */
 export const tool = (file) => path.join(root, 'node_modules', file);
-/** Prints a line a test. */
-export const lineReporter = path.join(root, 'scripts/lib/lineReporter.cjs');
+const lineReporter = path.join(root, 'scripts/lib/lineReporter.cjs');
 
 /** A check that is one named test: it passes when the program exits with 0 and `accept` finds nothing missing. */
 export const check =
