@@ -129,10 +129,8 @@ function checkDevices({ devices }: MachineSpec): Wrong | undefined {
 
 /** Rules that were given, over those that follow from the capabilities. */
 function checkRules(given: Partial<HardwareRules>, capabilities: MachineCapabilities): Result<HardwareRules> {
-  const cached = capabilities.vendor === 'amd-vi' ? { cachedShifts: [12, 21, 30] } : {};
   const rules: HardwareRules = {
     ...DEFAULT_RULES,
-    ...cached,
     snoopsCaches: walksCoherently(capabilities),
     bbml: capabilities.vendor === 'smmuv3' ? bbmlOf(capabilities.bbml) : 2,
     cachesNotPresent: cachesNotPresent(capabilities),

@@ -59,6 +59,10 @@ export class MachineCore {
   readonly #functions = new Map<RequesterId, MachineFunction>();
   /** The ledger's step at the end of each operation. */
   readonly #ends: number[] = [];
+  /** What `lostPages` found last: several views ask after each operation, and the search goes through all tables. */
+  #lost:
+    | { readonly operations: number; readonly step: number; readonly pages: readonly PageRange[] | undefined }
+    | undefined;
   /** All domains of a machine have tables of one kind. */
   readonly #formatOf = (stage: 1 | 2): CompiledFormat | undefined =>
     this.hwpts.all.find(({ paging }) => paging.kernel.stage === stage)?.paging.kernel.tables.format;
@@ -374,6 +378,14 @@ export class MachineCore {
    * is not known: nobody tracks, or there are too many tables to look through.
    */
   lostPages(): readonly PageRange[] | undefined {
+    const operations = this.#ends.length;
+    const { step } = this.ledger;
+    if (this.#lost?.operations !== operations || this.#lost.step !== step)
+      this.#lost = { operations, step, pages: this.#searchLost() };
+    return this.#lost.pages;
+  }
+
+  #searchLost(): readonly PageRange[] | undefined {
     const used = new Set(this.devices.map(({ to }) => to));
     const domains = this.domains.filter(({ id }) => used.has(id));
     if (domains.length === 0 || domains.some(({ tracking }) => tracking !== 'on')) return undefined;

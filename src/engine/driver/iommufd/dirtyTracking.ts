@@ -1,7 +1,7 @@
 import { type Steps } from '../../steps';
 import { FRAME_BYTES } from '../../values';
 import { done, refused, type Outcome } from '../errno';
-import { type FlushRange } from '../flusher';
+import { Gather } from '../pageTable/gather';
 import { type SoftwareStep } from '../softwareStep';
 import { type IommufdContext } from './context';
 import { type BitmapPlace, DirtyBitmap } from './dirtyBitmap';
@@ -46,7 +46,7 @@ export function* setDirtyTracking(
 }
 
 function* clearAll({ ioas, domain }: PagingHwpt): Steps<SoftwareStep, Outcome<null>> {
-  const gather = new FlushGather();
+  const gather = new Gather();
   for (const area of [...ioas.areas]) {
     if (area.state !== 'ready') continue;
     const read = yield* domain.readDirty(
@@ -56,7 +56,7 @@ function* clearAll({ ioas, domain }: PagingHwpt): Steps<SoftwareStep, Outcome<nu
       () => undefined,
     );
     if (!read.ok) return read;
-    gather.add(read.value);
+    if (read.value) gather.addRange(read.value);
   }
   return gather.range ? yield* domain.flush(gather.range) : done(null);
 }
@@ -87,7 +87,7 @@ function* readRange(
   clear: boolean,
   bitmap: DirtyBitmap,
 ): Steps<SoftwareStep, Outcome<null>> {
-  const gather = new FlushGather();
+  const gather = new Gather();
   let at = range.start;
   let outcome: Outcome<null> = done(null);
   for (const area of ioas.areas.allIn(range)) {
@@ -105,7 +105,7 @@ function* readRange(
       outcome = read;
       break;
     }
-    gather.add(read.value);
+    if (read.value) gather.addRange(read.value);
     at = end;
   }
   if (outcome.ok && at < range.end) outcome = refused('EINVAL', `not all of ${hexRange(range)} is mapped`);
@@ -136,20 +136,3 @@ function checkRange({ iova, length, pageSize }: GetDirtyBitmap, alignment: bigin
 }
 
 const pageOf = (address: bigint): number => Number(address / BigInt(FRAME_BYTES));
-
-/** One range from the first to the last page that changed. */
-class FlushGather {
-  range: FlushRange | undefined;
-
-  add(range: FlushRange | null): void {
-    if (!range) return;
-    const before = this.range ?? range;
-    this.range = {
-      startPage: Math.min(before.startPage, range.startPage),
-      endPage: Math.max(before.endPage, range.endPage),
-      smallestShift: Math.min(before.smallestShift, range.smallestShift),
-      largestShift: Math.max(before.largestShift, range.largestShift),
-      tables: before.tables || range.tables,
-    };
-  }
-}

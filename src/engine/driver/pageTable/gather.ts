@@ -75,6 +75,13 @@ export class Gather {
     this.#largest = Math.max(this.#largest, shift);
   }
 
+  /** Adds what another gather has to flush. */
+  addRange({ startPage, endPage, smallestShift, largestShift, tables }: FlushRange): void {
+    this.add(startPage, endPage, smallestShift);
+    this.#largest = Math.max(this.#largest, largestShift);
+    this.#tables ||= tables;
+  }
+
   /** Adds a table that is out of reach but for walk caches. */
   addTable(frame: FrameNumber, frames: number, startPage: number, endPage: number): void {
     this.#freed.push({ frame, frames });

@@ -24,7 +24,7 @@ export type ReplaceStep = ProtocolStep<Replacement>;
 
 const ZERO: EntryHalves = { lo: 0, hi: 0 };
 const changed = (): StepResult => ({
-  refused: refused('EBUSY', 'someone else changed the entry: it is not what it was any more'),
+  refused: refused('EBUSY', 'someone else changed the entry meanwhile'),
 });
 
 /** Reads the leaf: every entry of it. */
