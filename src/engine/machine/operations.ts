@@ -33,21 +33,22 @@ export function performOperation(machine: Machine, operation: MachineOperation):
   return run(machine, operation);
 }
 
-const OPERATIONS: { readonly [Kind in MachineOperation['kind']]: (machine: Machine, of: Of<Kind>) => Doing } =
-  {
-    dma: (machine, { requests }) => machine.dma(requests),
-    map,
-    unmap,
-    split: (machine, operation) => resize(machine, operation),
-    collapse: (machine, operation) => resize(machine, operation),
-    setDirtyTracking,
-    readDirty,
-    invalidate,
-    attach,
-    createDomain,
-    evict,
-    writeWord,
-  };
+const OPERATIONS: {
+  readonly [Kind in MachineOperation['kind']]?: (machine: Machine, of: Of<Kind>) => Doing;
+} = {
+  dma: (machine, { requests }) => machine.dma(requests),
+  map,
+  unmap,
+  split: (machine, operation) => resize(machine, operation),
+  collapse: (machine, operation) => resize(machine, operation),
+  setDirtyTracking,
+  readDirty,
+  invalidate,
+  attach,
+  createDomain,
+  evict,
+  writeWord,
+};
 
 function report(
   outcome: Outcome<unknown>,

@@ -1,3 +1,6 @@
+import { type CpuLogging } from '../driver/cpu/secondStage';
+import { type DmaLoggingLimits } from '../driver/vfio/dmaLogging';
+import { type Type1Rules } from '../driver/vfio/type1';
 import { type HardwareRules } from '../iommu/rules';
 import { type EmulatedKind } from '../iommu/vendor';
 
@@ -24,6 +27,23 @@ export interface MachineSpec {
   readonly capabilities?: Readonly<Record<string, number | boolean | string>>;
   /** Named omissions of the driver that make a real bug appear: ids of docs/bugs.md. */
   readonly driverFaults?: readonly string[];
+  /** Guests may put a stage 1 of their own over the first domain. */
+  readonly nestParent?: boolean;
+  /** The second stage of the guest's CPUs; absent: there is none. */
+  readonly cpu?: MachineCpu;
+  /** A VFIO type1 container beside iommufd, by its rules; absent: none. */
+  readonly type1?: Partial<Type1Rules>;
+}
+
+export interface MachineCpu {
+  /** 1 to 256. */
+  readonly vcpus: number;
+  /** How the hypervisor knows what vCPUs write, from the start. */
+  readonly logging: CpuLogging;
+  /** Writes of the host itself go into the dirty log, too. */
+  readonly logsHostWriters: boolean;
+  /** What is dirty when its entry goes away goes into the dirty log. */
+  readonly harvestsOnZap: boolean;
 }
 
 /** guest: all guest memory, IOVA = guest physical address, with the hole below 4 GiB; none: nothing is mapped. */
@@ -38,4 +58,20 @@ export interface MachineDevice {
   readonly requester: string;
   /** Has a device TLB, and uses it. */
   readonly ats?: boolean;
+  /** false: no domain to begin with; its requests are blocked until it is attached. */
+  readonly attached?: boolean;
+  /** Migrates by VFIO's states, as one of the models: an id of `ACCELERATORS`, or sizes of its own. */
+  readonly vfio?: MachineVfio;
+  /** Logs its own DMA. */
+  readonly log?: Partial<DmaLoggingLimits>;
+}
+
+export interface MachineVfio {
+  /** Of `accelerator()`. */
+  readonly model: string;
+  readonly writesBack?: 'never' | 'stop' | 'save';
+  /** Guest physical address that a write-back writes; absent: nothing is written. */
+  readonly writeBackTo?: string;
+  /** Bytes of its state, as text with a unit, in place of the model's. */
+  readonly state?: string;
 }

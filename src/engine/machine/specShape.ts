@@ -33,7 +33,15 @@ const FIELDS: Readonly<Record<keyof MachineSpec, { readonly check: Check; readon
     what: 'what is mapped (guest or none) and a list of page sizes',
   },
   devices: {
-    check: isListOf(hasAll({ requester: isText, ats: orAbsent(isIn(true, false)) })),
+    check: isListOf(
+      hasAll({
+        requester: isText,
+        ats: orAbsent(isIn(true, false)),
+        attached: orAbsent(isIn(true, false)),
+        vfio: orAbsent(hasAll({ model: isText })),
+        log: orAbsent(isRecord),
+      }),
+    ),
     what: 'a list of devices, each with a requester',
   },
   dirtyTracking: { check: isIn('none', 'off', 'on'), what: 'none, off or on' },
@@ -42,6 +50,19 @@ const FIELDS: Readonly<Record<keyof MachineSpec, { readonly check: Check; readon
   rules: { check: orAbsent(isRecord), what: 'a record of rules' },
   capabilities: { check: orAbsent(isRecord), what: 'a record of capabilities' },
   driverFaults: { check: orAbsent(isListOf(isText)), what: 'a list of ids' },
+  nestParent: { check: orAbsent(isIn(true, false)), what: 'true or false' },
+  cpu: {
+    check: orAbsent(
+      hasAll({
+        vcpus: Number.isSafeInteger,
+        logging: isText,
+        logsHostWriters: isIn(true, false),
+        harvestsOnZap: isIn(true, false),
+      }),
+    ),
+    what: 'a record of vcpus, logging, logsHostWriters and harvestsOnZap',
+  },
+  type1: { check: orAbsent(isRecord), what: 'a record of rules' },
 };
 
 /** What is wrong with the shape of a specification that came from a file, a journal or a program; undefined: nothing. */
