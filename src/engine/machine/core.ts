@@ -1,6 +1,6 @@
 import { done, refused, type Outcome } from '../driver/errno';
 import { type MachineCapabilities } from '../driver/capabilities/index';
-import { HWPT_ALLOC_DIRTY_TRACKING } from '../driver/iommufd/hwpt';
+import { HWPT_ALLOC_DIRTY_TRACKING, HWPT_ALLOC_NEST_PARENT } from '../driver/iommufd/hwpt';
 import {
   IOAS_MAP_FIXED_IOVA,
   IOAS_MAP_READABLE,
@@ -27,11 +27,12 @@ import { sentence } from './inputs';
 import { cachedRows, type CachedRow } from './cachedRows';
 import { type CheckedSpec } from './checkSpec';
 import { injectDma } from './dma';
-import { MachineDomains, type MachineHwpt } from './domains';
+import { MachineDomains, type MachineHwpt, type NewHwpt } from './domains';
 import { GUEST_START_FRAME, TABLES_START_FRAME, type GuestLayout } from './layout';
 import { Meter } from './meter';
 import { makeFunction, makeUnit } from './makeUnit';
 import { type OperationReport } from './operation';
+import { tellingLedger } from './paging';
 import { collapseRange, splitRange } from './resize';
 import { type MachineSpec } from './spec';
 import { type AttachedTo, type MachineFunction, type MachineUnit } from './unit';
@@ -63,9 +64,7 @@ export class MachineCore {
   #lost:
     | { readonly operations: number; readonly step: number; readonly pages: readonly PageRange[] | undefined }
     | undefined;
-  /** All domains of a machine have tables of one kind. */
-  readonly #formatOf = (stage: 1 | 2): CompiledFormat | undefined =>
-    this.hwpts.all.find(({ paging }) => paging.kernel.stage === stage)?.paging.kernel.tables.format;
+  readonly #formatOf = (stage: 1 | 2): CompiledFormat | undefined => this.hwpts.formatOf(stage);
 
   protected constructor(checked: CheckedSpec) {
     const { spec, capabilities, layout, rules } = checked;
@@ -116,9 +115,14 @@ export class MachineCore {
   *#firstDomain(): Steps<MachineStep, Outcome<null>> {
     const { dirtyTracking, devices, mapping } = this.spec;
     for (const { requester, ats } of devices) this.addFunction(requester, ats === true);
-    const made = yield* this.createHwpt(dirtyTracking !== 'none');
+    const made = yield* this.createHwpt({
+      dirtyTracking: dirtyTracking !== 'none',
+      nestParent: this.spec.nestParent === true,
+    });
     if (!made.ok) return made;
-    for (const from of this.#functions.values()) {
+    for (const { requester, attached: isAttached } of devices) {
+      const from = isAttached === false ? undefined : this.addFunction(requester, false);
+      if (!from) continue;
       const attached = yield* this.attach(from, null, made.value.id);
       if (!attached.ok) return attached;
     }
@@ -206,30 +210,20 @@ export class MachineCore {
     );
   }
 
-  /** A new address space with a page table of its own. */
-  *createHwpt(dirtyTracking: boolean): Steps<MachineStep, Outcome<MachineHwpt>> {
+  /** A new address space with a page table of its own. `choice` absent: the machine's. */
+  *createHwpt({ dirtyTracking, nestParent, choice }: NewHwpt): Steps<MachineStep, Outcome<MachineHwpt>> {
     const [first] = this.#functions.values();
     if (!first) return refused('ENODEV', 'the machine has no device that the page table could be for');
     const ioas = this.iommufd.ioasAlloc();
     if (!ioas.ok) return ioas;
-    const flags = dirtyTracking ? HWPT_ALLOC_DIRTY_TRACKING : 0;
+    const flags = (dirtyTracking ? HWPT_ALLOC_DIRTY_TRACKING : 0) | (nestParent ? HWPT_ALLOC_NEST_PARENT : 0);
+    this.hwpts.next = choice;
     const made = yield* this.software(
       this.iommufd.hwptAlloc({ deviceId: first.id, pageTableId: ioas.value, flags }),
     );
     if (!made.ok) return made;
     const hwpt = this.hwpts.add(made.value, ioas.value, this.iommufd);
-    const { ledger } = this;
-    hwpt.paging.listener = {
-      mapping(startPage, frame, pages, permission) {
-        ledger.mapBegins(hwpt.id, { startPage, endPage: startPage + pages }, frame, permission);
-      },
-      unmapping(startPage, endPage) {
-        ledger.unmapBegins(hwpt.id, { startPage, endPage });
-      },
-      unmapped(startPage, endPage) {
-        ledger.invalidationDone(hwpt.id, { startPage, endPage });
-      },
-    };
+    hwpt.paging.listener = tellingLedger(this.ledger, hwpt.id);
     return done(hwpt);
   }
 

@@ -4,10 +4,12 @@ import { TablesDomain } from '../driver/iommufd/tablesDomain';
 import { type IommuDriver } from '../driver/iommuDriver';
 import { DomainTables } from '../driver/pageTable/domainTables';
 import { type TableFault } from '../driver/pageTable/gather';
+import { type CompiledFormat } from '../formats/compile';
 import { type RangeAllocator } from '../memory/frameAllocator';
 import { type WritableMemory } from '../memory/writableMemory';
 import { FRAME_BYTES } from '../values';
 import { type CheckedSpec } from './checkSpec';
+import { domainChoice, type DomainChoice } from './domainChoice';
 import { HeardPaging } from './paging';
 
 /** A page table of the kernel's that operations name by the id of its HWPT. */
@@ -20,10 +22,20 @@ export interface MachineHwpt {
   /** log2 bytes of the pages it can have, ascending. */
   readonly pageShifts: readonly number[];
   readonly tracking: 'none' | 'off' | 'on';
+  /** Guests may put a stage 1 of their own over it. */
+  readonly nestParent: boolean;
   /** Pages of 4 KiB that software mapped. */
   readonly mappedPages: number;
   /** Frame of the root table. */
   readonly roots: ReadonlySet<number>;
+}
+
+/** What a new page table is to be. */
+export interface NewHwpt {
+  readonly dirtyTracking: boolean;
+  readonly nestParent: boolean;
+  /** Absent: as the machine's first is. */
+  readonly choice?: DomainChoice;
 }
 
 /** Makes the tables of domains, and keeps which HWPT has which. */
@@ -33,6 +45,7 @@ export class MachineDomains {
   readonly #frames: RangeAllocator;
   readonly #faults: ReadonlySet<TableFault>;
   readonly #hwpts = new Map<number, Hwpt>();
+  #next: DomainChoice;
   /** Ids of domains, also of guests' over them. 0 is what caches know requests without a domain by. */
   readonly ids = new Ids();
 
@@ -41,11 +54,29 @@ export class MachineDomains {
     this.#memory = memory;
     this.#frames = frames;
     this.#faults = new Set(checked.tableFaults);
+    this.#next = checked;
   }
 
-  /** Tables for a domain; ENOMEM. */
+  /** What `tables` and `pages` of an operation ask for; both absent: what the machine has. EINVAL. */
+  choice(tables: string | undefined, pages: readonly string[] | undefined): Outcome<DomainChoice> {
+    const { spec, capabilities } = this.#checked;
+    const chosen = domainChoice(spec.vendor, capabilities, this.#checked, tables, pages);
+    if (chosen.ok) return done(chosen.value);
+    const { message, hint = '' } = chosen.failure;
+    return refused('EINVAL', `${message} ${hint}`.trim());
+  }
+
+  /** iommufd knows nothing of formats: says which one the next domain is to have; undefined: the machine's. */
+  set next(choice: DomainChoice | undefined) {
+    this.#next = choice ?? this.#checked;
+  }
+
+  /** Tables for a domain, as `next` says; ENOMEM, EOPNOTSUPP. */
   make(home: IommuDriver, dirtyTracking: boolean): Outcome<HeardPaging> {
-    const { choice, shape, pageShifts } = this.#checked;
+    const { choice, shape, pageShifts } = this.#next;
+    this.#next = this.#checked;
+    if (dirtyTracking && choice !== this.#checked.choice && !home.dirtyStages.includes(choice.stage))
+      return refused('EOPNOTSUPP', `no dirty marks are tracked in ${choice.title}`);
     const id = this.ids.take();
     if (id === undefined) return refused('ENOSPC', 'all domain ids are used');
     const { format, hardware, rootDepth, rootIndexBits, ends, mostAddressBits } = shape;
@@ -84,13 +115,25 @@ export class MachineDomains {
     const hwpt = iommufd.object(id);
     if (hwpt?.kind !== 'hwpt' || !(hwpt.domain instanceof HeardPaging))
       throw new Error(`internal error: object ${id} is no page table of this machine`);
-    const made = new Hwpt(id, ioas, hwpt.domain, hwpt.dirtyTracking);
+    const made = new Hwpt(id, ioas, hwpt.domain, hwpt.dirtyTracking, hwpt.nestParent);
     this.#hwpts.set(id, made);
     return made;
   }
 
   get(id: number): MachineHwpt | undefined {
     return this.#hwpts.get(id);
+  }
+
+  /** The format of the domains of a stage; undefined where they differ: an entry of its own does not say whose it is. */
+  formatOf(stage: 1 | 2): CompiledFormat | undefined {
+    let found: CompiledFormat | undefined;
+    for (const { paging } of this.#hwpts.values()) {
+      const { kernel } = paging;
+      if (kernel.stage !== stage) continue;
+      if (found && found.format !== kernel.tables.format.format) return undefined;
+      found ??= kernel.tables.format;
+    }
+    return found;
   }
 
   get all(): readonly MachineHwpt[] {
@@ -102,12 +145,14 @@ class Hwpt implements MachineHwpt {
   readonly id: number;
   readonly ioas: number;
   readonly paging: HeardPaging;
+  readonly nestParent: boolean;
   readonly #tracks: boolean;
 
-  constructor(id: number, ioas: number, paging: HeardPaging, tracks: boolean) {
+  constructor(id: number, ioas: number, paging: HeardPaging, tracks: boolean, nestParent: boolean) {
     this.id = id;
     this.ioas = ioas;
     this.paging = paging;
+    this.nestParent = nestParent;
     this.#tracks = tracks;
   }
 

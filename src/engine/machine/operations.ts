@@ -191,8 +191,11 @@ function* attach(machine: Machine, { requester, pasid: process, to, ats }: Of<'a
   return report(outcome, `Attached ${name} to ${where}.`);
 }
 
-function* createDomain(machine: Machine, { dirtyTracking }: Of<'createDomain'>): Doing {
-  const made = yield* machine.createHwpt(dirtyTracking);
+function* createDomain(machine: Machine, operation: Of<'createDomain'>): Doing {
+  const { dirtyTracking, nestParent = false, tables, pages } = operation;
+  const choice = machine.hwpts.choice(tables, pages);
+  if (!choice.ok) return report(choice, '');
+  const made = yield* machine.createHwpt({ dirtyTracking, nestParent, choice: choice.value });
   return made.ok
     ? report(made, `Made domain ${made.value.id}.`, { domain: made.value.id })
     : report(made, '');

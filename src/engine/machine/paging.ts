@@ -4,6 +4,7 @@ import { type IommuDriver, type KernelDomain } from '../driver/iommuDriver';
 import { type FrameExtent, type MapAccess, type PagingDomain } from '../driver/iommufd/platform';
 import { type AddressRange } from '../driver/iommufd/ranges';
 import { type SoftwareStep } from '../driver/softwareStep';
+import { type Ledger } from '../ledger/ledger';
 import { READ, WRITE } from '../pageTable/entryClass';
 import { type Steps } from '../steps';
 
@@ -84,3 +85,16 @@ export class HeardPaging implements PagingDomain {
     return this.#domain.destroy();
   }
 }
+
+/** Tells a ledger what a domain maps. */
+export const tellingLedger = (ledger: Ledger, domain: number): PagingListener => ({
+  mapping(startPage, frame, pages, permission) {
+    ledger.mapBegins(domain, { startPage, endPage: startPage + pages }, frame, permission);
+  },
+  unmapping(startPage, endPage) {
+    ledger.unmapBegins(domain, { startPage, endPage });
+  },
+  unmapped(startPage, endPage) {
+    ledger.invalidationDone(domain, { startPage, endPage });
+  },
+});
