@@ -1,0 +1,60 @@
+import * as z from 'zod';
+import { count, domainName, flag, oneOf, rate, share, size, time } from './values';
+
+/** Defaults and their sources: src/engine/migration/defaults.ts. */
+export const migrate = z
+  .strictObject({
+    domains: z
+      .array(domainName())
+      .max(16)
+      .meta({ description: 'Domains whose dirty pages are tracked; left out: every one that can.' })
+      .optional(),
+    link: rate('Rate of the link between the hosts.'),
+    downtimeLimit: time('For how long the guest may stand still.').default(0.3),
+    rule: oneOf(['qemu', 'cloud-hypervisor'], 'When rounds end.').default('qemu'),
+    mostRounds: count('Rounds after which it is given up.', 10_000, 1).default(100),
+    tracking: z
+      .strictObject({
+        starts: oneOf(['before-vcpus', 'at-migration', 'warm-up'], 'When dirty tracking starts.').default(
+          'at-migration',
+        ),
+        warmUp: time('warm-up: how long before the first round.').default(0),
+        ran: time('before-vcpus: how long the machine has run.').default(0),
+      })
+      .optional(),
+    pages: z
+      .strictObject({
+        policy: oneOf(
+          ['as-is', 'split-eagerly', 'split-on-dirty'],
+          'What is done about large pages.',
+        ).default('as-is'),
+        to: size('Size of the pages to split to.').default(4096n),
+        collapseAfter: flag('Small pages become large ones again afterwards.').default(false),
+      })
+      .optional(),
+    firstRound: oneOf(['everything', 'populated'], 'What the first round sends.').default('everything'),
+    populated: size('populated: memory that has been touched.').optional(),
+    zeroPages: share('Of the pages of the first round: those of zeros, which cost a few bytes.').default(0),
+    costs: z
+      .strictObject({
+        scan: time('To look at one leaf entry.'),
+        flush: time('One invalidation with its wait.'),
+        split: time('To write one entry of a split.'),
+        collapse: time('To read one entry of a collapse.'),
+      })
+      .partial()
+      .meta({ description: 'Costs of software.' })
+      .optional(),
+    vcpus: z
+      .strictObject({
+        rate: rate('What vCPUs write in a second.'),
+        workingSet: size('Memory that they write.'),
+      })
+      .meta({ description: 'What vCPUs write, tracked by 4 KiB.' })
+      .optional(),
+    by: oneOf(
+      ['auto', 'machine', 'model'],
+      'machine: every request through the emulated IOMMU; model: leaves and written pages only; auto: the machine where it is small enough.',
+    ).default('auto'),
+  })
+  .meta({ description: 'Moves the guest to another host while it runs, after the steps.' });
