@@ -5,6 +5,12 @@ import { type Outcome } from './errno';
 import { type Flusher } from './flusher';
 import { type DomainTables } from './pageTable/domainTables';
 import { type SoftwareStep } from './softwareStep';
+import { type AddressSpace } from '../pageTable/addressSpace';
+
+/** Where tables begin, and how they are read: what structures above them say. */
+export interface TableTop extends Pick<DomainTables, 'format' | 'root'> {
+  readonly space: Pick<AddressSpace, 'rootEntry'>;
+}
 
 /** A page table that the kernel owns, with what attaches it. */
 export interface KernelDomain {

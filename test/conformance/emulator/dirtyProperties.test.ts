@@ -24,7 +24,9 @@ import { frameHalves } from '../../../src/engine/values';
 import { type Steps } from '../../../src/engine/steps';
 import { type SoftwareStep } from '../../../src/engine/driver/softwareStep';
 import { DEVICE, InvalidationBench, valueOf, type Conditions } from './invalidationBench';
-import { GUEST_KINDS, NestedBench, type GuestKind, type NestedConditions } from './nestedBench';
+import { type GuestKind } from '../../../src/engine/driver/guest/guestKind';
+import { GUEST_KINDS } from '../../../src/engine/driver/guest/index';
+import { NestedBench, type NestedConditions } from './nestedBench';
 
 /** Where everything is mapped, in pages of 4K: multiples of each size that is used. */
 const START = 0x4_0000;

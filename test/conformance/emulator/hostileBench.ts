@@ -4,16 +4,22 @@
  * what stage 2 maps, which is kept apart from all tables.
  */
 import assert from 'node:assert/strict';
-import { defaultCapabilities, registersOf } from '../../../src/engine/driver/capabilities';
+import {
+  defaultCapabilities,
+  registersOf,
+  type MachineCapabilities,
+} from '../../../src/engine/driver/capabilities';
 import {
   type IommuDriver,
   type KernelDomain,
   type NestedDomain,
 } from '../../../src/engine/driver/iommuDriver';
+import { type GuestKind } from '../../../src/engine/driver/guest/guestKind';
 import { DomainTables } from '../../../src/engine/driver/pageTable/domainTables';
 import { type SoftwareStep } from '../../../src/engine/driver/softwareStep';
 import { makeDriver } from '../../../src/engine/driver/vendors';
 import { AtsDevice } from '../../../src/engine/iommu/device/atsDevice';
+import { compileFormat, type CompiledFormat } from '../../../src/engine/formats/compile';
 import { type HardwareStep } from '../../../src/engine/iommu/hardwareStep';
 import { Iommu } from '../../../src/engine/iommu/iommu';
 import { type DmaAccess } from '../../../src/engine/iommu/request';
@@ -30,7 +36,6 @@ import { type Steps } from '../../../src/engine/steps';
 import { frameHalves, frameNumber, hex, type FrameNumber } from '../../../src/engine/values';
 import { hostileWord } from './hostileWords';
 import { DEVICE, valueOf } from './invalidationBench';
-import { type GuestKind } from './nestedBench';
 
 /** Host frames of everything; guest pages are numbered likewise, so that one taken for the other leads somewhere. */
 const HOST_START = 0x100;
@@ -46,6 +51,8 @@ const TABLES = 20;
 const KNOWN = 16;
 const PARENT_ID = 5;
 const NESTED_ID = 6;
+/** ASID, PSCID or DomainID that the guest uses. */
+const GUEST_SPACE = 9;
 
 /** What happened, so that a test can tell that something did. */
 export interface HostileCounts {
@@ -76,6 +83,8 @@ export class HostileBench {
   readonly #owned = new Set<number>();
   readonly #tables: number[] = [];
   readonly #structures: number;
+  readonly #capabilities: MachineCapabilities;
+  readonly #guestFormat: CompiledFormat;
   /** What may still be reached while the kernel is about to take it away. */
   #lent: ReadonlyMap<number, number> = new Map();
   #isHardware = false;
@@ -87,6 +96,7 @@ export class HostileBench {
     this.#kind = kind;
     this.#random = random;
     const capabilities = defaultCapabilities(kind.kind);
+    this.#capabilities = capabilities;
     const sizes = [
       { sets: 1024, ways: 4 },
       { sets: 2, ways: 2 },
@@ -137,6 +147,10 @@ export class HostileBench {
     );
     this.#parent = { tables, id: PARENT_ID, stage: 2, dirtyTracking: false };
     tables.flusher = this.#driver.flusherOf(this.#parent);
+    const own = TABLE_CHOICES.find((each) => each.vendor === kind.kind && each.id === kind.tables);
+    assert.ok(own);
+    const { format, rootDepth, hardware, rootIndexBits } = own.shape(capabilities);
+    this.#guestFormat = compileFormat(format, rootDepth, hardware, rootIndexBits);
     this.#structures = this.#giveMemory();
     this.#nested = this.#nestedDomain(this.#table(false));
     this.#attach();
@@ -354,7 +368,7 @@ export class HostileBench {
     };
     const { flushes, devices } = this.#kind;
     const [make] = [Object.values(flushes)[random.below(Object.keys(flushes).length)] ?? devices];
-    const commands = [...make(range), ...devices(range)].slice(0, 8);
+    const commands = [...make(range, GUEST_SPACE), ...devices(range, DEVICE)].slice(0, 8);
     const rubbish = commands.map((command) =>
       command.map((word) => (random.below(4) === 0 ? this.#any() : word)),
     );
@@ -370,8 +384,9 @@ export class HostileBench {
         this.#write(Number(address >> 12n), index, word);
       });
     };
-    const bytes = (page: number): bigint => BigInt(page) << 12n;
-    const words = this.#kind.attach(bytes(root), bytes(this.#structures), put);
+    const tables = { root: frameNumber(root), format: this.#guestFormat, space: { rootEntry: 0 } };
+    const structures = BigInt(this.#structures) << 12n;
+    const words = this.#kind.describe({ tables, space: GUEST_SPACE, structures, put }, this.#capabilities);
     const isParents = this.#kind.kind === 'smmuv3' || this.#kind.kind === 'riscv';
     return { parent: this.#parent, id: isParents ? PARENT_ID : NESTED_ID, words };
   }

@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { HostileBench, type HostileCounts } from './hostileBench';
-import { GUEST_KINDS } from './nestedBench';
+import { GUEST_KINDS } from '../../../src/engine/driver/guest/index';
 
 const TRIES = process.env['FUZZ_SECONDS'] === undefined ? 10_000 : 1_000_000;
 const SEED = Number(process.env['FUZZ_SEED'] ?? Date.now() % 1_000_000);

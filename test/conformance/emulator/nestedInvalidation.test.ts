@@ -4,9 +4,11 @@
  */
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
+import { GUEST_KINDS } from '../../../src/engine/driver/guest/index';
+import { type GuestKind } from '../../../src/engine/driver/guest/guestKind';
 import { type DomainTables } from '../../../src/engine/driver/pageTable/domainTables';
 import { type DmaAccess } from '../../../src/engine/iommu/request';
-import { GUEST_KINDS, NestedBench, type GuestKind, type NestedConditions } from './nestedBench';
+import { NestedBench, type NestedConditions } from './nestedBench';
 
 /** One page of 1G of IOVAs, and of guest physical addresses; of each the first few pages of 2M. */
 const IOVA = 0x4_0000;

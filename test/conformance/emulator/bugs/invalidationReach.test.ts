@@ -1,9 +1,11 @@
 /** Commands that reached less than their specification says: mistakes of hardware, each broken and right. */
 import assert from 'node:assert/strict';
+import { GUEST_KINDS } from '../../../../src/engine/driver/guest/index';
+import { type GuestKind } from '../../../../src/engine/driver/guest/guestKind';
 import { type HardwareRules } from '../../../../src/engine/iommu/rules';
 import { riscvCommands } from '../../../../src/engine/iommu/vendors/riscv/commands';
 import { pasid } from '../../../../src/engine/values';
-import { GUEST_KINDS, NestedBench, type GuestKind } from '../nestedBench';
+import { NestedBench } from '../nestedBench';
 import { DEVICE, RiscvBench } from '../riscvBench';
 
 const IOVA = 0x4_0000;

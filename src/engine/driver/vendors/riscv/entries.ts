@@ -1,6 +1,6 @@
 import { mask } from '../../../bits/bitFields';
 import { type RiscvCapabilities } from '../../capabilities/riscv';
-import { type KernelDomain, type NestedDomain } from '../../iommuDriver';
+import { type KernelDomain, type NestedDomain, type TableTop } from '../../iommuDriver';
 
 /** Bits of tc (RISC-V IOMMU 1.0 §2.1.3.1). */
 const TC = { V: 0, EN_ATS: 1, PDTV: 5, GADE: 7, SADE: 8, DPE: 9 } as const;
@@ -17,16 +17,24 @@ const SECOND_STAGE: Readonly<Record<string, number>> = {
 /** MODE of pdtp by the bits of a process_id. */
 export const PROCESS_MODES: Readonly<Record<number, number>> = { 8: 1, 17: 2, 20: 3 };
 
+interface Tables extends Pick<KernelDomain, 'id' | 'stage'> {
+  readonly tables: TableTop;
+}
+
 /** Undefined: these are no tables of that stage. */
-export const modeOf = ({ stage, tables }: KernelDomain): number | undefined =>
+export const modeOf = ({ stage, tables }: Tables): number | undefined =>
   (stage === 1 ? FIRST_STAGE : SECOND_STAGE)[tables.format.format.id];
 
 /** PPN 43:0, an id in its place, MODE 63:60. */
 const pointer = (mode: number, page: number): bigint => (BigInt(mode) << 60n) | BigInt(page);
-const firstStage = (domain: KernelDomain): bigint => pointer(modeOf(domain) ?? 0, domain.tables.root);
+const firstStage = (domain: Tables): bigint => pointer(modeOf(domain) ?? 0, domain.tables.root);
 const secondStage = (domain: KernelDomain): bigint =>
   pointer(modeOf(domain) ?? 0, domain.tables.root) | (BigInt(domain.id) << 44n);
 const processId = (id: number): bigint => BigInt(id) << 12n;
+
+/** DC.fsc and ta of a guest's first stage; undefined: these are no such tables. */
+export const firstStageWords = (domain: Tables): readonly bigint[] | undefined =>
+  modeOf(domain) === undefined ? undefined : [firstStage(domain), processId(domain.id)];
 
 /** Where the process directory of a device is. */
 export interface ProcessDirectory {

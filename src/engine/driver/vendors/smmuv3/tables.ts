@@ -1,6 +1,6 @@
 import { type ArmGranule } from '../../../formats/arm';
 import { FRAME_BYTES } from '../../../values';
-import { type KernelDomain } from '../../iommuDriver';
+import { type TableTop } from '../../iommuDriver';
 
 /** Tables of a domain as STEs and CDs describe them. */
 export interface ArmTables {
@@ -22,7 +22,7 @@ const GRANULES: Readonly<Record<string, { readonly granule: ArmGranule; readonly
 };
 
 /** Undefined: these are no tables of Arm. */
-export function armTablesOf({ tables }: KernelDomain): ArmTables | undefined {
+export function armTablesOf({ tables }: { readonly tables: TableTop }): ArmTables | undefined {
   const { format, addressBits, rootDepth } = tables.format;
   const [, stage, name = '', form = '48'] =
     /^arm-stage([12])-(4k|16k|64k)(?:-(ds|lpa))?$/.exec(format.id) ?? [];
