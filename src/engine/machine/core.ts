@@ -9,12 +9,11 @@ import {
 } from '../driver/iommufd/iommufd';
 import { UserMemory } from '../driver/iommufd/userMemory';
 import { type SoftwareStep } from '../driver/softwareStep';
-import { type CompiledFormat } from '../formats/compile';
 import { pageAt } from '../iommu/addressHalves';
-import { type HardwareStep } from '../iommu/hardwareStep';
+import { type DmaRequest } from '../iommu/request';
 import { CpuCache } from '../iommu/translate/staleView';
+import { GuestMemory } from '../ledger/guestMemory';
 import { Ledger } from '../ledger/ledger';
-import { PageBits } from '../ledger/pageBits';
 import { type PageRange } from '../iommu/cacheOperation';
 import { type FindingKind, FINDING_KINDS } from '../ledger/finding';
 import { Arena } from '../memory/arena';
@@ -26,18 +25,21 @@ import { FRAME_BYTES, parseDevice, type Pasid, type RequesterId } from '../value
 import { sentence } from './inputs';
 import { cachedRows, type CachedRow } from './cachedRows';
 import { type CheckedSpec } from './checkSpec';
+import { DeviceSides, type DeviceSide } from './deviceSides';
 import { injectDma } from './dma';
 import { MachineDomains, type MachineHwpt, type NewHwpt } from './domains';
 import { GUEST_START_FRAME, TABLES_START_FRAME, type GuestLayout } from './layout';
+import { LostPages } from './lostPages';
 import { Meter } from './meter';
 import { makeFunction, makeUnit } from './makeUnit';
-import { type OperationReport } from './operation';
+import { type DmaLine, type OperationReport } from './operation';
 import { tellingLedger } from './paging';
 import { collapseRange, splitRange } from './resize';
+import { StepRunner, type MachineStep } from './runner';
 import { type MachineSpec } from './spec';
 import { type AttachedTo, type MachineFunction, type MachineUnit } from './unit';
 
-export type MachineStep = SoftwareStep | HardwareStep;
+export type { MachineStep } from './runner';
 
 /**
  * What an emulated machine consists of (memory, IOMMUs with the kernel's drivers, iommufd, devices, and the ledger of what
@@ -53,18 +55,18 @@ export class MachineCore {
   readonly units: readonly MachineUnit[];
   readonly iommufd: Iommufd;
   readonly hwpts: MachineDomains;
+  readonly runner: StepRunner;
+  /** What VFIO has of the devices. */
+  readonly sides: DeviceSides;
   /** What operations are busy with, for people. */
   progress = '';
   readonly #meter: Meter;
+  readonly #guest: GuestMemory;
   readonly #random: SeededRandom;
   readonly #functions = new Map<RequesterId, MachineFunction>();
   /** The ledger's step at the end of each operation. */
   readonly #ends: number[] = [];
-  /** What `lostPages` found last: several views ask after each operation, and the search goes through all tables. */
-  #lost:
-    | { readonly operations: number; readonly step: number; readonly pages: readonly PageRange[] | undefined }
-    | undefined;
-  readonly #formatOf = (stage: 1 | 2): CompiledFormat | undefined => this.hwpts.formatOf(stage);
+  readonly #lost = new LostPages();
 
   protected constructor(checked: CheckedSpec) {
     const { spec, capabilities, layout, rules } = checked;
@@ -74,6 +76,8 @@ export class MachineCore {
     this.memory = new Arena();
     this.frames = new RangeAllocator(this.memory, TABLES_START_FRAME, GUEST_START_FRAME);
     this.ledger = new Ledger({ guestMemory: layout.regions, frames: this.frames });
+    this.#guest = new GuestMemory(layout.regions);
+    this.sides = new DeviceSides(spec);
     this.#meter = new Meter(this.ledger);
     this.#random = new SeededRandom(spec.seed);
     // Where an IOMMU does not snoop, software's stores stay in the caches of the CPUs until they are written back.
@@ -92,6 +96,7 @@ export class MachineCore {
         faults: checked.driverFaults,
       }),
     );
+    this.runner = new StepRunner(this.ledger, (stage) => this.hwpts.formatOf(stage), this.units);
     // A kernel's pages are not smaller than those of its tables.
     const user = new UserMemory(2 ** checked.granuleShift);
     for (const { startPage, endPage, startFrame } of layout.regions)
@@ -140,48 +145,32 @@ export class MachineCore {
   // What operations are made of.
 
   /** Runs steps of software; whenever it waits for hardware, hardware does its commands. The ledger hears of each. */
-  *software<T>(steps: Steps<SoftwareStep, T>): Steps<MachineStep, T> {
-    for (;;) {
-      const step = steps.next();
-      if (step.done === true) return step.value;
-      this.ledger.softwareStep(step.value);
-      yield step.value;
-      if (step.value.kind === 'poll' && !step.value.done) yield* this.runCommands();
-    }
+  software<T>(steps: Steps<SoftwareStep, T>): Steps<MachineStep, T> {
+    return this.runner.software(steps);
   }
 
-  /** Does the commands in the queues until none is left or all wait. */
-  *runCommands(): Steps<HardwareStep, void> {
-    for (const { iommu } of this.units) {
-      for (let step = iommu.runCommand(); step; step = iommu.runCommand()) {
-        this.ledger.hardwareStep(step, this.#formatOf);
-        yield step;
-      }
-    }
+  dma(lines: readonly DmaLine[]): Steps<MachineStep, OperationReport> {
+    return injectDma(this, lines);
   }
 
-  *hardware<T>(steps: Steps<HardwareStep, T>): Steps<MachineStep, T> {
-    for (;;) {
-      const step = steps.next();
-      if (step.done === true) return step.value;
-      this.ledger.hardwareStep(step.value, this.#formatOf);
-      yield step.value;
-    }
+  /** A device's request was refused; it began after step `since`. */
+  refused({ unit, requester }: MachineFunction, request: DmaRequest, fault: string, since: number): void {
+    const { pasid, addressLo, addressHi, access } = request;
+    const page = pageAt(addressLo, addressHi);
+    this.ledger.faulted({ iommu: unit.name, requester, pasid }, page, access !== 'read', fault, since);
   }
 
-  dma(lines: Parameters<typeof injectDma>[1]): Steps<MachineStep, OperationReport> {
-    return this.hardware(
-      injectDma(
-        {
-          functionOf: (requester) => this.#functions.get(requester),
-          refused: ({ unit, requester }, { pasid, addressLo, addressHi, access }, fault) => {
-            const page = pageAt(addressLo, addressHi);
-            this.ledger.faulted({ iommu: unit.name, requester, pasid }, page, access !== 'read', fault);
-          },
-        },
-        lines,
-      ),
-    );
+  guestAddress(physical: bigint): bigint | undefined {
+    const page = this.#guest.pageOf(Number(physical / BigInt(FRAME_BYTES)));
+    return page < 0 ? undefined : bytes(page) + (physical % BigInt(FRAME_BYTES));
+  }
+
+  sideOf(requester: RequesterId): DeviceSide | undefined {
+    return this.sides.get(requester);
+  }
+
+  functionOf(requester: RequesterId): MachineFunction | undefined {
+    return this.#functions.get(requester);
   }
 
   /** A device of the machine, made when it is named first. */
@@ -372,23 +361,9 @@ export class MachineCore {
    * is not known: nobody tracks, or there are too many tables to look through.
    */
   lostPages(): readonly PageRange[] | undefined {
-    const operations = this.#ends.length;
-    const { step } = this.ledger;
-    if (this.#lost?.operations !== operations || this.#lost.step !== step)
-      this.#lost = { operations, step, pages: this.#searchLost() };
-    return this.#lost.pages;
-  }
-
-  #searchLost(): readonly PageRange[] | undefined {
     const used = new Set(this.devices.map(({ to }) => to));
     const domains = this.domains.filter(({ id }) => used.has(id));
-    if (domains.length === 0 || domains.some(({ tracking }) => tracking !== 'on')) return undefined;
-    if (this.memory.counts.frames > MOST_FRAMES_SEARCHED) return undefined;
-    const pending = new PageBits();
-    for (const { id, paging } of domains)
-      for (const range of this.ledger.pendingIn(paging.kernel.tables.space, id).runs())
-        pending.addRange(range);
-    return this.ledger.unaccounted(pending);
+    return this.#lost.find(this.ledger, this.#ends.length, this.memory.counts.frames, domains);
   }
 
   /** Number of the operation during which the ledger was at a step, from 0; -1: while the machine was set up. */
@@ -402,9 +377,6 @@ export class MachineCore {
     this.#ends.push(this.ledger.step);
   }
 }
-
-/** Of 64 MB of tables: 32 GB by pages of 4K. */
-const MOST_FRAMES_SEARCHED = 2 ** 14;
 
 const bytes = (pages: number): bigint => BigInt(pages) * BigInt(FRAME_BYTES);
 

@@ -1,13 +1,16 @@
-import { type HardwareStep } from '../iommu/hardwareStep';
+import { type SoftwareStep } from '../driver/softwareStep';
+import { type DmaLogging } from '../driver/vfio/dmaLogging';
 import { asksToWrite, type DmaRequest } from '../iommu/request';
 import { type Steps } from '../steps';
-import { hex, parseDevice, parseInteger, pasid as pasidOf, type RequesterId } from '../values';
+import { FRAME_BYTES, hex, parseDevice, parseInteger, pasid as pasidOf, type RequesterId } from '../values';
+import { type DeviceSide } from './deviceSides';
 import { isPasid } from './inputs';
 import { type DmaLine, type OperationReport } from './operation';
+import { type MachineStep, type StepRunner } from './runner';
 import { type MachineFunction } from './unit';
 
-/** Refused requests that a report names. */
-const MOST_REFUSED = 1000;
+/** Requests that a report names. */
+const MOST_TOLD = 1000;
 
 /** Of one request. */
 const MOST_BYTES = 2 ** 30;
@@ -16,8 +19,14 @@ const ACCESSES: readonly string[] = ['read', 'write', 'atomic'];
 /** What requests need of the machine. */
 export interface DmaHost {
   functionOf(requester: RequesterId): MachineFunction | undefined;
-  /** A request was refused: for the ledger. */
-  refused(from: MachineFunction, request: DmaRequest, fault: string): void;
+  /** What VFIO knows of a device: it may be stopped, and may log its writes. */
+  sideOf(requester: RequesterId): DeviceSide | undefined;
+  /** A request was refused that began after step `since` of the ledger: for the ledger. */
+  refused(from: MachineFunction, request: DmaRequest, fault: string, since: number): void;
+  /** Where a physical address is in guest memory; undefined: outside. */
+  guestAddress(physical: bigint): bigint | undefined;
+  readonly ledger: { readonly step: number };
+  readonly runner: StepRunner;
 }
 
 /** A line of a trace as a request; a text says what is wrong with it. */
@@ -43,38 +52,83 @@ export function requestOf({ sid, pasid, iova, length = 4096, access }: DmaLine):
 }
 
 /** Sends requests one after the other, each when the one before has landed or was refused. */
-export function* injectDma(host: DmaHost, lines: readonly DmaLine[]): Steps<HardwareStep, OperationReport> {
+export function* injectDma(host: DmaHost, lines: readonly DmaLine[]): Steps<MachineStep, OperationReport> {
   const refused: { index: number; fault: string }[] = [];
+  const landed: { index: number; address: string }[] = [];
   const counts = { requests: 0, landed: 0, refused: 0, reads: 0, writes: 0, bytes: 0 };
   for (const [index, line] of lines.entries()) {
     const request = requestOf(line);
     counts.requests++;
-    const from = typeof request === 'string' ? undefined : host.functionOf(request.requester);
     const refuse = (fault: string): void => {
       counts.refused++;
-      if (refused.length < MOST_REFUSED) refused.push({ index, fault });
+      if (refused.length < MOST_TOLD) refused.push({ index, fault });
     };
     if (typeof request === 'string') {
       refuse(request);
       continue;
     }
-    if (!from) {
-      refuse('no such device in this machine');
+    const sent = yield* sendRequest(host, request);
+    if (typeof sent === 'string') {
+      refuse(sent);
       continue;
     }
-    const outcome = yield* from.device.dma(request);
-    if (!outcome) refuse('the device is stopped');
-    else if (outcome.ok) {
-      counts.landed++;
-      counts.bytes += request.length;
-      if (request.access !== 'write') counts.reads++;
-      if (asksToWrite(request)) counts.writes++;
-    } else {
-      refuse(outcome.fault);
-      host.refused(from, request, outcome.fault);
-    }
+    counts.landed++;
+    counts.bytes += request.length;
+    if (request.access !== 'write') counts.reads++;
+    if (asksToWrite(request)) counts.writes++;
+    if (landed.length < MOST_TOLD) landed.push({ index, address: sent.address });
   }
-  return { summary: summaryOf(counts), counts, refused };
+  return { summary: summaryOf(counts), counts, refused, landed };
+}
+
+/**
+ * One request: where its first access landed, or why it was refused. `writesBack`: its driver has the device do it, whatever
+ * state it is in.
+ */
+export function* sendRequest(
+  host: DmaHost,
+  request: DmaRequest,
+  writesBack = false,
+): Steps<MachineStep, { readonly address: string } | string> {
+  const from = host.functionOf(request.requester);
+  if (!from) return 'no such device in this machine';
+  const side = host.sideOf(request.requester);
+  if (!writesBack && side?.migration?.mayAccess('memory') === false) return 'the device is stopped';
+  const since = host.ledger.step;
+  let address: bigint | undefined;
+  const noting = (function* () {
+    const steps = from.device.dma(request);
+    for (;;) {
+      const step = steps.next();
+      if (step.done === true) return step.value;
+      const { value } = step;
+      if (value.kind === 'access')
+        address ??= (BigInt(value.outputHi >>> 0) << 32n) | BigInt(value.outputLo >>> 0);
+      yield value;
+    }
+  })();
+  const outcome = yield* host.runner.hardware(noting);
+  if (!outcome) return 'the device is stopped';
+  if (!outcome.ok) {
+    host.refused(from, request, outcome.fault, since);
+    return outcome.fault;
+  }
+  if (side?.log && asksToWrite(request)) yield* host.runner.software(logged(side.log, request));
+  return { address: landingText(host, address) };
+}
+
+/** The device notes the pages that it has written. */
+function* logged(log: DmaLogging, { addressLo, addressHi, length }: DmaRequest): Steps<SoftwareStep, null> {
+  const start = (addressHi >>> 0) * 2 ** 32 + (addressLo >>> 0);
+  for (let page = Math.floor(start / FRAME_BYTES); page * FRAME_BYTES < start + length; page++)
+    yield* log.log(page);
+  return null;
+}
+
+function landingText(host: DmaHost, physical: bigint | undefined): string {
+  if (physical === undefined) return '';
+  const guest = host.guestAddress(physical);
+  return guest === undefined ? `host ${hex(physical)}` : hex(guest);
 }
 
 const count = (number: number, one: string): string =>

@@ -19,6 +19,9 @@ export interface DmaLoggingLimits {
   readonly atomicBytes: boolean;
 }
 
+/** As devices that track by a few ranges have it: 8 of them, 4 TiB in all. */
+export const DMA_LOGGING_LIMITS: DmaLoggingLimits = { mostRanges: 8, mostBytes: 2 ** 42, atomicBytes: true };
+
 /** Ranges that the kernel takes: a page of vfio_device_feature_dma_logging_range. */
 const MOST_RANGES = 4096 / 16;
 /** 2^64: end of what an IOVA can be. */

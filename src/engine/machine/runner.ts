@@ -1,0 +1,69 @@
+import { type SoftwareStep } from '../driver/softwareStep';
+import { type CompiledFormat } from '../formats/compile';
+import { type HardwareStep } from '../iommu/hardwareStep';
+import { type Ledger } from '../ledger/ledger';
+import { type Steps } from '../steps';
+import { type MachineUnit } from './unit';
+
+export type MachineStep = SoftwareStep | HardwareStep;
+
+/** Runs steps of software and hardware side by side; the ledger hears of each once. */
+export class StepRunner {
+  readonly #ledger: Ledger;
+  readonly #formatOf: (stage: 1 | 2) => CompiledFormat | undefined;
+  readonly #units: readonly MachineUnit[];
+  /** Operations that want the queues to stand still. */
+  #holds = 0;
+
+  constructor(
+    ledger: Ledger,
+    formatOf: (stage: 1 | 2) => CompiledFormat | undefined,
+    units: readonly MachineUnit[],
+  ) {
+    this.#ledger = ledger;
+    this.#formatOf = formatOf;
+    this.#units = units;
+  }
+
+  /** Runs steps of software; whenever it waits for hardware, hardware does its commands. */
+  *software<T>(steps: Steps<SoftwareStep, T>): Steps<MachineStep, T> {
+    for (;;) {
+      const step = steps.next();
+      if (step.done === true) return step.value;
+      this.#ledger.softwareStep(step.value);
+      yield step.value;
+      if (step.value.kind === 'poll' && !step.value.done && this.#holds === 0) yield* this.runCommands();
+    }
+  }
+
+  /** Does the commands in the queues until none is left or all wait, also of queues that are held. */
+  *runCommands(): Steps<HardwareStep, void> {
+    for (const { iommu } of this.#units) {
+      for (let step = iommu.runCommand(); step; step = iommu.runCommand()) {
+        this.#ledger.hardwareStep(step, this.#formatOf);
+        yield step;
+      }
+    }
+  }
+
+  *hardware<T>(steps: Steps<HardwareStep, T>): Steps<MachineStep, T> {
+    for (;;) {
+      const step = steps.next();
+      if (step.done === true) return step.value;
+      this.#ledger.hardwareStep(step.value, this.#formatOf);
+      yield step.value;
+    }
+  }
+
+  get holdsCommands(): boolean {
+    return this.#holds > 0;
+  }
+
+  /** Nobody does commands by waiting for them, until the function is called that this returns. */
+  holdCommands(): () => void {
+    this.#holds++;
+    return () => {
+      this.#holds--;
+    };
+  }
+}
