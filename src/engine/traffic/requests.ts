@@ -12,7 +12,8 @@ const MOST_REQUESTS = 1_000_000;
  * looked at.
  */
 export function requestList({ requests }: RequestList): Result<TrafficGenerator> {
-  if (!Array.isArray(requests) || requests.length < 1 || requests.length > MOST_REQUESTS)
+  const isList: boolean = Array.isArray(requests);
+  if (!isList || requests.length < 1 || requests.length > MOST_REQUESTS)
     return failure(
       'traffic/field',
       'requests: "requests" is no list of requests.',
@@ -24,7 +25,8 @@ export function requestList({ requests }: RequestList): Result<TrafficGenerator>
   const ends = new Float64Array(requests.length);
   let [bytes, writes] = [0, 0];
   for (const [index, line] of requests.entries()) {
-    const request = typeof line === 'object' && line !== null ? requestOf(line) : 'it is none';
+    const request =
+      typeof (line as unknown) === 'object' && (line as unknown) !== null ? requestOf(line) : 'it is none';
     if (typeof request === 'string')
       return failure('traffic/field', `requests: request ${index}: ${request}.`, 'Mend it, or take it out.');
     const { addressLo, addressHi, length, access } = request;
