@@ -31,6 +31,8 @@ export type { AddressRange, Page, PageRequest } from './pages';
 export type { DomainKey, DomainRow, EntryRef, EntryRole, Permission, Run } from './mapping';
 export type * from './questions';
 export type * from './machine';
+export type * from './scenario';
+export { SCENARIO_SUFFIX } from './scenario';
 export { parseRange } from './addressRange';
 export { MAPPING_COLUMNS, domainKeyOf, domainTag, mappingRow, sameDomain } from './mapping';
 export type { RootCandidate, RootsParams, RootsResult } from './roots';
