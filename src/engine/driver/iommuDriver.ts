@@ -4,6 +4,7 @@ import { type Steps } from '../steps';
 import { type Outcome } from './errno';
 import { type Flusher } from './flusher';
 import { type DomainTables } from './pageTable/domainTables';
+import { type EncodedCommand } from './vendors/common/encodedCommand';
 import { type SoftwareStep } from './softwareStep';
 import { type AddressSpace } from '../pageTable/addressSpace';
 
@@ -81,6 +82,11 @@ export interface IommuDriver {
   setDirtyTracking(domain: KernelDomain, enable: boolean): Steps<SoftwareStep, Outcome<null>>;
   /** What removes the domain's cached translations here: by every id under which they may be cached. */
   flusherOf(domain: KernelDomain): Flusher;
+  /**
+   * Commands of host software, raw words, with a wait after them. EINVAL: hardware does not take one, and nothing is
+   * submitted.
+   */
+  submit(commands: readonly EncodedCommand[]): Steps<SoftwareStep, Outcome<null>>;
   /** Commands of a guest's stage 1, raw words, limited and translated as the kernel does (docs/hardware.md); handled: how many. */
   invalidateNested(
     domain: NestedDomain,

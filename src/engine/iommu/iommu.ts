@@ -169,11 +169,13 @@ export class Iommu implements IommuPort {
     return this.#requests.prefetch(requester, pasid, page);
   }
 
-  /** Hardware drops one cached entry by itself, by seed; undefined: there is none. */
-  evict(): HardwareStep | undefined {
+  /** Hardware drops one cached entry by itself, by seed; undefined: there is none. `of`: of this cache only. */
+  evict(of?: Exclude<CacheName, 'device-tlb'>): HardwareStep | undefined {
     const { iotlb, walk, contexts, processes } = this.caches;
     const named = { iotlb, walk, context: contexts, process: processes } as const;
-    const filled = (Object.keys(named) as (keyof typeof named)[]).filter((name) => named[name].size > 0);
+    const filled = (Object.keys(named) as (keyof typeof named)[]).filter(
+      (name) => named[name].size > 0 && (of === undefined || name === of),
+    );
     const cache: (CacheName & keyof typeof named) | undefined = filled[this.#random.below(filled.length)];
     if (cache === undefined) return undefined;
     named[cache].evictOne();

@@ -1,3 +1,4 @@
+import { type NamedForm } from './vendors/layout';
 import { type DirectoryAnswer, type StructureEntry } from '../directory/deviceDirectory';
 import { type Fault } from '../faults';
 import { type AddressSpace } from '../pageTable/addressSpace';
@@ -147,6 +148,8 @@ export interface IommuVendor {
 
   /** A write of software to a register, with what hardware makes of it: bits that are read-only, cleared by 1, or start things. */
   write(registers: RegisterFile, name: string, value: bigint): void;
+  /** What commands look like, by name. */
+  readonly forms: Readonly<Record<string, NamedForm>>;
   readonly commands: CommandSide;
   readonly faults: LogSide;
 }

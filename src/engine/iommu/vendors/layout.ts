@@ -25,13 +25,20 @@ export const split = (...parts: readonly (readonly [high: number, low: number])[
 type Fields = Readonly<Record<string, Field>>;
 /** What an encoder takes. Absent fields are 0; addresses in bytes. */
 export type FieldInputs<F extends Fields> = { readonly [Name in keyof F]?: number | bigint | boolean };
+/** A form by the names of its fields, for inputs that nobody has checked. */
+export interface NamedForm {
+  readonly fields: readonly string[];
+  /** The words; a text: which field is unknown or too small for its value. */
+  encodeNamed(inputs: Readonly<Record<string, bigint>>): bigint[] | string;
+}
+
 export type FieldValues<F extends Fields> = { readonly [Name in keyof F]: bigint };
 
 /**
  * One form of a command or of a fault record: words to fields and back by the same description. Bits that no field names are
  * reserved.
  */
-export class Layout<F extends Fields> {
+export class Layout<F extends Fields> implements NamedForm {
   readonly #words: number;
   readonly #fields: F;
   readonly #named: readonly bigint[];
@@ -64,6 +71,26 @@ export class Layout<F extends Fields> {
     return words;
   }
 
+  get fields(): readonly string[] {
+    return Object.keys(this.#fields);
+  }
+
+  encodeNamed(inputs: Readonly<Record<string, bigint>>): bigint[] | string {
+    const words = Array<bigint>(this.#words).fill(0n);
+    for (const [field, value] of this.#fixed) put(words, field, value);
+    for (const [name, value] of Object.entries(inputs)) {
+      const field = Object.hasOwn(this.#fields, name) ? this.#fields[name] : undefined;
+      if (!field) return `there is no field ${name}; there are ${this.fields.join(', ')}`;
+      const width = widthOf(field);
+      if (value < 0n || value >> BigInt(width) !== 0n)
+        return `${name} has ${width} bits, and 0x${value.toString(16)} does not fit`;
+      if (value % (1n << BigInt(field.shift)) !== 0n)
+        return `${name} is a multiple of 0x${(2 ** field.shift).toString(16)}`;
+      put(words, field, value >> BigInt(field.shift));
+    }
+    return words;
+  }
+
   decode(words: readonly bigint[]): FieldValues<F> {
     const values = Object.entries(this.#fields).map(([name, field]) => [name, take(words, field)] as const);
     return Object.fromEntries(values) as FieldValues<F>;
@@ -74,6 +101,10 @@ export class Layout<F extends Fields> {
     return words.some((word, index) => (word & ~(this.#named[index] ?? 0n)) !== 0n);
   }
 }
+
+/** Bits of a value, with the low ones that are not kept. */
+const widthOf = ({ parts, shift }: Field): number =>
+  parts.reduce((width, { high, low }) => width + high - low + 1, shift);
 
 /** The value of a field, with its low bits back in place. */
 export function take(words: readonly bigint[], { parts, shift }: Field): bigint {

@@ -117,6 +117,11 @@ class MockDriver implements IommuDriver {
     };
   }
 
+  *submit() {
+    yield { kind: 'software', name: 'submit' } as const;
+    return done(null);
+  }
+
   *invalidateNested() {
     yield { kind: 'software', name: 'invalidate' } as const;
     return { handled: 0, outcome: refused('EOPNOTSUPP', 'the platform does it') };

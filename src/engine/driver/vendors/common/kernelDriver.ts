@@ -12,6 +12,7 @@ import {
   type NestedDomain,
 } from '../../iommuDriver';
 import { type SoftwareStep } from '../../softwareStep';
+import { type EncodedCommand } from './encodedCommand';
 import { Lock } from './lock';
 import { Uses, type Use } from './uses';
 import { type GuestTarget, type VendorDriver, type VendorParts } from './vendorDriver';
@@ -152,6 +153,12 @@ export class KernelIommuDriver implements IommuDriver {
     return yield* this.#parts.submitter.flush(translations, devices);
   }
 
+  *submit(commands: readonly EncodedCommand[]): Steps<SoftwareStep, Outcome<null>> {
+    const { submitter } = this.#parts;
+    const why = commands.map((command) => submitter.problem(command)).find((each) => each !== undefined);
+    return why === undefined ? yield* submitter.run(commands) : refused('EINVAL', why);
+  }
+
   invalidateNested(
     domain: NestedDomain,
     commands: readonly (readonly bigint[])[],
@@ -188,7 +195,7 @@ export class KernelIommuDriver implements IommuDriver {
         refusal = translated;
         break;
       }
-      const illegal = translated.value.find((command) => !submitter.isLegal(command));
+      const illegal = translated.value.find((command) => submitter.problem(command) !== undefined);
       if (illegal) {
         refusal = refused(
           'EIO',

@@ -44,10 +44,11 @@ export class Submitter {
     this.#policy = policy;
   }
 
-  /** Whether hardware takes a command: one that it does not stops the queue, for everybody who uses it. */
-  isLegal({ words }: EncodedCommand): boolean {
+  /** Why hardware does not take a command, which would stop the queue for everybody who uses it; undefined: it does. */
+  problem({ name, words }: EncodedCommand): string | undefined {
     const { registers } = this.#port;
-    return this.#queue.decode(this.#padded(words), registers).kind !== 'illegal';
+    const decoded = this.#queue.decode(this.#padded(words), registers);
+    return decoded.kind === 'illegal' ? `hardware does not take ${name}: ${decoded.why}` : undefined;
   }
 
   /** Submits commands, and waits until they are completed. Without commands there is nothing to wait for. */

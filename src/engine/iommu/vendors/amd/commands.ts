@@ -2,7 +2,7 @@ import { bits } from '../../../bits/bitFields';
 import { type CacheOperation } from '../../cacheOperation';
 import { type Command } from '../../commands';
 import { type RegisterFile } from '../../vendor';
-import { Layout, at, split, take, type Field } from '../layout';
+import { Layout, at, split, take, type Field, type NamedForm } from '../layout';
 import { oneProcess, sizedPages } from '../ranges';
 
 // Commands of AMD 48882 3.10 §2.4, 16 bytes each; the opcode is bits 63:60.
@@ -51,6 +51,9 @@ const LAYOUTS = {
   /** §2.4.8 */
   INVALIDATE_IOMMU_ALL: layout(8, {}),
 };
+
+/** By name, with the fields as they are named here. */
+export const AMD_FORMS: Readonly<Record<string, NamedForm>> = LAYOUTS;
 
 type Name = keyof typeof LAYOUTS;
 type Inputs<N extends Name> = Parameters<(typeof LAYOUTS)[N]['encode']>[0];

@@ -1,6 +1,6 @@
 import { bits } from '../../../bits/bitFields';
 import { type IommuVendor } from '../../vendor';
-import { decodeAmd } from './commands';
+import { decodeAmd, AMD_FORMS } from './commands';
 import { decodeFault, encodeFault } from './faults';
 import * as registers from './registers';
 
@@ -19,6 +19,7 @@ export const amdVendor: IommuVendor = {
   // DTE.I, bit 96 (§2.2.2.1).
   atsOf: (_, words) => ({ enabled: bits(words[1] ?? 0n, 32) === 1n }),
   write: registers.writeRegister,
+  forms: AMD_FORMS,
   commands: {
     ring: registers.commandRing,
     head: registers.commandHead,

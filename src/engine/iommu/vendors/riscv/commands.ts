@@ -2,7 +2,7 @@ import { bits } from '../../../bits/bitFields';
 import { type CacheOperation } from '../../cacheOperation';
 import { type Command } from '../../commands';
 import { type RegisterFile } from '../../vendor';
-import { Layout, at, take, type FieldInputs } from '../layout';
+import { Layout, at, take, type FieldInputs, type NamedForm } from '../layout';
 import { EVERY_PAGE, oneProcess, sizedAddress, sizedPages } from '../ranges';
 
 // RISC-V IOMMU 1.0 §3.1. Commands are 16 bytes; func3 is bits 9:7, the opcode bits 6:0.
@@ -51,6 +51,9 @@ const LAYOUTS = {
   'ATS.INVAL': new Layout(2, ATS, form(4, 0)),
   'ATS.PRGR': new Layout(2, ATS, form(4, 1)),
 };
+
+/** By name, with the fields as they are named here. */
+export const RISCV_FORMS: Readonly<Record<string, NamedForm>> = LAYOUTS;
 
 /** Words of commands, for software that writes the queue. */
 export const riscvCommands = {

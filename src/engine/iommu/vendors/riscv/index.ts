@@ -2,7 +2,7 @@ import { bits } from '../../../bits/bitFields';
 import { processAllows } from '../../../directory/riscv/entries';
 import { structureFault } from '../../../directory/riscv/processTables';
 import { type IommuVendor } from '../../vendor';
-import { decodeRiscv } from './commands';
+import { decodeRiscv, RISCV_FORMS } from './commands';
 import { decodeFault, encodeFault } from './faults';
 import * as registers from './registers';
 
@@ -29,6 +29,7 @@ export const riscvVendor: IommuVendor = {
   refusesPrivilege: (entries) =>
     entries.some(({ role, words }) => role === 'process' && !processAllows(words[0] ?? 0n, 'ENS')),
   write: registers.writeRegister,
+  forms: RISCV_FORMS,
   commands: {
     ring: registers.commandRing,
     head: registers.commandHead,

@@ -2,7 +2,7 @@ import { bits } from '../../../bits/bitFields';
 import { type CacheOperation, type PageRange, type TagSelection } from '../../cacheOperation';
 import { type Command } from '../../commands';
 import { type RegisterFile } from '../../vendor';
-import { Layout, at, type Field } from '../layout';
+import { Layout, at, type Field, type NamedForm } from '../layout';
 import { EVERY_PAGE, alignedPages, oneProcess } from '../ranges';
 
 // Commands of IHI 0070 4.1 to 4.7, 16 bytes each; the opcode is bits 7:0.
@@ -57,6 +57,9 @@ const LAYOUTS = {
     MSIAddress: at(119, 66, 2),
   }),
 };
+
+/** By name, with the fields as they are named here. */
+export const SMMU_FORMS: Readonly<Record<string, NamedForm>> = LAYOUTS;
 
 type Name = keyof typeof LAYOUTS;
 type Inputs<N extends Name> = Parameters<(typeof LAYOUTS)[N]['encode']>[0];

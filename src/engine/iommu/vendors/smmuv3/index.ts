@@ -1,6 +1,6 @@
 import { bits } from '../../../bits/bitFields';
 import { type IommuVendor } from '../../vendor';
-import { decodeSmmu } from './commands';
+import { decodeSmmu, SMMU_FORMS } from './commands';
 import { decodeFault, encodeFault } from './faults';
 import * as registers from './registers';
 
@@ -34,6 +34,7 @@ export const smmuVendor: IommuVendor = {
     return { enabled: eats === FULL_ATS || eats === SPLIT_ATS, givesGuestAddresses: eats === SPLIT_ATS };
   },
   write: registers.writeRegister,
+  forms: SMMU_FORMS,
   commands: {
     ring: registers.commandRing,
     head: registers.commandHead,

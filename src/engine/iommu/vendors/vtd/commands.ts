@@ -2,7 +2,7 @@ import { bits } from '../../../bits/bitFields';
 import { type CacheOperation } from '../../cacheOperation';
 import { type Command } from '../../commands';
 import { type RegisterFile } from '../../vendor';
-import { Layout, at, split, take, type Field } from '../layout';
+import { Layout, at, split, take, type Field, type NamedForm } from '../layout';
 import { alignedPages, oneProcess, sizedPages } from '../ranges';
 
 // Descriptors of VT-d 5.10 §6.5.2. The type is in bits 11:9 (high part) and 3:0. Encoders give the four words of a 256-bit
@@ -74,6 +74,9 @@ const LAYOUTS = {
     PRGI: at(75, 67),
   }),
 };
+
+/** By name, with the fields as they are named here. */
+export const VTD_FORMS: Readonly<Record<string, NamedForm>> = LAYOUTS;
 
 type Name = keyof typeof LAYOUTS;
 const NAMES: Readonly<Record<number, Name>> = {

@@ -1,6 +1,6 @@
 import { bits } from '../../../bits/bitFields';
 import { type IommuVendor } from '../../vendor';
-import { decodeVtd } from './commands';
+import { decodeVtd, VTD_FORMS } from './commands';
 import { decodeFault, encodeFault } from './faults';
 import * as registers from './registers';
 
@@ -33,6 +33,7 @@ export const vtdVendor: IommuVendor = {
     return { enabled: enabled && answer.kind !== 'fault' };
   },
   write: registers.writeRegister,
+  forms: VTD_FORMS,
   commands: {
     ring: registers.commandRing,
     head: registers.commandHead,
