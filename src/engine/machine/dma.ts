@@ -4,13 +4,11 @@ import { asksToWrite, type DmaRequest } from '../iommu/request';
 import { type Steps } from '../steps';
 import { FRAME_BYTES, hex, parseDevice, parseInteger, pasid as pasidOf, type RequesterId } from '../values';
 import { type DeviceSide } from './deviceSides';
+import { DmaTally } from './dmaTally';
 import { isPasid } from './inputs';
 import { type DmaLine, type OperationReport } from './operation';
 import { type MachineStep, type StepRunner } from './runner';
 import { type MachineFunction } from './unit';
-
-/** Requests that a report names. */
-const MOST_TOLD = 1000;
 
 /** Of one request. */
 const MOST_BYTES = 2 ** 30;
@@ -53,32 +51,17 @@ export function requestOf({ sid, pasid, iova, length = 4096, access }: DmaLine):
 
 /** Sends requests one after the other, each when the one before has landed or was refused. */
 export function* injectDma(host: DmaHost, lines: readonly DmaLine[]): Steps<MachineStep, OperationReport> {
-  const refused: { index: number; fault: string }[] = [];
-  const landed: { index: number; address: string }[] = [];
-  const counts = { requests: 0, landed: 0, refused: 0, reads: 0, writes: 0, bytes: 0 };
+  const tally = new DmaTally();
   for (const [index, line] of lines.entries()) {
     const request = requestOf(line);
-    counts.requests++;
-    const refuse = (fault: string): void => {
-      counts.refused++;
-      if (refused.length < MOST_TOLD) refused.push({ index, fault });
-    };
-    if (typeof request === 'string') {
-      refuse(request);
-      continue;
+    if (typeof request === 'string') tally.refuse(index, request);
+    else {
+      const sent = yield* sendRequest(host, request);
+      if (typeof sent === 'string') tally.refuse(index, sent);
+      else tally.land(index, request, sent.address);
     }
-    const sent = yield* sendRequest(host, request);
-    if (typeof sent === 'string') {
-      refuse(sent);
-      continue;
-    }
-    counts.landed++;
-    counts.bytes += request.length;
-    if (request.access !== 'write') counts.reads++;
-    if (asksToWrite(request)) counts.writes++;
-    if (landed.length < MOST_TOLD) landed.push({ index, address: sent.address });
   }
-  return { summary: summaryOf(counts), counts, refused, landed };
+  return tally.report();
 }
 
 /**
@@ -129,12 +112,4 @@ function landingText(host: DmaHost, physical: bigint | undefined): string {
   if (physical === undefined) return '';
   const guest = host.guestAddress(physical);
   return guest === undefined ? `host ${hex(physical)}` : hex(guest);
-}
-
-const count = (number: number, one: string): string =>
-  `${number.toLocaleString('en')} ${one}${number === 1 ? '' : 's'}`;
-
-function summaryOf({ requests, landed, refused }: Readonly<Record<string, number>>): string {
-  const lost = refused ? `, ${refused.toLocaleString('en')} refused` : '';
-  return `${count(requests ?? 0, 'request')}: ${(landed ?? 0).toLocaleString('en')} landed${lost}.`;
 }

@@ -6,6 +6,7 @@ import { inOrder, type TrafficAccess, type TrafficGenerator, type WroteListener 
 import { type RequestList } from './spec';
 
 const MOST_REQUESTS = 1_000_000;
+const EXACT = 1n << 53n;
 
 /**
  * Requests as they are given, again and again. Whose traffic this is sends them all: `sid` and `pasid` of the lines are not
@@ -31,7 +32,8 @@ export function requestList({ requests }: RequestList): Result<TrafficGenerator>
       return failure('traffic/field', `requests: request ${index}: ${request}.`, 'Mend it, or take it out.');
     const { addressLo, addressHi, length, access } = request;
     const address = parseInteger(String(line.iova)) ?? 0n;
-    accesses.push({ iova: hex(address), length, access });
+    const iova = address < EXACT ? Number(address) : hex(address);
+    accesses.push({ iova, length, access });
     bytes += length;
     if (access === 'read') continue;
     writes++;

@@ -1,0 +1,144 @@
+import { type DmaRequest } from '../../iommu/request';
+import { refused, type Outcome } from '../../driver/errno';
+import { type Steps } from '../../steps';
+import { type TrafficAccess } from '../../traffic/generator';
+import { TrafficStream } from '../../traffic/stream';
+import {
+  formatRequester,
+  parseDevice,
+  parseInteger,
+  pasid as pasidOf,
+  type Pasid,
+  type RequesterId,
+} from '../../values';
+import { type DmaHost, sendRequest } from '../dma';
+import { DmaTally } from '../dmaTally';
+import { isPasid, sentence } from '../inputs';
+import { type OperationReport, type TrafficOperation } from '../operation';
+import { type MachineStep } from '../runner';
+
+/** Of one operation. */
+const MOST_REQUESTS = 1e8;
+/** Of all that came before: numbers of accesses stay exact. */
+const MOST_SKIPPED = 2 ** 48;
+const REQUESTS_PER_PROGRESS = 1024;
+
+/** What traffic needs of the machine. */
+export interface TrafficHost extends DmaHost {
+  progress: string;
+}
+
+/** Who sends, as requests name it. */
+interface Sender {
+  readonly requester: RequesterId;
+  readonly pasid: Pasid | null;
+}
+
+interface CheckedTraffic {
+  readonly stream: TrafficStream;
+  readonly senders: readonly Sender[];
+}
+
+/**
+ * Sends requests of generators, one after the other, each when the one before has landed or was refused; `index` in its report
+ * is the number of a request in this operation, from 0. A request that runs over pages is one.
+ */
+export function* sendTraffic(
+  host: TrafficHost,
+  operation: TrafficOperation,
+): Steps<MachineStep, OperationReport> {
+  const checked = checkTraffic(host, operation);
+  if (!checked.ok) return { summary: sentence(checked.message), errno: checked.errno, counts: {} };
+  const { stream, senders } = checked.value;
+  const tally = new DmaTally();
+  stream.skip(operation.skip ?? 0);
+  for (let index = 0; index < operation.requests; index++) {
+    if (index % REQUESTS_PER_PROGRESS === 0) host.progress = progressText(index, operation.requests);
+    const access = stream.next();
+    const request = requestOf(senders[stream.source], access);
+    const sent = yield* sendRequest(host, request);
+    if (typeof sent === 'string') tally.refuse(index, sent);
+    else tally.land(index, request, sent.address);
+  }
+  host.progress = '';
+  return tally.report();
+}
+
+const progressText = (done: number, all: number): string =>
+  `${done.toLocaleString('en')} of ${all.toLocaleString('en')} requests done`;
+
+const NOBODY: Sender = { requester: 0 as RequesterId, pasid: null };
+
+function requestOf({ requester, pasid } = NOBODY, { iova, length, access }: TrafficAccess): DmaRequest {
+  const common = { requester, pasid, length, access, kind: 'untranslated' } as const;
+  if (typeof iova === 'number')
+    return { ...common, addressLo: iova % 2 ** 32, addressHi: Math.floor(iova / 2 ** 32) };
+  const address = parseInteger(iova) ?? 0n;
+  return { ...common, addressLo: Number(address & 0xffffffffn), addressHi: Number(address >> 32n) };
+}
+
+/** Operations come from files and journals: everything is looked at before anything is done. */
+function checkTraffic(
+  host: TrafficHost,
+  { sources, requests, seed, skip = 0 }: TrafficOperation,
+): Outcome<CheckedTraffic> {
+  const isCount = (value: number, most: number): boolean =>
+    Number.isSafeInteger(value) && value >= 0 && value <= most;
+  if (!isCount(requests, MOST_REQUESTS))
+    return refused('EINVAL', `${requests} is no number of requests from 0 to ${MOST_REQUESTS}`);
+  if (!isCount(skip, MOST_SKIPPED))
+    return refused('EINVAL', `${skip} is no number of requests that came before, from 0 to ${MOST_SKIPPED}`);
+  if (!Number.isSafeInteger(seed)) return refused('EINVAL', `the seed ${seed} is no whole number`);
+  const isList: boolean = Array.isArray(sources);
+  if (!isList) return refused('EINVAL', 'traffic has a list of sources');
+  const senders: Sender[] = [];
+  for (const source of sources) {
+    const sender = senderOf(host, source);
+    if (!sender.ok) return sender;
+    senders.push(sender.value);
+  }
+  const made = TrafficStream.make(
+    sources.map(({ traffic }) => traffic),
+    seed,
+  );
+  if (!made.ok) {
+    const { message, hint } = made.failure;
+    return refused('EINVAL', hint === undefined ? message : `${message} ${hint}`);
+  }
+  return { ok: true, value: { stream: made.value, senders } };
+}
+
+type Source = TrafficOperation['sources'][number];
+
+function senderOf(host: TrafficHost, source: Source): Outcome<Sender> {
+  const isSource = typeof (source as unknown) === 'object' && (source as unknown) !== null;
+  const { requester: name, pasid = null, traffic }: Partial<Source> = isSource ? source : {};
+  const parsed = typeof name === 'string' ? parseDevice(name) : undefined;
+  if (!parsed || !host.functionOf(parsed.requester))
+    return refused('ENODEV', `the machine has no device ${JSON.stringify(name)}`);
+  if (pasid !== null && !isPasid(pasid)) return refused('EINVAL', `${pasid} is no PASID`);
+  const { requester } = parsed;
+  const stranger = strangerAmong(traffic, requester, pasid);
+  if (stranger !== undefined)
+    return refused(
+      'EINVAL',
+      `request ${stranger} is not of ${formatRequester(requester)}, whose traffic it is`,
+    );
+  return { ok: true, value: { requester, pasid: pasid === null ? null : pasidOf(pasid) } };
+}
+
+/** The first request of a list that says it is someone else's. */
+function strangerAmong(
+  traffic: Source['traffic'] | undefined,
+  requester: RequesterId,
+  pasid: number | null,
+): number | undefined {
+  const lines: unknown = traffic?.kind === 'requests' ? traffic.requests : undefined;
+  if (traffic?.kind !== 'requests' || !Array.isArray(lines)) return undefined;
+  const found = traffic.requests.findIndex((line: Partial<(typeof traffic.requests)[number]> | null) => {
+    if (line?.sid === undefined) return false;
+    const isOwn = parseDevice(String(line.sid))?.requester === requester;
+    return !isOwn || (line.pasid !== undefined && line.pasid !== pasid);
+  });
+  return found < 0 ? undefined : found;
+}
