@@ -10,6 +10,7 @@ import {
 import { UserMemory } from '../driver/iommufd/userMemory';
 import { type SoftwareStep } from '../driver/softwareStep';
 import { pageAt } from '../iommu/addressHalves';
+import { type HardwareStep } from '../iommu/hardwareStep';
 import { type DmaRequest } from '../iommu/request';
 import { CpuCache } from '../iommu/translate/staleView';
 import { GuestMemory } from '../ledger/guestMemory';
@@ -185,6 +186,14 @@ export class MachineCore {
     const made = makeFunction(unit, requester, ats, { random: this.#random, iommufd: this.iommufd });
     this.#functions.set(requester, made);
     return made;
+  }
+
+  /** The TLB of one of a unit's devices drops an entry, by seed; undefined: they have none. */
+  evictDeviceTlb(unit: MachineUnit): HardwareStep | undefined {
+    const dropped = [...this.#functions.values()].some(
+      (each) => each.unit === unit && each.device.tlb.evictOne(),
+    );
+    return dropped ? { kind: 'evict', cache: 'device-tlb' } : undefined;
   }
 
   get devices(): readonly {

@@ -95,15 +95,20 @@ export type MachineOperation =
       /** Page sizes that may be used; absent or empty: every size that fits. */
       readonly pages?: readonly string[];
     }
-  /** Hardware drops one cached translation, by seed, or all of them. */
-  | { readonly kind: 'evict'; readonly iommu: string; readonly all: boolean }
+  /** Hardware drops one cached entry, by seed, or all of them. `cache`: of this one; absent: of any of the IOMMU's own. */
+  | { readonly kind: 'evict'; readonly iommu: string; readonly all: boolean; readonly cache?: EvictedCache }
   /** Stores a word, as a program would that writes to physical memory. */
   | { readonly kind: 'writeWord'; readonly address: string; readonly word: string };
 
+/** Caches by name; `device-tlb`: those of the devices behind the IOMMU. */
+export type EvictedCache = 'iotlb' | 'walk' | 'contexts' | 'processes' | 'device-tlb';
+
 /**
  * Does `operation` step by step, and at given moments others meanwhile: whole, or as far as they get before they wait for a lock
- * that the first one holds; those go on when it is over. The report is the first one's; `counts.meanwhile` says how many
- * others were done.
+ * that the first one holds; those go on when it is over. Steps of hardware that it waits for count as its own. The report is
+ * the first one's; `counts.meanwhile` says how many others were done, `counts.meanwhileWaited`, `meanwhileFailed` and
+ * `meanwhileRefused` how many of them had to wait, were refused, and how many of their requests were; `counts.steps` its steps.
+ * Refused: more than 64 moments, or operations more than 4 deep; 10,000 others are done at most.
  */
 export interface DuringOperation {
   readonly kind: 'during';
@@ -119,6 +124,8 @@ export interface DuringMoment {
   readonly after?: number | string;
   /** Every so many steps, or after every step of which the name has this part; `poll`: whenever software waits for hardware. */
   readonly every?: number | string;
+  /** Hardware does its commands first: for operations that hold them. */
+  readonly runsCommands?: boolean;
   readonly operations: readonly MachineOperation[];
 }
 
@@ -154,6 +161,8 @@ export interface OperationReport {
   };
   /** dma: requests that were refused, the first 1,000, by their place in the list. */
   readonly refused?: readonly { readonly index: number; readonly fault: string }[];
+  /** during: of what was done meanwhile, in the order in which it ended, the first 100. */
+  readonly meanwhile?: readonly OperationReport[];
   /** Input pages whose entries changed: what views look at first. */
   readonly touched?: { readonly domain: number; readonly start: string; readonly end: string };
 }

@@ -1,42 +1,32 @@
-import { refused, type Outcome } from '../driver/errno';
+import { refused } from '../driver/errno';
 import { immediately } from '../driver/vendors/common/immediately';
 import { isPasid } from './inputs';
-import { type Steps } from '../steps';
-import {
-  FRAME_BYTES,
-  formatRequester,
-  formatSize,
-  frameNumber,
-  hex,
-  parseDevice,
-  parseInteger,
-  pasid,
-} from '../values';
+import { FRAME_BYTES, formatRequester, formatSize, frameNumber, hex, parseDevice, pasid } from '../values';
+import { during, type Within } from './operations/during';
+import { hwptOf, PAGE, pagesIn, report, target, touching, type Doing, type Of } from './operations/common';
+import { sendTraffic } from './operations/traffic';
 import { DirtyRanges } from './dirtyRanges';
-import { type MachineHwpt } from './domains';
-import { numberIn, sentence, shiftIn } from './inputs';
-import { type MachineCore as Machine, type MachineStep } from './core';
-import { type MachineOperation, type OperationReport } from './operation';
-
-type Of<Kind extends MachineOperation['kind']> = Extract<MachineOperation, { kind: Kind }>;
-type Doing = Steps<MachineStep, OperationReport>;
+import { numberIn, shiftIn } from './inputs';
+import { type MachineCore as Machine } from './core';
+import { type MachineOperation } from './operation';
 
 /** Bits of one bitmap: larger ranges are read in parts, as an ioctl has one buffer. */
 const MOST_BITS = 2 ** 26;
 
 /** Does an operation; what the driver refuses is a report with its errno. */
-export function performOperation(machine: Machine, operation: MachineOperation): Doing {
+export function performOperation(machine: Machine, operation: MachineOperation, within?: Within): Doing {
   const { kind } = operation;
   if (!Object.hasOwn(OPERATIONS, kind))
     return immediately(report(refused('EINVAL', `"${kind}" is no operation`), ''));
-  const run = OPERATIONS[kind] as (machine: Machine, operation: MachineOperation) => Doing;
-  return run(machine, operation);
+  const run = OPERATIONS[kind] as (machine: Machine, of: MachineOperation, within?: Within) => Doing;
+  return run(machine, operation, within);
 }
 
 const OPERATIONS: {
-  readonly [Kind in MachineOperation['kind']]?: (machine: Machine, of: Of<Kind>) => Doing;
+  readonly [Kind in MachineOperation['kind']]?: (machine: Machine, of: Of<Kind>, within?: Within) => Doing;
 } = {
   dma: (machine, { requests }) => machine.dma(requests),
+  traffic: sendTraffic,
   map,
   unmap,
   split: (machine, operation) => resize(machine, operation),
@@ -48,17 +38,9 @@ const OPERATIONS: {
   createDomain,
   evict,
   writeWord,
+  during: (machine, operation, within) =>
+    during(machine, operation, (each, inside) => performOperation(machine, each, inside), within),
 };
-
-function report(
-  outcome: Outcome<unknown>,
-  summary: string,
-  counts: Record<string, number> = {},
-): OperationReport {
-  return outcome.ok
-    ? { summary, counts }
-    : { summary: sentence(outcome.message), errno: outcome.errno, counts: {} };
-}
 
 function* map(machine: Machine, { domain, iova, length, paddr, permission }: Of<'map'>): Doing {
   const found = target(machine, domain, iova, length);
@@ -201,12 +183,20 @@ function* createDomain(machine: Machine, operation: Of<'createDomain'>): Doing {
     : report(made, '');
 }
 
-function* evict(machine: Machine, { iommu, all }: Of<'evict'>): Doing {
+function* evict(machine: Machine, { iommu, all, cache }: Of<'evict'>): Doing {
   const unit = machine.units.find(({ name }) => name === iommu);
   if (!unit) return report(refused('ENODEV', `there is no IOMMU ${iommu}`), '');
+  if (cache !== undefined && !Object.hasOwn(EVICTED, cache)) {
+    const names = Object.keys(EVICTED).join(', ');
+    return report(refused('EINVAL', `"${cache}" is no cache; there are ${names}`), '');
+  }
+  const dropOne =
+    cache === 'device-tlb'
+      ? () => machine.evictDeviceTlb(unit)
+      : () => unit.iommu.evict(cache === undefined ? undefined : EVICTED[cache]);
   let evicted = 0;
   for (;;) {
-    const step = unit.iommu.evict();
+    const step = dropOne();
     if (!step) break;
     evicted++;
     yield step;
@@ -217,6 +207,15 @@ function* evict(machine: Machine, { iommu, all }: Of<'evict'>): Doing {
     counts: { evicted },
   };
 }
+
+/** Caches as hardware names them. */
+const EVICTED = {
+  iotlb: 'iotlb',
+  walk: 'walk',
+  contexts: 'context',
+  processes: 'process',
+  'device-tlb': undefined,
+} as const;
 
 function* writeWord(machine: Machine, { address, word }: Of<'writeWord'>): Doing {
   const at = numberIn(address, 'the address');
@@ -233,31 +232,3 @@ function* writeWord(machine: Machine, { address, word }: Of<'writeWord'>): Doing
   yield { kind: 'store', name: 'write the word', address: Number(at.value), word: value.value };
   return { summary: `Wrote ${hex(value.value)} to ${hex(at.value)}.`, counts: {} };
 }
-
-const PAGE = BigInt(FRAME_BYTES);
-const pagesIn = (bytes: bigint): number => Number(bytes / PAGE);
-
-function hwptOf(machine: Machine, id: number): Outcome<MachineHwpt> {
-  const found = machine.hwpts.get(id);
-  if (found) return { ok: true, value: found };
-  const ids = machine.domains.map((domain) => domain.id).join(', ');
-  return refused('ENOENT', `there is no domain ${id}; there are ${ids}`);
-}
-
-function target(
-  machine: Machine,
-  domain: number,
-  iova: string,
-  length: string,
-): Outcome<{ readonly hwpt: MachineHwpt; readonly start: bigint; readonly bytes: bigint }> {
-  const hwpt = hwptOf(machine, domain);
-  if (!hwpt.ok) return hwpt;
-  const start = parseInteger(iova);
-  const bytes = parseInteger(length);
-  if (start === undefined) return refused('EINVAL', `"${iova}" is no IOVA`);
-  if (bytes === undefined) return refused('EINVAL', `"${length}" is no length`);
-  return { ok: true, value: { hwpt: hwpt.value, start, bytes } };
-}
-
-const touching = (of: OperationReport, domain: number, start: bigint, bytes: bigint): OperationReport =>
-  of.errno === undefined ? { ...of, touched: { domain, start: hex(start), end: hex(start + bytes) } } : of;
