@@ -162,7 +162,14 @@ export interface OperationReport {
   /** dma: requests that were refused, the first 1,000, by their place in the list. */
   readonly refused?: readonly { readonly index: number; readonly fault: string }[];
   /** during: of what was done meanwhile, in the order in which it ended, the first 100. */
-  readonly meanwhile?: readonly OperationReport[];
+  readonly meanwhile?: readonly MeanwhileReport[];
   /** Input pages whose entries changed: what views look at first. */
   readonly touched?: { readonly domain: number; readonly start: string; readonly end: string };
+}
+
+/** What an operation did that was done during another one. */
+export interface MeanwhileReport extends OperationReport {
+  /** Its moment, by its place in the list, and its place among the operations of that. */
+  readonly moment: number;
+  readonly place: number;
 }

@@ -1,6 +1,11 @@
 import { refused, type Outcome, done } from '../../driver/errno';
 import { type MachineCore, type MachineStep } from '../core';
-import { type DuringMoment, type MachineOperation, type OperationReport } from '../operation';
+import {
+  type DuringMoment,
+  type MachineOperation,
+  type MeanwhileReport,
+  type OperationReport,
+} from '../operation';
 import { stepText } from '../stepText';
 import { type Steps } from '../../steps';
 import { report, type Doing, type Of } from './common';
@@ -72,6 +77,9 @@ function momentProblem({ after, every, operations }: DuringMoment): string | und
 /** An operation that has begun. */
 interface Other {
   readonly steps: Doing;
+  /** Its moment, and its place among the operations of that. */
+  readonly moment: number;
+  readonly place: number;
 }
 
 class Meanwhile {
@@ -81,7 +89,7 @@ class Meanwhile {
   readonly #budget: { left: number };
   /** Moments given by `after` that have come. */
   readonly #come = new Set<DuringMoment>();
-  readonly #reports: OperationReport[] = [];
+  readonly #reports: MeanwhileReport[] = [];
   #parked: Other[] = [];
   #steps = 0;
   #done = 0;
@@ -162,15 +170,17 @@ class Meanwhile {
     }
   }
 
-  *#moment({ operations, runsCommands }: DuringMoment): Steps<MachineStep, void> {
+  *#moment(of: DuringMoment): Steps<MachineStep, void> {
+    const { operations, runsCommands } = of;
+    const moment = this.#operation.moments.indexOf(of);
     if (runsCommands === true) yield* this.#machine.runner.runCommands();
-    for (const operation of operations) {
+    for (const [place, operation] of operations.entries()) {
       if (this.#budget.left === 0) {
         this.#isCut = true;
         return;
       }
       this.#budget.left--;
-      const other = { steps: this.#perform(operation) };
+      const other = { steps: this.#perform(operation), moment, place };
       if (yield* this.#advance(other)) continue;
       this.#waited++;
       this.#parked.push(other);
@@ -178,12 +188,12 @@ class Meanwhile {
   }
 
   /** Goes on with another one; false: it waits. `alone`: nobody else is left that it could wait for. */
-  *#advance({ steps }: Other, alone = false): Steps<MachineStep, boolean> {
+  *#advance({ steps, moment, place }: Other, alone = false): Steps<MachineStep, boolean> {
     let looks = 0;
     for (;;) {
       const step = steps.next();
       if (step.done === true) {
-        this.#end(step.value);
+        this.#end({ ...step.value, moment, place });
         return true;
       }
       yield step.value;
@@ -210,7 +220,7 @@ class Meanwhile {
     }
   }
 
-  #end(of: OperationReport): void {
+  #end(of: MeanwhileReport): void {
     this.#done++;
     if (of.errno !== undefined) this.#failed++;
     this.#refused += of.refused?.length ?? 0;
