@@ -159,9 +159,16 @@ export class Iommu implements IommuPort {
 
   /** The same in one go. */
   run(request: DmaRequest): RequestOutcome {
+    return this.answer(request) ?? runSteps(this.request(request));
+  }
+
+  /**
+   * The same when the caches answer it; undefined: they do not, and nothing was done. `lookedUp`: two lookups are done, that of the
+   * context and that of the translation, and the data has not landed.
+   */
+  answer(request: DmaRequest, lookedUp?: () => void): RequestOutcome | undefined {
     const { evictEvery, prefetchEvery } = this.rules;
-    const known = evictEvery + prefetchEvery === 0 ? this.#requests.answerFromCaches(request) : undefined;
-    return known ?? runSteps(this.request(request));
+    return evictEvery + prefetchEvery === 0 ? this.#requests.answerFromCaches(request, lookedUp) : undefined;
   }
 
   /** Hardware caches a translation by itself: any that a walk could make now. True: it did. It sets no D. */

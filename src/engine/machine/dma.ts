@@ -3,6 +3,7 @@ import { type DmaLogging } from '../driver/vfio/dmaLogging';
 import { asksToWrite, type DmaRequest } from '../iommu/request';
 import { type Steps } from '../steps';
 import { FRAME_BYTES, hex, parseDevice, parseInteger, pasid as pasidOf, type RequesterId } from '../values';
+import { type Begun } from './atOnce';
 import { type DeviceSide } from './deviceSides';
 import { DmaTally } from './dmaTally';
 import { isPasid } from './inputs';
@@ -66,27 +67,27 @@ export function* injectDma(host: DmaHost, lines: readonly DmaLine[]): Steps<Mach
 
 /**
  * One request: where its first access landed, or why it was refused. `writesBack`: its driver has the device do it, whatever
- * state it is in.
+ * state it is in. `begun`: how far it was done at once.
  */
 export function* sendRequest(
   host: DmaHost,
   request: DmaRequest,
   writesBack = false,
+  begun?: Begun,
 ): Steps<MachineStep, { readonly address: string } | string> {
   const from = host.functionOf(request.requester);
   if (!from) return 'no such device in this machine';
   const side = host.sideOf(request.requester);
   if (!writesBack && side?.migration?.mayAccess('memory') === false) return 'the device is stopped';
-  const since = host.ledger.step;
-  let address: bigint | undefined;
+  const since = begun?.since ?? host.ledger.step;
+  let address = begun && joined(begun);
   const noting = (function* () {
-    const steps = from.device.dma(request);
+    const steps = from.device.dma(begun?.rest ?? request);
     for (;;) {
       const step = steps.next();
       if (step.done === true) return step.value;
       const { value } = step;
-      if (value.kind === 'access')
-        address ??= (BigInt(value.outputHi >>> 0) << 32n) | BigInt(value.outputLo >>> 0);
+      if (value.kind === 'access') address ??= joined(value);
       yield value;
     }
   })();
@@ -108,7 +109,11 @@ function* logged(log: DmaLogging, { addressLo, addressHi, length }: DmaRequest):
   return null;
 }
 
-function landingText(host: DmaHost, physical: bigint | undefined): string {
+/** An address from its halves. */
+export const joined = (where: { readonly outputLo: number; readonly outputHi: number }): bigint =>
+  (BigInt(where.outputHi >>> 0) << 32n) | BigInt(where.outputLo >>> 0);
+
+export function landingText(host: Pick<DmaHost, 'guestAddress'>, physical: bigint | undefined): string {
   if (physical === undefined) return '';
   const guest = host.guestAddress(physical);
   return guest === undefined ? `host ${hex(physical)}` : hex(guest);

@@ -4,6 +4,7 @@ import { checkSpec } from './checkSpec';
 import { MachineCore, type MachineStep } from './core';
 import { performOperation } from './operations';
 import { type MachineOperation, type OperationReport } from './operation';
+import { sendTraffic, type Pace } from './operations/traffic';
 import { type MachineSpec } from './spec';
 
 export type { MachineStep } from './core';
@@ -19,9 +20,14 @@ export class Machine extends MachineCore {
     return checked.ok ? success(new Machine(checked.value)) : checked;
   }
 
-  /** Does one operation; what is refused says so in the report. */
-  *perform(operation: MachineOperation): Steps<MachineStep, OperationReport> {
-    const report = yield* performOperation(this, operation);
+  /**
+   * Does one operation; what is refused says so in the report. `pace`: `requests` for who does not look at single steps, and acts
+   * on the machine only when the operation is over: much traffic goes several times as fast.
+   */
+  *perform(operation: MachineOperation, pace: Pace = 'steps'): Steps<MachineStep, OperationReport> {
+    const report = yield* pace === 'requests' && operation.kind === 'traffic'
+      ? sendTraffic(this, operation, pace)
+      : performOperation(this, operation);
     this.endOperation();
     return report;
   }

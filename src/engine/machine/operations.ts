@@ -26,7 +26,7 @@ const OPERATIONS: {
   readonly [Kind in MachineOperation['kind']]?: (machine: Machine, of: Of<Kind>, within?: Within) => Doing;
 } = {
   dma: (machine, { requests }) => machine.dma(requests),
-  traffic: sendTraffic,
+  traffic: (machine, operation) => sendTraffic(machine, operation),
   map,
   unmap,
   split: (machine, operation) => resize(machine, operation),

@@ -3,6 +3,7 @@ import { type CompiledFormat } from '../formats/compile';
 import { type HardwareStep } from '../iommu/hardwareStep';
 import { type Ledger } from '../ledger/ledger';
 import { type Steps } from '../steps';
+import { type CommandRunner } from './runDriver';
 import { type MachineUnit } from './unit';
 
 export type MachineStep = SoftwareStep | HardwareStep;
@@ -12,6 +13,8 @@ export class StepRunner {
   readonly #ledger: Ledger;
   readonly #formatOf: (stage: 1 | 2) => CompiledFormat | undefined;
   readonly #units: readonly MachineUnit[];
+  /** Queues that guests own, and that hardware reads. */
+  readonly #queues: CommandRunner[] = [];
   /** Operations that want the queues to stand still. */
   #holds = 0;
 
@@ -36,10 +39,14 @@ export class StepRunner {
     }
   }
 
+  addQueue(queue: CommandRunner): void {
+    this.#queues.push(queue);
+  }
+
   /** Does the commands in the queues until none is left or all wait, also of queues that are held. */
   *runCommands(): Steps<HardwareStep, void> {
-    for (const { iommu } of this.#units) {
-      for (let step = iommu.runCommand(); step; step = iommu.runCommand()) {
+    for (const queue of [...this.#units.map(({ iommu }) => iommu), ...this.#queues]) {
+      for (let step = queue.runCommand(); step; step = queue.runCommand()) {
         this.#ledger.hardwareStep(step, this.#formatOf);
         yield step;
       }
@@ -53,6 +60,11 @@ export class StepRunner {
       this.#ledger.hardwareStep(step.value, this.#formatOf);
       yield step.value;
     }
+  }
+
+  /** Steps of hardware that were done as one with others: nobody acts between them. */
+  done(...steps: readonly HardwareStep[]): void {
+    for (const step of steps) this.#ledger.hardwareStep(step, this.#formatOf);
   }
 
   get holdsCommands(): boolean {

@@ -90,9 +90,9 @@ export class Requests {
 
   /**
    * As `request` in one go, for a request that the caches answer: the same outcome, counters and observed access, without the
-   * steps. Undefined: it takes more than that, and nothing was done.
+   * steps. Undefined: it takes more than that, and nothing was done. `lookedUp` is called before the data lands.
    */
-  answerFromCaches(request: DmaRequest): RequestOutcome | undefined {
+  answerFromCaches(request: DmaRequest, lookedUp?: () => void): RequestOutcome | undefined {
     const { iotlb, contexts, rules, walk } = this.#unit;
     const { requester, pasid, access } = request;
     if (request.kind !== 'untranslated' || request.privileged === true || rules.bbml < 2) return undefined;
@@ -114,7 +114,9 @@ export class Requests {
     const outputPage = iotlb.outputPage(slot, page);
     const shift = iotlb.shift(slot);
     const permission = iotlb.permission(slot) & context.answer.permission;
-    this.#land(request, asked, outputPage, iotlb.entryAt(slot));
+    const cached = iotlb.entryAt(slot);
+    lookedUp?.();
+    this.#land(request, asked, outputPage, cached);
     return outcomeAt(request, outputPage, permission, shift, true);
   }
 

@@ -1,3 +1,4 @@
+import { type HardwareStep } from '../../iommu/hardwareStep';
 import { type DmaRequest } from '../../iommu/request';
 import { refused, type Outcome } from '../../driver/errno';
 import { type Steps } from '../../steps';
@@ -11,7 +12,8 @@ import {
   type Pasid,
   type RequesterId,
 } from '../../values';
-import { type DmaHost, sendRequest } from '../dma';
+import { beginAtOnce, type Begun } from '../atOnce';
+import { type DmaHost, joined, landingText, sendRequest } from '../dma';
 import { DmaTally } from '../dmaTally';
 import { isPasid, sentence } from '../inputs';
 import { type OperationReport, type TrafficOperation } from '../operation';
@@ -22,11 +24,18 @@ const MOST_REQUESTS = 1e8;
 /** Of all that came before: numbers of accesses stay exact. */
 const MOST_SKIPPED = 2 ** 48;
 const REQUESTS_PER_PROGRESS = 1024;
+const WORD = 2 ** 32;
 
 /** What traffic needs of the machine. */
 export interface TrafficHost extends DmaHost {
   progress: string;
 }
+
+/**
+ * steps: each atomic action is a step. requests: what caches answer is one step a request, and nobody is to act within it; memory,
+ * counters, ledger and report are the same.
+ */
+export type Pace = 'steps' | 'requests';
 
 /** Who sends, as requests name it. */
 interface Sender {
@@ -46,6 +55,7 @@ interface CheckedTraffic {
 export function* sendTraffic(
   host: TrafficHost,
   operation: TrafficOperation,
+  pace: Pace = 'steps',
 ): Steps<MachineStep, OperationReport> {
   const checked = checkTraffic(host, operation);
   if (!checked.ok) return { summary: sentence(checked.message), errno: checked.errno, counts: {} };
@@ -56,7 +66,13 @@ export function* sendTraffic(
     if (index % REQUESTS_PER_PROGRESS === 0) host.progress = progressText(index, operation.requests);
     const access = stream.next();
     const request = requestOf(senders[stream.source], access);
-    const sent = yield* sendRequest(host, request);
+    const begun = pace === 'requests' ? beginAtOnce(host, request) : undefined;
+    if (begun && !begun.rest) {
+      tally.land(index, request, tally.tellsAddress ? landingText(host, joined(begun)) : '');
+      yield accessed(begun, request);
+      continue;
+    }
+    const sent = yield* sendRequest(host, request, false, begun);
     if (typeof sent === 'string') tally.refuse(index, sent);
     else tally.land(index, request, sent.address);
   }
@@ -64,17 +80,31 @@ export function* sendTraffic(
   return tally.report();
 }
 
+const accessed = ({ outputLo, outputHi }: Begun, { length, access }: DmaRequest): HardwareStep => ({
+  kind: 'access',
+  outputLo,
+  outputHi,
+  length,
+  write: access !== 'read',
+});
+
 const progressText = (done: number, all: number): string =>
   `${done.toLocaleString('en')} of ${all.toLocaleString('en')} requests done`;
 
 const NOBODY: Sender = { requester: 0 as RequesterId, pasid: null };
 
 function requestOf({ requester, pasid } = NOBODY, { iova, length, access }: TrafficAccess): DmaRequest {
-  const common = { requester, pasid, length, access, kind: 'untranslated' } as const;
-  if (typeof iova === 'number')
-    return { ...common, addressLo: iova % 2 ** 32, addressHi: Math.floor(iova / 2 ** 32) };
-  const address = parseInteger(iova) ?? 0n;
-  return { ...common, addressLo: Number(address & 0xffffffffn), addressHi: Number(address >> 32n) };
+  // Addresses that are no exact numbers are text.
+  const address = typeof iova === 'number' ? 0n : (parseInteger(iova) ?? 0n);
+  return {
+    requester,
+    pasid,
+    addressLo: typeof iova === 'number' ? iova >>> 0 : Number(address & 0xffffffffn),
+    addressHi: typeof iova === 'number' ? Math.floor(iova / WORD) : Number(address >> 32n),
+    length,
+    access,
+    kind: 'untranslated',
+  };
 }
 
 /** Operations come from files and journals: everything is looked at before anything is done. */
