@@ -247,6 +247,17 @@ export class Ledger implements AccessObserver {
       .flatMap(({ startPage, endPage, frame }) => this.#guest.pagesOf(frame, endPage - startPage));
   }
 
+  /** As `guestRanges` of parts of this range, by what is mapped there now: also when it is mapped no more. */
+  guestView(domain: number, range: PageRange): (part: PageRange) => PageRange[] {
+    const frames = this.#mappings.lives(domain).framesOf(range);
+    return (part) =>
+      frames.flatMap(({ startPage, endPage, frame }) => {
+        const first = Math.max(startPage, part.startPage);
+        const end = Math.min(endPage, part.endPage);
+        return first < end ? this.#guest.pagesOf(frame + first - startPage, end - first) : [];
+      });
+  }
+
   isBehind(page: number): boolean {
     return this.#behind.has(page);
   }

@@ -15,6 +15,7 @@ import { type DmaRequest } from '../iommu/request';
 import { CpuCache } from '../iommu/translate/staleView';
 import { GuestMemory } from '../ledger/guestMemory';
 import { Ledger } from '../ledger/ledger';
+import { type LedgerAttachment } from '../ledger/mappings';
 import { type PageRange } from '../iommu/cacheOperation';
 import { type FindingKind, FINDING_KINDS } from '../ledger/finding';
 import { Arena } from '../memory/arena';
@@ -24,11 +25,13 @@ import { failure, success, type Result } from '../result';
 import { type Steps } from '../steps';
 import { FRAME_BYTES, parseDevice, type Pasid, type RequesterId } from '../values';
 import { sentence } from './inputs';
+import { attaching } from './attaching';
 import { cachedRows, type CachedRow } from './cachedRows';
 import { type CheckedSpec } from './checkSpec';
 import { DeviceSides, type DeviceSide } from './deviceSides';
 import { injectDma } from './dma';
 import { MachineDomains, type MachineHwpt, type NewHwpt } from './domains';
+import { MachineGuests } from './guests/guests';
 import { GUEST_START_FRAME, TABLES_START_FRAME, type GuestLayout } from './layout';
 import { LostPages } from './lostPages';
 import { Meter } from './meter';
@@ -57,6 +60,8 @@ export class MachineCore {
   readonly iommufd: Iommufd;
   readonly hwpts: MachineDomains;
   readonly runner: StepRunner;
+  /** Guests' own tables over those of the kernel. */
+  readonly guests: MachineGuests;
   /** What VFIO has of the devices. */
   readonly sides: DeviceSides;
   /** What operations are busy with, for people. */
@@ -104,6 +109,10 @@ export class MachineCore {
       user.mapRegion(bytes(startPage), bytes(endPage - startPage), startFrame);
     const { bitmapFault } = checked;
     this.iommufd = new Iommufd({ memory: user, ...(bitmapFault ? { bitmap: { fault: bitmapFault } } : {}) });
+    this.guests = new MachineGuests({
+      ...{ iommufd: this.iommufd, capabilities, arena: this.memory, software, layout },
+      ...{ granule: 2 ** checked.granuleShift, functions: this.#functions, runner: this.runner },
+    });
   }
 
   /** Switches the IOMMUs on, makes the first domain, maps guest memory and attaches the devices, as a hypervisor does. */
@@ -292,34 +301,18 @@ export class MachineCore {
     const { unit, requester } = from;
     const space = { iommu: unit.name, requester, pasid };
     const now = from.attached.get(pasid) ?? 'blocked';
-    this.ledger.attachBegins(space, typeof to === 'number' ? { domain: to, nested: false } : null);
-    const outcome = yield* this.software(this.#attaching(from, pasid, now, to));
+    this.ledger.attachBegins(space, this.#promiseOf(to));
+    const outcome = yield* this.software(attaching(this.iommufd, from, pasid, now, to));
     if (outcome.ok) from.attached.set(pasid, to);
-    else this.ledger.attachBegins(space, typeof now === 'number' ? { domain: now, nested: false } : null);
+    else this.ledger.attachBegins(space, this.#promiseOf(now));
     this.ledger.attachEnds(space);
     if (outcome.ok && to === 'pass-through') this.ledger.passesThrough(space);
     if (outcome.ok && to === 'blocked' && pasid !== null) from.attached.delete(pasid);
     return outcome;
   }
 
-  *#attaching(
-    { unit, requester, id }: MachineFunction,
-    pasid: Pasid | null,
-    now: AttachedTo,
-    to: AttachedTo,
-  ): Steps<SoftwareStep, Outcome<null>> {
-    if (typeof to === 'number') {
-      const replaces = typeof now === 'number';
-      const attached = yield* replaces
-        ? this.iommufd.replace(id, to, pasid)
-        : this.iommufd.attach(id, to, pasid);
-      return attached.ok ? done(null) : attached;
-    }
-    if (typeof now === 'number') {
-      const detached = yield* this.iommufd.detach(id, pasid);
-      if (!detached.ok) return detached;
-    }
-    return yield* unit.driver.attach(requester, pasid, { kind: to });
+  #promiseOf(to: AttachedTo): LedgerAttachment | null {
+    return typeof to === 'number' ? (this.guests.promiseOf(to) ?? { domain: to, nested: false }) : null;
   }
 
   /** What is mapped in a domain's address space: neighbours as one. Bytes, half-open. */
@@ -365,12 +358,18 @@ export class MachineCore {
     for (const range of this.ledger.guestRanges(hwpt.id, { startPage, endPage })) this.ledger.copied(range);
   }
 
+  /** Guest pages that a report names: who reports copies them by himself. */
+  named(ranges: readonly PageRange[]): void {
+    for (const { startPage, endPage } of ranges) this.#meter.pagesReported += endPage - startPage;
+    this.ledger.harvested(ranges);
+  }
+
   /**
    * Guest pages that were written, and that no read of dirty pages will report: their D is set nowhere. Undefined where that
    * is not known: nobody tracks, or there are too many tables to look through.
    */
   lostPages(): readonly PageRange[] | undefined {
-    const used = new Set(this.devices.map(({ to }) => to));
+    const used = new Set(this.devices.map(({ to }) => this.#promiseOf(to)?.domain));
     const domains = this.domains.filter(({ id }) => used.has(id));
     return this.#lost.find(this.ledger, this.#ends.length, this.memory.counts.frames, domains);
   }

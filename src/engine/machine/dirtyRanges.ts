@@ -1,13 +1,14 @@
-import { hex } from '../values';
+import { FRAME_BYTES, hex } from '../values';
+import { type OperationReport } from './operation';
 
 /** Ranges that a report lists. */
 const MOST_RANGES = 1000;
 
 /** Runs of set bits of bitmaps, as ranges of addresses. */
 export class DirtyRanges {
-  readonly ranges: { start: string; end: string }[] = [];
   pages = 0;
-  more = false;
+  readonly #ranges: { start: string; end: string }[] = [];
+  #more = false;
   #last: { start: bigint; end: bigint } | undefined;
   readonly #each: (start: bigint, end: bigint) => void;
 
@@ -28,18 +29,30 @@ export class DirtyRanges {
     }
   }
 
+  /** Takes pages of 4 KiB, half-open. */
+  addPages(startPage: number, endPage: number): void {
+    if (startPage >= endPage) return;
+    const page = BigInt(FRAME_BYTES);
+    this.#set(BigInt(startPage) * page, BigInt(endPage) * page, endPage - startPage);
+  }
+
+  /** As reports have it. */
+  get told(): NonNullable<OperationReport['dirty']> {
+    return { ranges: this.#ranges, pages: this.pages, more: this.#more };
+  }
+
   /** To be called once, after the last bitmap. */
   finish(): void {
     const last = this.#last;
     this.#last = undefined;
     if (!last) return;
     this.#each(last.start, last.end);
-    if (this.ranges.length === MOST_RANGES) this.more = true;
-    else this.ranges.push({ start: hex(last.start), end: hex(last.end) });
+    if (this.#ranges.length === MOST_RANGES) this.#more = true;
+    else this.#ranges.push({ start: hex(last.start), end: hex(last.end) });
   }
 
-  #set(start: bigint, end: bigint): void {
-    this.pages++;
+  #set(start: bigint, end: bigint, pages = 1): void {
+    this.pages += pages;
     if (this.#last?.end === start) {
       this.#last.end = end;
       return;

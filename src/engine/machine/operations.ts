@@ -4,14 +4,21 @@ import { isPasid } from './inputs';
 import { FRAME_BYTES, formatRequester, formatSize, frameNumber, hex, parseDevice, pasid } from '../values';
 import { during, type Within } from './operations/during';
 import { hwptOf, PAGE, pagesIn, report, target, touching, type Doing, type Of } from './operations/common';
+import { command, guestCommands } from './operations/commands';
+import {
+  createGuest,
+  createVirtualDevice,
+  createVirtualIommu,
+  guestInvalidate,
+  guestMap,
+  guestUnmap,
+} from './operations/nesting';
 import { sendTraffic } from './operations/traffic';
-import { DirtyRanges } from './dirtyRanges';
+import { readDirty } from './operations/harvest';
+import { unmap } from './operations/unmap';
 import { numberIn, shiftIn } from './inputs';
 import { type MachineCore as Machine } from './core';
 import { type MachineOperation } from './operation';
-
-/** Bits of one bitmap: larger ranges are read in parts, as an ioctl has one buffer. */
-const MOST_BITS = 2 ** 26;
 
 /** Does an operation; what the driver refuses is a report with its errno. */
 export function performOperation(machine: Machine, operation: MachineOperation, within?: Within): Doing {
@@ -38,6 +45,14 @@ const OPERATIONS: {
   createDomain,
   evict,
   writeWord,
+  createGuest,
+  guestMap,
+  guestUnmap,
+  guestInvalidate,
+  createVirtualIommu,
+  createVirtualDevice,
+  guestCommands,
+  command,
   during: (machine, operation, within) =>
     during(machine, operation, (each, inside) => performOperation(machine, each, inside), within),
 };
@@ -51,16 +66,6 @@ function* map(machine: Machine, { domain, iova, length, paddr, permission }: Of<
   const outcome = yield* machine.map(hwpt, start, bytes, to.value, permission);
   const summary = `Mapped ${formatSize(bytes)} at ${hex(start)} to guest physical ${hex(to.value)}, ${permission}.`;
   return touching(report(outcome, summary, { pages: pagesIn(bytes) }), domain, start, bytes);
-}
-
-function* unmap(machine: Machine, { domain, iova, length }: Of<'unmap'>): Doing {
-  const found = target(machine, domain, iova, length);
-  if (!found.ok) return report(found, '');
-  const { hwpt, start, bytes } = found.value;
-  const outcome = yield* machine.unmap(hwpt, start, bytes);
-  const went = outcome.ok ? outcome.value : 0n;
-  const summary = `Unmapped ${formatSize(went)} from ${hex(start)}.`;
-  return touching(report(outcome, summary, { pages: pagesIn(went) }), domain, start, bytes);
 }
 
 function* resize(machine: Machine, operation: Of<'split'> | Of<'collapse'>): Doing {
@@ -83,51 +88,6 @@ function* setDirtyTracking(machine: Machine, { domain, enable }: Of<'setDirtyTra
   if (!found.ok) return report(found, '');
   const outcome = yield* machine.setDirtyTracking(found.value, enable);
   return report(outcome, `Dirty tracking of domain ${domain} is ${enable ? 'on' : 'off'}.`);
-}
-
-function* readDirty(machine: Machine, operation: Of<'readDirty'>): Doing {
-  const { domain, iova, length, pageSize, clear } = operation;
-  const found = hwptOf(machine, domain);
-  if (!found.ok) return report(found, '');
-  const hwpt = found.value;
-  const granule = String(hwpt.paging.granule);
-  const size = numberIn(pageSize ?? granule, 'the page size');
-  if (!size.ok) return report(size, '');
-  const unit = size.value;
-  const given = iova === undefined ? undefined : target(machine, domain, iova, length ?? pageSize ?? granule);
-  if (given && !given.ok) return report(given, '');
-  const areas = given
-    ? [{ start: given.value.start, end: given.value.start + given.value.bytes }]
-    : machine.areasOf(hwpt);
-  const dirty = new DirtyRanges((start, end) => {
-    machine.reported(hwpt, Number(start / PAGE), Number(end / PAGE), clear);
-  });
-  const most = BigInt(MOST_BITS) * unit;
-  for (const area of areas) {
-    for (let start: bigint = area.start; start < area.end;) {
-      const end: bigint = area.end - start > most && most > 0n ? start + most : area.end;
-      const bits = unit > 0n ? Number((end - start) / unit) : 0;
-      const bytes = new Uint8Array(Math.ceil(bits / 8));
-      const outcome = yield* machine.software(
-        machine.iommufd.hwptGetDirtyBitmap({
-          hwptId: hwpt.id,
-          flags: clear ? 0 : 1,
-          iova: start,
-          length: end - start,
-          pageSize: unit,
-          data: { bytes, offset: 0 },
-        }),
-      );
-      if (!outcome.ok) return report(outcome, '');
-      dirty.add(bytes, bits, start, unit);
-      start = end;
-    }
-  }
-  dirty.finish();
-  const { ranges, pages, more } = dirty;
-  const what = `${pages.toLocaleString('en')} dirty ${pages === 1 ? 'page' : 'pages'} of ${formatSize(unit)}`;
-  const fate = clear ? 'reported and made clean' : 'reported, and left dirty';
-  return { summary: `${what} ${fate}.`, counts: { pages }, dirty: { ranges, pages, more } };
 }
 
 function* invalidate(machine: Machine, { domain, iova, length }: Of<'invalidate'>): Doing {
@@ -162,14 +122,21 @@ function* attach(machine: Machine, { requester, pasid: process, to, ats }: Of<'a
   if (from && ats !== undefined && from.device.ats !== ats)
     return report(refused('EINVAL', `${requester} is ${ats ? 'without' : 'with'} ATS since it was made`), '');
   if (!from) return report(refused('ENODEV', `"${requester}" is no device`), '');
-  if (typeof to === 'number') {
+  const guest = typeof to === 'number' ? machine.guests.get(to) : undefined;
+  if (typeof to === 'number' && !guest) {
     const found = hwptOf(machine, to);
     if (!found.ok) return report(found, '');
   }
   const id = process === undefined || process === null ? null : pasid(process);
   const outcome = yield* machine.attach(from, id, to);
   const name = `${formatRequester(from.requester)}${id === null ? '' : ` PASID ${hex(id)}`}`;
-  const where = typeof to === 'number' ? `domain ${to}` : to === 'blocked' ? 'nothing: blocked' : to;
+  const where = guest
+    ? `guest ${guest.id}`
+    : typeof to === 'number'
+      ? `domain ${to}`
+      : to === 'blocked'
+        ? 'nothing: blocked'
+        : to;
   return report(outcome, `Attached ${name} to ${where}.`);
 }
 
