@@ -1,0 +1,277 @@
+import { type TrafficGenerator } from '../traffic/generator';
+import { type LeafMap } from './leafMap';
+import { BLOCK_PAGES, CHUNK_PAGES, PageSet } from './pageSet';
+import { Pace } from './pace';
+import { type DirtySource, type Harvest, type Pending, type Slices, type TableWork } from './source';
+import { type MigrationSpec } from './spec';
+
+/** Pages of 4 KiB by number, half-open. */
+interface Region {
+  readonly startPage: number;
+  readonly endPage: number;
+}
+
+export interface ModelOptions {
+  /** Guest memory. What vCPUs write lies at its start. */
+  readonly regions: readonly Region[];
+  /** What maps it for devices: changed by splits. */
+  readonly leaves: LeafMap;
+  readonly devices: readonly {
+    readonly traffic: TrafficGenerator;
+    /** Bytes a second. */
+    readonly rate: number;
+  }[];
+  readonly deviceState: { readonly running: number; readonly stopped: number };
+  /** Pages that devices write back when they are stopped, or only when their state is saved. */
+  readonly writesBack: readonly { readonly page: number; readonly when: 'stop' | 'save' }[];
+  readonly spec: Pick<MigrationSpec, 'pages' | 'vcpus'>;
+}
+
+const PAGE = 4096;
+const BLOCKS_OF_CHUNK = CHUNK_PAGES / BLOCK_PAGES;
+/** Accesses and ranges after which writing gives way. */
+const LEAST_ACCESSES = 2 ** 20;
+const MOST_NAMED = 2 ** 20;
+const FEW_NAMED = 2 ** 16;
+/** Chunks of 1 GiB after which a search gives way. */
+const CHUNKS_A_SLICE = 64;
+
+/**
+ * A machine as leaves and written pages only: which page size maps what, and a bit for each page of 4 KiB that was written. What
+ * hardware and driver do right is taken for granted, so nothing is lost but what a device writes back too late.
+ */
+export class ModelSource implements DirtySource {
+  readonly memory: number;
+  readonly deviceState: ModelOptions['deviceState'];
+  readonly #options: ModelOptions;
+  /** What devices and vCPUs wrote since the last harvest; what that harvest reported; what was written too late for any. */
+  readonly #dirty = new PageSet();
+  readonly #cpuDirty = new PageSet();
+  readonly #reported = new PageSet();
+  readonly #late = new PageSet();
+  readonly #paces: readonly Pace[];
+  readonly #vcpus: WorkingSet;
+  /** Large leaves that were split, and what they were made into. */
+  readonly #splits: (Region & { readonly shift: number; readonly entries: number })[] = [];
+
+  constructor(options: ModelOptions) {
+    this.#options = options;
+    this.deviceState = options.deviceState;
+    this.memory =
+      options.regions.reduce((all, { startPage, endPage }) => all + endPage - startPage, 0) * PAGE;
+    this.#paces = options.devices.map(({ rate, traffic }) => new Pace(rate / traffic.bytesPerAccess));
+    this.#vcpus = new WorkingSet(options.regions, options.spec.vcpus);
+  }
+
+  get leaves(): number {
+    return this.#options.leaves.leaves;
+  }
+
+  get bySize(): Readonly<Record<string, number>> {
+    return this.#options.leaves.bySize;
+  }
+
+  get lost(): number {
+    return this.#late.count * PAGE;
+  }
+
+  *prepare(): Slices<TableWork> {
+    const { regions, spec } = this.#options;
+    const work = { leaves: 0, flushes: 1, splits: 0, entries: 0 };
+    if (spec.pages.policy !== 'split-eagerly') return work;
+    for (const { startPage, endPage } of regions) {
+      for (let page = startPage; page < endPage; page += CHUNK_PAGES) {
+        const made = this.#split(page, Math.min(endPage, page + CHUNK_PAGES));
+        work.splits += made.splits;
+        work.entries += made.entries;
+        yield;
+      }
+    }
+    work.flushes += work.splits;
+    return work;
+  }
+
+  *write(seconds: number): Slices<void> {
+    for (const [index, { traffic }] of this.#options.devices.entries()) {
+      let left = this.#paces[index]?.due(seconds) ?? 0;
+      for (let slice = LEAST_ACCESSES; left > 0;) {
+        let named = 0;
+        const accesses = Math.min(left, slice);
+        traffic.skip(accesses, (startPage, endPage) => {
+          named++;
+          this.#wrote(startPage, endPage);
+        });
+        left -= accesses;
+        // Rings name few ranges however many accesses there are; what is drawn names one for each.
+        if (named < FEW_NAMED) slice *= 8;
+        else if (named > MOST_NAMED) slice = Math.max(LEAST_ACCESSES, slice / 2);
+        yield;
+      }
+    }
+    this.#vcpus.write(seconds, this.#cpuDirty);
+  }
+
+  *pending(): Slices<Pending> {
+    const leaves = new Map<number, number>();
+    let pages = this.#cpuDirty.count;
+    yield* this.#eachDirtyLeaf((startPage, endPage, shift) => {
+      leaves.set(shift, (leaves.get(shift) ?? 0) + (endPage - startPage) / 2 ** (shift - 12));
+      pages += endPage - startPage;
+    });
+    return { leaves, bytes: Math.min(pages * PAGE, this.memory) };
+  }
+
+  *harvest(onTop: boolean): Slices<Harvest> {
+    const { leaves, spec } = this.#options;
+    const { policy, to } = spec.pages;
+    const scanned = leaves.leaves;
+    const reported = this.#reported;
+    if (!onTop) reported.clear();
+    const before = reported.count;
+    yield* addAll(this.#dirty, reported);
+    yield* addAll(this.#cpuDirty, reported);
+    const written = reported.count - before;
+    const large: Region[] = [];
+    let dirty = 0;
+    yield* this.#eachDirtyLeaf((startPage, endPage, shift) => {
+      dirty++;
+      if (shift > 12) reported.addRange(startPage, endPage);
+      if (policy === 'split-on-dirty' && !onTop && shift > Math.log2(to)) large.push({ startPage, endPage });
+    });
+    this.#dirty.clear();
+    this.#cpuDirty.clear();
+    let [splits, entries] = [0, 0];
+    for (const { startPage, endPage } of large) {
+      const made = this.#split(startPage, endPage);
+      splits += made.splits;
+      entries += made.entries;
+    }
+    const flushes = (dirty > 0 ? 1 : 0) + splits;
+    const bytes = (reported.count - before) * PAGE;
+    return { leaves: scanned, flushes, splits, entries, reported: bytes, written: written * PAGE };
+  }
+
+  *stop(): Slices<void> {
+    for (const { page, when } of this.#options.writesBack) if (when === 'stop') this.#wrote(page, page + 1);
+    yield;
+  }
+
+  *save(): Slices<void> {
+    for (const { page, when } of this.#options.writesBack)
+      if (when === 'save') this.#late.addRange(page, page + 1);
+    yield;
+  }
+
+  *finish(): Slices<number> {
+    const { leaves, spec } = this.#options;
+    if (!spec.pages.collapseAfter) return 0;
+    let read = 0;
+    for (const split of this.#splits) {
+      leaves.collapse(split, split.shift);
+      read += split.entries;
+    }
+    yield;
+    return read;
+  }
+
+  #split(startPage: number, endPage: number): { readonly splits: number; readonly entries: number } {
+    const { leaves, spec } = this.#options;
+    const collapses = spec.pages.collapseAfter;
+    return leaves.split(startPage, endPage, Math.log2(spec.pages.to), (first, end, shift, entries) => {
+      if (collapses) this.#splits.push({ startPage: first, endPage: end, shift, entries });
+    });
+  }
+
+  /** Takes pages that a device wrote: those that nothing maps were refused. */
+  #wrote(startPage: number, endPage: number): void {
+    const { leaves } = this.#options;
+    for (let page = startPage; page < endPage;) {
+      const block = Math.floor(page / BLOCK_PAGES);
+      const end = Math.min(endPage, (block + 1) * BLOCK_PAGES);
+      const shift = leaves.blockShift(block);
+      if (shift === undefined) {
+        for (; page < end; page++) if (leaves.shiftOf(page) !== 0) this.#dirty.addRange(page, page + 1);
+      } else if (shift !== 0) this.#dirty.addRange(page, end);
+      page = end;
+    }
+  }
+
+  /** Names each leaf of which a page was written once, ascending; neighbours by pages of 4 KiB may come as one. */
+  *#eachDirtyLeaf(visit: (startPage: number, endPage: number, shift: number) => void): Slices<void> {
+    const { leaves } = this.#options;
+    let done = 0;
+    const leafAt = (page: number, shift: number): void => {
+      const pages = 2 ** (shift - 12);
+      const start = page - (page % pages);
+      if (start < done) return;
+      done = start + pages;
+      visit(start, done, shift);
+    };
+    for (const [index, chunk] of this.#dirty.chunks.entries()) {
+      if (index % CHUNKS_A_SLICE === CHUNKS_A_SLICE - 1) yield;
+      const first = chunk * BLOCKS_OF_CHUNK;
+      const whole = leaves.blockShift(first) ?? 0;
+      if (whole >= 30) {
+        leafAt(chunk * CHUNK_PAGES, whole);
+        continue;
+      }
+      for (let block = first; block < first + BLOCKS_OF_CHUNK; block++) {
+        const shift = leaves.blockShift(block);
+        if (shift !== undefined && shift >= 21) {
+          if (this.#dirty.hasInBlock(block)) leafAt(block * BLOCK_PAGES, shift);
+          continue;
+        }
+        this.#dirty.eachRunOfBlock(block, (startPage, endPage) => {
+          if (shift === 12) visit(startPage, endPage, 12);
+          else for (let page = startPage; page < endPage; page++) leafAt(page, shift ?? leaves.shiftOf(page));
+        });
+      }
+    }
+  }
+}
+
+function* addAll(from: PageSet, to: PageSet): Slices<void> {
+  for (const [index, chunk] of from.chunks.entries()) {
+    if (index % CHUNKS_A_SLICE === CHUNKS_A_SLICE - 1) yield;
+    const first = chunk * BLOCKS_OF_CHUNK;
+    for (let block = first; block < first + BLOCKS_OF_CHUNK; block++)
+      from.eachRunOfBlock(block, (startPage, endPage) => {
+        to.addRange(startPage, endPage);
+      });
+  }
+}
+
+/** What vCPUs write: the pages of a working set at the start of memory, one after the other, again and again. */
+class WorkingSet {
+  readonly #regions: readonly Region[];
+  readonly #pages: number;
+  readonly #pace: Pace;
+  #next = 0;
+
+  constructor(regions: readonly Region[], { rate, workingSet }: MigrationSpec['vcpus']) {
+    const all = regions.reduce((sum, { startPage, endPage }) => sum + endPage - startPage, 0);
+    this.#regions = regions;
+    this.#pages = Math.min(Math.floor(workingSet / PAGE), all);
+    this.#pace = new Pace(this.#pages > 0 ? rate / PAGE : 0);
+  }
+
+  write(seconds: number, into: PageSet): void {
+    const due = this.#pace.due(seconds);
+    const start = this.#next;
+    const end = start + Math.min(due, this.#pages);
+    this.#name(start, Math.min(end, this.#pages), into);
+    this.#name(0, end - this.#pages, into);
+    if (this.#pages > 0) this.#next = (start + due) % this.#pages;
+  }
+
+  /** Pages by their place in memory without its holes, as the guest sees them. */
+  #name(start: number, end: number, into: PageSet): void {
+    let before = 0;
+    for (const { startPage, endPage } of this.#regions) {
+      const first = Math.max(start - before, 0);
+      const last = Math.min(end - before, endPage - startPage);
+      if (first < last) into.addRange(startPage + first, startPage + last);
+      before += endPage - startPage;
+    }
+  }
+}

@@ -1,0 +1,116 @@
+import { formatSize } from '../values';
+import { type Pending } from './source';
+import { type MigrationSpec } from './spec';
+
+/** What is kept of a round to tell where it all leads. Bytes and seconds. */
+export interface RoundFacts {
+  /** At its end. */
+  readonly pending: number;
+  readonly seconds: number;
+  /** What was dirty half way through its sending. */
+  readonly halfWay: Pending;
+  readonly halfSeconds: number;
+  readonly estimate: number;
+}
+
+/** Rounds that leave the same before it is called steady, and by how much they may differ. */
+const ALIKE = 8;
+const TOLERANCE = 0.005;
+/** Leaves of which one more or less is within the tolerance. */
+const MANY_LEAVES = 1 / TOLERANCE;
+
+/**
+ * Whether rounds have come to leave the same each time, so that more of them change nothing. With few leaves a slow fall
+ * shows only now and then, as one leaf less: there, devices must also dirty what is dirty at the end in half a round.
+ */
+export function isSteady(facts: readonly RoundFacts[]): boolean {
+  const last = facts.slice(-ALIKE);
+  const pending = last.map((fact) => fact.pending);
+  const most = Math.max(...pending);
+  if (last.length < ALIKE || most - Math.min(...pending) > most * TOLERANCE) return false;
+  return last.every(({ halfWay, pending: end }) => leavesOf(halfWay) >= MANY_LEAVES || halfWay.bytes >= end);
+}
+
+/** Why it converged, with figures. */
+export function whyConverged(facts: readonly RoundFacts[], { downtimeLimit, rule }: MigrationSpec): string {
+  const last = facts.at(-1);
+  const round = facts.length;
+  const estimate = secondsText(last?.estimate ?? 0);
+  const than = rule === 'qemu' ? 'less than' : 'within';
+  return `After round ${round}, ${bytesText(last?.pending ?? 0)} were pending: ${estimate}, ${than} the ${secondsText(downtimeLimit)} that the guest may stand still.`;
+}
+
+/** What keeps it from converging, with figures. `bandwidth`: of the last round. */
+export function whyNot(
+  facts: readonly RoundFacts[],
+  { downtimeLimit }: MigrationSpec,
+  bandwidth: number,
+  steady: boolean,
+): string {
+  const last = facts.at(-1);
+  if (!last) return 'No round was done.';
+  const { halfWay, halfSeconds, pending, estimate } = last;
+  if (halfSeconds > 0 && halfWay.bytes / halfSeconds > bandwidth) {
+    const rate = rateText(halfWay, halfSeconds);
+    return `${rate}, more than the link's ${bytesText(bandwidth)}/s.`;
+  }
+  const left = `${bytesText(pending)} (${leavesText(halfWay)}) are dirty again`;
+  const takes = `${secondsText(estimate)}, more than the ${secondsText(downtimeLimit)} that the guest may stand still`;
+  if (steady) return `After each round the same ${left}: ${takes}.`;
+  const before = facts.at(-2)?.pending ?? pending;
+  const trend = pending < before ? `, ${percent(1 - pending / before)} less than after the one before` : '';
+  return `After round ${facts.length}, the last one allowed, ${left}${trend}: ${takes}.`;
+}
+
+/** `11.7 dirty 1G leaves a second x 1G are 12.6 GB/s`; of several sizes, by the one that weighs most. */
+function rateText({ leaves, bytes }: Pending, seconds: number): string {
+  const [heaviest] = heaviestFirst(leaves);
+  const whole = `${bytesText(bytes / seconds)}/s`;
+  if (!heaviest) return `vCPUs dirty ${whole}`;
+  const [shift, count] = heaviest;
+  const size = iecText(shift);
+  const product = (count * 2 ** shift) / seconds;
+  const rest = product < 0.95 * (bytes / seconds) ? `, with all else ${whole}` : '';
+  return `${figure(count / seconds)} dirty ${size} leaves a second x ${size} is ${bytesText(product)}/s${rest}`;
+}
+
+function leavesText({ leaves }: Pending): string {
+  const parts = heaviestFirst(leaves).map(
+    ([shift, count]) => `${count.toLocaleString('en')} leaves of ${iecText(shift)}`,
+  );
+  return parts.length === 0 ? 'of vCPUs' : `half way ${parts.join(', ')}`;
+}
+
+const heaviestFirst = (leaves: ReadonlyMap<number, number>): [number, number][] =>
+  [...leaves]
+    .filter(([, count]) => count > 0)
+    .sort(([one, many], [other, more]) => more * 2 ** other - many * 2 ** one);
+
+const leavesOf = ({ leaves }: Pending): number => [...leaves.values()].reduce((all, count) => all + count, 0);
+
+/** `1 GiB`, of log2 bytes. */
+function iecText(shift: number): string {
+  const text = formatSize(2n ** BigInt(shift));
+  return `${text.slice(0, -1)} ${text.slice(-1)}iB`;
+}
+
+const DECIMAL = ['B', 'kB', 'MB', 'GB', 'TB', 'PB'];
+
+/** `12.5 GB`: units of 1000, as links are measured. */
+function bytesText(bytes: number): string {
+  const power = Math.min(DECIMAL.length - 1, bytes < 1000 ? 0 : Math.floor(Math.log10(bytes) / 3));
+  return `${figure(bytes / 1000 ** power)} ${DECIMAL[power] ?? 'B'}`;
+}
+
+function secondsText(seconds: number): string {
+  if (seconds >= 1) return `${figure(seconds)} s`;
+  return seconds >= 0.001 ? `${figure(seconds * 1000)} ms` : `${figure(seconds * 1e6)} µs`;
+}
+
+const percent = (share: number): string => `${figure(share * 100)} %`;
+
+/** Three digits that count. */
+function figure(value: number): string {
+  if (value >= 100) return Math.round(value).toLocaleString('en');
+  return Number(value.toPrecision(3)).toString();
+}
