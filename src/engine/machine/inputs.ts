@@ -5,6 +5,9 @@ import { parseInteger } from '../values';
 /** A message of the driver's with one full stop. */
 export const sentence = (message: string): string => `${message.replace(/\.$/, '')}.`;
 
+/** Text of an operation; what a file may have in its place is none. */
+export const textIn = (value: unknown): string => (typeof value === 'string' ? value : '');
+
 /** A number of at most 64 bits as operations have it. */
 export function numberIn(text: string, what: string): Outcome<bigint> {
   const value = parseInteger(text);

@@ -26,7 +26,8 @@ export function* machineState(inspection: Inspection): Work<MachineState> {
     operations: operations.length,
     domains,
     devices: machine.devices.map(({ unit, requester, pasid, to, ats }) => ({
-      ...{ iommu: unit.name, requester, pasid, to, ats },
+      ...{ iommu: unit.name, requester, pasid, ats },
+      to: typeof to === 'number' && machine.guests.get(to) ? 'nested' : to,
     })),
     iommus: machine.units.map(({ name, iommu }) => ({ name, counters: { ...iommu.counters } })),
     findings: { ...findings, 'lost-dirty': (findings['lost-dirty'] ?? 0) + lost },

@@ -41,6 +41,7 @@ export const amdGuest: GuestKind = {
       amdCommands.invalidateIommuPages({ DomainID: space, GN: true, PDE: true, ...EVERY_PAGE }),
     ],
   },
+  wait: { name: 'COMPLETION_WAIT', words: amdCommands.completionWait({}) },
   devices: (range, requester) => [
     amdCommands.invalidateIotlbPages({ DeviceID: requester, ...pagesOf(range) }),
   ],

@@ -1,5 +1,6 @@
 import { type EmulatedKind } from '../../iommu/vendor';
 import { type MachineCapabilities } from '../capabilities/index';
+import { type EncodedCommand } from '../vendors/common/encodedCommand';
 import { type FlushRange } from '../flusher';
 import { type TableTop } from '../iommuDriver';
 
@@ -15,7 +16,7 @@ export interface GuestStage {
   /** Guest physical address of a page of zeros, for structures above the tables. */
   readonly structures: bigint;
   /** Writes words at a guest physical address. */
-  put(address: bigint, words: Words): void;
+  readonly put: (address: bigint, words: Words) => void;
 }
 
 /** How one vendor's guests tell the hardware of their tables and of changes: one file each. */
@@ -36,4 +37,6 @@ export interface GuestKind {
    * everything.
    */
   devices(range: FlushRange | null, requester: number): readonly Words[];
+  /** What a guest that has a queue of its own ends its commands with; absent: no such queues. */
+  readonly wait?: EncodedCommand;
 }

@@ -48,6 +48,7 @@ export const smmuv3Guest: GuestKind = {
     CMD_TLBI_NH_ALL: ofAll,
     CMD_TLBI_NSNH_ALL: () => [smmuCommands.tlbiNsnhAll()],
   },
+  wait: { name: 'CMD_SYNC', words: smmuCommands.sync({}) },
   devices: (range, requester) => {
     const { startPage, order } = guestBlock(range);
     return [smmuCommands.atcInv({ StreamID: requester, Address: addressOf(startPage), Size: order })];

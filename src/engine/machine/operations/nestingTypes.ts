@@ -16,6 +16,8 @@ export type NestingOperation =
       readonly pages?: readonly string[];
       /** A vIOMMU over the parent that it belongs to. */
       readonly viommu?: number;
+      /** The IOMMU that it is for, when there is no vIOMMU; absent: that of the first device. */
+      readonly iommu?: string;
     }
   /** The guest maps a page in its tables; `to` is guest physical. Nothing is invalidated. */
   | {
@@ -44,7 +46,13 @@ export type NestingOperation =
       readonly command?: string;
     }
   /** IOMMU_VIOMMU_ALLOC; `counts.viommu` is its id. hardwareQueue: the guest's own queue, which hardware reads. */
-  | { readonly kind: 'createVirtualIommu'; readonly parent: number; readonly hardwareQueue?: boolean }
+  | {
+      readonly kind: 'createVirtualIommu';
+      readonly parent: number;
+      readonly hardwareQueue?: boolean;
+      /** Absent: the IOMMU of the first device. */
+      readonly iommu?: string;
+    }
   /** IOMMU_VDEVICE_ALLOC: the guest knows the device by this id. */
   | {
       readonly kind: 'createVirtualDevice';
