@@ -9,6 +9,7 @@ import { migrate } from './migrate';
 import { traffic } from './traffic';
 import {
   address,
+  attachmentName,
   count,
   deviceName,
   domainName,
@@ -145,10 +146,7 @@ const actions = {
     .strictObject({
       device: deviceName(),
       pasid: count('Process of the device.', 2 ** 20 - 1).optional(),
-      to: z
-        .string()
-        .min(1)
-        .meta({ description: 'A domain or a guest by name, pass-through, or blocked.', refers: 'domains' }),
+      to: attachmentName('A domain or a guest by name, pass-through, or blocked.'),
     })
     .meta({ description: 'Attaches a device, from whatever it has now.' }),
   createDomain: z

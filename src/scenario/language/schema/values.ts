@@ -12,8 +12,16 @@ interface Meta {
   readonly description: string;
   readonly examples?: readonly string[];
   /** What names in the file it may be: completion offers those. */
-  readonly refers?: 'devices' | 'domains' | 'guests' | 'viommus';
+  readonly refers?: Refers;
+  /** How a JSON schema says it, where editors can check more than the type. */
+  readonly type?: string | readonly string[];
+  readonly pattern?: string;
+  readonly minimum?: number;
+  readonly maximum?: number;
 }
+
+/** Names that a file gives; `attachments`: what a device can be attached to. */
+export type Refers = 'devices' | 'domains' | 'guests' | 'viommus' | 'attachments';
 
 /** A value that is read by `read`; undefined: it is not one. `what` completes "… is no …". */
 function value<T>(what: string, read: (given: Written) => T | undefined, meta: Meta) {
@@ -21,10 +29,10 @@ function value<T>(what: string, read: (given: Written) => T | undefined, meta: M
     .transform((given, context): T => {
       const found = read(given);
       if (found !== undefined) return found;
-      context.addIssue({ code: 'custom', message: `"${String(given)}" is no ${what}`, params: { what } });
+      context.addIssue({ code: 'custom', message: `this is no ${what}`, params: { what } });
       return z.NEVER;
     })
-    .meta({ ...meta });
+    .meta({ ...meta, what });
 }
 
 const wholeOf = (given: Written): bigint | undefined => {
@@ -49,14 +57,16 @@ export const word = (description: string) =>
 /** A count as a JS number; `most` bounds it. */
 export const count = (description: string, most = Number.MAX_SAFE_INTEGER, least = 0) =>
   value(
-    `whole number from ${least.toLocaleString('en')} to ${most.toLocaleString('en')}`,
+    most === Number.MAX_SAFE_INTEGER
+      ? 'whole number'
+      : `whole number from ${least.toLocaleString('en')} to ${most.toLocaleString('en')}`,
     (given) => {
       const whole = wholeOf(given);
       return whole !== undefined && whole >= BigInt(least) && whole <= BigInt(most)
         ? Number(whole)
         : undefined;
     },
-    { description },
+    { description, type: ['integer', 'string'], minimum: least, maximum: most },
   );
 
 /** Powers of 1000 of a unit's prefix, as rates of links and disks have them. */
@@ -80,6 +90,7 @@ export const rate = (description: string) =>
     {
       description,
       examples: ['100Gbps', '12.5GB/s', '1GiB/s'],
+      type: 'string',
     },
   );
 
@@ -108,6 +119,7 @@ export const time = (description: string) =>
     {
       description,
       examples: ['300ms', '30s'],
+      type: 'string',
     },
   );
 
@@ -120,7 +132,7 @@ export const share = (description: string) =>
       const number = text.endsWith('%') ? Number(text.slice(0, -1)) / 100 : Number(text);
       return text !== '' && number >= 0 && number <= 1 ? number : undefined;
     },
-    { description, examples: ['0.3', '30%'] },
+    { description, examples: ['0.3', '30%'], type: ['number', 'integer', 'string'] },
   );
 
 export const text = (description: string) => z.string().min(1).max(10_000).meta({ description });
@@ -134,10 +146,12 @@ export const oneOf = <const Ids extends readonly [string, ...string[]]>(
 
 /** A name that the file gives: letters, digits, dashes. */
 export const name = () =>
-  z.string().regex(/^[A-Za-z][\w-]{0,63}$/, 'a name has letters, digits, - and _, and begins with a letter');
+  z
+    .string()
+    .regex(/^[A-Za-z][\w-]{0,63}$/, 'a name has letters, digits, - and _, and begins with a letter')
+    .meta({ what: 'name: letters, digits, - and _, beginning with a letter' });
 
-const reference = (refers: NonNullable<Meta['refers']>, description: string) =>
-  z.string().min(1).meta({ description, refers });
+const reference = (refers: Refers, description: string) => z.string().min(1).meta({ description, refers });
 
 export const deviceName = (description = 'A device of `devices`.') => reference('devices', description);
 export const domainName = (description = 'A domain of `domains`, or one that a step made.') =>
@@ -146,12 +160,14 @@ export const guestName = (description = 'A guest that a step `guest` made.') =>
   reference('guests', description);
 export const viommuName = (description = 'A vIOMMU that a step made.') => reference('viommus', description);
 
+export const attachmentName = (description: string) => reference('attachments', description);
+
 /** `00:02.0`, or an id. */
 export const requester = (description: string) =>
   z
     .union([z.string(), z.bigint()])
     .transform((given) => String(given))
-    .meta({ description, examples: ['00:02.0'] });
+    .meta({ description, examples: ['00:02.0'], what: 'requester: 00:02.0, or an id' });
 
 /** A number that is expected: exactly, or between bounds. `bytes`: sizes with units. */
 export interface Expected {
