@@ -7,7 +7,10 @@ import { type DmaLine } from '../machine/dmaLine';
 export type TrafficSpec = TrafficCommon & TrafficKind;
 
 export interface TrafficCommon {
-  /** Bytes a second that it moves; 0 or absent: as fast as it is asked to, and nothing by itself during a migration. */
+  /**
+   * Bytes a second that it moves, reads and writes, descriptors and commands included; 0 or absent: as fast as it is asked to, and
+   * nothing by itself during a migration.
+   */
   readonly rate?: number;
   /** Cycles between two of its requests where a scenario counts in cycles; absent: 100. */
   readonly interval?: number;

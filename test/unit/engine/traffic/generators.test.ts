@@ -23,15 +23,15 @@ const KINDS: Readonly<Record<TrafficSpec['kind'], fc.Arbitrary<TrafficSpec>>> = 
     .record({
       start,
       entries: log2(0, 6),
-      buffer: fc.constantFrom(100, 2048, 4096, 9000, 20_000),
-      share: fc.double({ min: 0, max: 1, noNaN: true }),
+      buffer: fc.constantFrom(100, 2048, 4096, 8192, 9000, 12_288, 20_000),
+      part: fc.integer({ min: 0, max: 31 }),
       extra: fc.integer({ min: 0, max: 2 ** 18 }),
       buffers: fc.constantFrom('recycled' as const, 'fresh' as const),
     })
-    .map(({ start: begin, entries, buffer, share: part, extra, buffers }) => ({
+    .map(({ start: begin, entries, buffer, part, extra, buffers }) => ({
       kind: 'rx-ring',
       memory: { start: begin, ...memory(4096 + entries * buffer, extra) },
-      ...{ entries, buffer, buffers, packet: 1 + Math.floor(part * (buffer - 1)) },
+      ...{ entries, buffer, buffers, packet: Math.floor(buffer * (1 - part / 32)) },
     })),
   nvme: fc
     .record({
