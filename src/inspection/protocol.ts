@@ -16,6 +16,7 @@ import { type DomainKey, type DomainRow, type EntryRef, type Permission, type Ru
 import { type AddressRange, type Page, type PageRequest } from './pages';
 import { type MachineRecord, type MachineRequests } from './machine';
 import { type RootsParams, type RootsResult } from './roots';
+import { type ScenarioRequests } from './scenario';
 import {
   type AliasesParams,
   type AliasPage,
@@ -322,7 +323,7 @@ export type { Completion } from '../engine/filter/completion';
 export type { CancelSignal, Progress } from '../image/task';
 
 /** Every request: its parameters and its result. */
-export interface Requests extends MachineRequests {
+export interface Requests extends MachineRequests, ScenarioRequests {
   open: { params: OpenParams; result: InspectionSummary };
   close: { params: { inspection: InspectionId }; result: null };
   /** What opening gave, as it is now: operations change the registers of a machine. */

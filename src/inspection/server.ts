@@ -31,6 +31,8 @@ import {
   type ToEngine,
 } from './protocol';
 import { RequestError, refuse } from './requestError';
+import { checkedScenario } from './scenarios/language';
+import { runInEngine } from './scenarios/run';
 import { deviceRow } from './tree/deviceNodes';
 import { childrenPage, locate, pathTo } from './tree/tree';
 import { runInSlices, type CallContext, type Scheduling, type Work } from './work';
@@ -42,7 +44,12 @@ export interface ServerPlatform extends Scheduling {
 }
 
 type Answer<M extends Method> = ResultOf<M> | Work<ResultOf<M>> | Promise<ResultOf<M>>;
-type Handlers = { readonly [M in Method]: (params: Params<M>, context: CallContext) => Answer<M> };
+type Handler<M extends Method> = (params: Params<M>, context: CallContext) => Answer<M>;
+type Later =
+  'completeScenario' | 'hoverScenario' | 'scenarioSchema' | 'scenarioTemplates' | 'machineAsScenario';
+type Handlers = { readonly [M in Exclude<Method, Later>]: Handler<M> } & {
+  readonly [M in Later]?: Handler<M>;
+};
 
 /** The engine's side of the protocol: answers requests, several at a time, in slices. */
 export class InspectionServer {
@@ -91,6 +98,8 @@ export class InspectionServer {
       faults: ({ inspection, page }) => faultPage(at(inspection), page),
       findings: ({ inspection, page }) => findingPage(at(inspection), page),
       saveMachine: ({ inspection, name }) => saveMachine(at(inspection), name),
+      checkScenario: ({ text }) => checkedScenario(text),
+      runScenario: (params, context) => this.#runScenario(params, context),
     };
   }
 
@@ -158,6 +167,15 @@ export class InspectionServer {
     this.#end(params.inspection, context.signal);
     this.#inspections.set(params.inspection, opened);
     return opened.summary;
+  }
+
+  async #runScenario(params: Params<'runScenario'>, context: CallContext): Promise<ResultOf<'runScenario'>> {
+    const { result, opened } = await runInEngine(params, this.#platform.images, context, this.#platform);
+    if (opened && params.inspection !== undefined) {
+      this.#end(params.inspection, context.signal);
+      this.#inspections.set(params.inspection, opened);
+    }
+    return result;
   }
 
   #close(id: string): null {

@@ -1,5 +1,6 @@
 import { openDirectory } from '../../engine/directory/index';
 import { Machine } from '../../engine/machine/machine';
+import { type MachineOperation } from '../../engine/machine/operation';
 import { type MachineUnit } from '../../engine/machine/unit';
 import { Inspection, type OpenIommu } from '../inspection';
 import { withDirectory } from '../openIommu';
@@ -13,8 +14,16 @@ const STEPS_PER_YIELD = 4096;
 
 /** Builds a machine and does again what was done to it. */
 export function* openMachine({ inspection, machine: record }: OpenMachineParams): Work<Inspection> {
-  const built = yield* buildMachine(record);
-  const operations = [...record.operations];
+  return inspectMachine(inspection, yield* buildMachine(record), record.operations);
+}
+
+/** Opens a machine as it stands, with the operations that made it so. */
+export function inspectMachine(
+  inspection: string,
+  built: Machine,
+  done: readonly MachineOperation[],
+): Inspection {
+  const operations = [...done];
   const memory = new MachineMemory(built.memory, titleOf(built));
   const iommus = openUnits(built, memory);
   const summary = summaryOf(inspection, memory, iommus);

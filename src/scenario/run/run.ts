@@ -45,8 +45,10 @@ export interface ScenarioRun {
   readonly spec: MachineSpec;
   /** All that was done to the machine, in order: the same again gives the same machine. */
   readonly operations: readonly MachineOperation[];
-  /** As it stands; undefined: it could not be made, or it was given up in the middle of an operation. */
+  /** As it stands; undefined: it could not be made. */
   readonly machine: Machine | undefined;
+  /** Given up in the middle of an operation: the machine is no longer what the operations make of it. */
+  readonly isTorn: boolean;
 }
 
 /** Failures that are told; then a run ends. */
@@ -91,7 +93,8 @@ class Runner {
       outcome: this.#outcome((clock() - start) / 1000),
       spec,
       operations: live?.operations ?? [],
-      machine: live?.isTorn === false ? live.machine : undefined,
+      machine: live?.machine,
+      isTorn: live?.isTorn === true,
     };
   }
 
@@ -200,7 +203,10 @@ class Runner {
   }
 
   #expect(expected: Expectations, path: Path): void {
-    for (const each of unmet(expected, this.#look())) this.#fail(path, each);
+    const found = unmet(expected, this.#look()).map((each) => below(path, each));
+    const { places } = this.#options;
+    for (const each of found.sort((one, other) => places.of(one.at).start - places.of(other.at).start))
+      this.#fail([], each);
   }
 
   #look(): Look {
