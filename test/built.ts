@@ -5,7 +5,15 @@ import path from 'node:path';
 
 const ROOT = path.join(__dirname, '..');
 const BUILT = ['dist/cli.js', 'dist/engineWorker.js'].map((file) => path.join(ROOT, file));
-const SOURCES = ['src/cli', 'src/engine', 'src/image', 'src/inspection', 'webpack.config.js', 'package.json'];
+const SOURCES = [
+  'src/cli',
+  'src/engine',
+  'src/image',
+  'src/inspection',
+  'src/scenario',
+  'webpack.config.js',
+  'package.json',
+];
 
 export const CLI = path.join(ROOT, 'dist', 'cli.js');
 export const ENGINE_WORKER = path.join(ROOT, 'dist', 'engineWorker.js');

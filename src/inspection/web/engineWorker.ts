@@ -1,15 +1,24 @@
-/** The engine in a worker of the browser. Bundled into one file, since it is started from a Blob. */
-import { type FromEngine, type ToEngine } from '../protocol';
+/**
+ * The engine in a browser: in a worker, or in the thread that evaluates this bundle as a function of `enginePort`. One file, since
+ * it is started from its text.
+ */
 import { InspectionServer } from '../server';
+import { type EnginePort } from './enginePort';
 import { webPlatform } from './platform';
 
-declare const self: DedicatedWorkerGlobalScope;
+declare const self: EnginePort;
+declare const enginePort: EnginePort | undefined;
 
-const post = (message: FromEngine): void => {
-  self.postMessage(message);
+const port: EnginePort = typeof enginePort === 'undefined' ? self : enginePort;
+const server = new InspectionServer(
+  webPlatform((message) => {
+    port.postMessage(message);
+  }),
+);
+port.onmessage = ({ data }) => {
+  server.receive(data);
 };
-const server = new InspectionServer(webPlatform(post));
-self.onmessage = (event: MessageEvent<ToEngine>) => {
-  server.receive(event.data);
+port.onclose = () => {
+  server.dispose();
 };
-post({ type: 'ready' });
+port.postMessage({ type: 'ready' });

@@ -1,11 +1,10 @@
 import { connect, type Port } from '../client';
 import { ENGINE_LOST, type EngineClient, type FromEngine } from '../protocol';
-import { InspectionServer } from '../server';
-import { webPlatform } from './platform';
+import { startInProcess } from './inProcess';
 
 export interface EngineOptions {
   /** The worker's bundle, read by the caller: a worker from a remote URL is refused, one from a Blob is not. */
-  readonly workerSource?: Uint8Array;
+  readonly workerSource: Uint8Array;
   /** Told why there is no worker. */
   readonly log?: (message: string) => void;
 }
@@ -14,15 +13,13 @@ export interface EngineOptions {
 const READY_MS = 10_000;
 
 /** Starts an engine in a worker made from a Blob; where that is refused, in this thread. */
-export async function startEngine(options: EngineOptions = {}): Promise<EngineClient> {
-  if (options.workerSource) {
-    try {
-      return connect(await startWorker(options.workerSource));
-    } catch (error) {
-      options.log?.(`No worker, so the engine runs in the extension host: ${String(error)}`);
-    }
+export async function startEngine({ workerSource, log }: EngineOptions): Promise<EngineClient> {
+  try {
+    return connect(await startWorker(workerSource));
+  } catch (error) {
+    log?.(`No worker, so the engine runs in the extension host: ${String(error)}`);
   }
-  return connect(inProcessPort());
+  return connect(await startInProcess(workerSource));
 }
 
 function startWorker(source: Uint8Array): Promise<Port> {
@@ -77,30 +74,6 @@ function workerPort(worker: Worker): Port {
     },
     close() {
       worker.terminate();
-      return Promise.resolve();
-    },
-  };
-}
-
-/** The engine in this thread: same server, same slices. Messages are delivered later, never inside `post`. */
-function inProcessPort(): Port {
-  let server: InspectionServer | undefined;
-  return {
-    where: 'in-process',
-    post: (message) => {
-      queueMicrotask(() => server?.receive(message));
-    },
-    listen(onMessage) {
-      const deliver = (message: FromEngine): void => {
-        queueMicrotask(() => {
-          onMessage(message);
-        });
-      };
-      server = new InspectionServer(webPlatform(deliver));
-    },
-    close() {
-      server?.dispose();
-      server = undefined;
       return Promise.resolve();
     },
   };

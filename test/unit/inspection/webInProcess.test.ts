@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { CANCELLED, RequestError, type EngineClient } from '../../../src/inspection/protocol';
 import { startEngine } from '../../../src/inspection/web/startEngine';
+import { ENGINE_WORKER, ensureBuilt } from '../../built';
 
 const samples = path.join(__dirname, '../../../samples');
 
@@ -13,16 +14,25 @@ async function openSample(client: EngineClient, inspection: string) {
   return client.request('open', { inspection, description, image: { kind: 'bytes', name, bytes } });
 }
 
-/** What a web host without workers has: the engine in the thread that asks. */
-describe('the web engine without a worker', () => {
+/** What a web host without workers has: the engine in the thread that asks, from the text of the worker's file. */
+describe('the web engine without a worker', function () {
+  this.timeout(120_000);
   let client: EngineClient;
+  const notes: string[] = [];
+  const start = async (): Promise<EngineClient> =>
+    startEngine({
+      workerSource: new Uint8Array(await readFile(ENGINE_WORKER)),
+      log: (message) => notes.push(message),
+    });
   before(async () => {
-    client = await startEngine();
+    ensureBuilt();
+    client = await start();
   });
   after(() => client.dispose());
 
   it('opens an image and answers', async () => {
     assert.equal(client.where, 'in-process');
+    assert.match(notes.join(), /^No worker, so the engine runs in the extension host: /);
     const summary = await openSample(client, 'i1');
     assert.deepEqual(
       summary.iommus.map(({ name, failure }) => [name, failure]),
@@ -62,7 +72,7 @@ describe('the web engine without a worker', () => {
   });
 
   it('rejects what is pending when it is ended', async () => {
-    const ending = await startEngine();
+    const ending = await start();
     const pending = openSample(ending, 'i1').then(
       () => 'answered',
       (error: unknown) => (error instanceof RequestError ? error.code : String(error)),
@@ -70,6 +80,11 @@ describe('the web engine without a worker', () => {
     await new Promise((resolve) => setImmediate(resolve));
     await ending.dispose();
     assert.equal(await pending, 'engine/lost');
+  });
+
+  it('is not there when its file is no engine', async () => {
+    const workerSource = new TextEncoder().encode('throw new Error("no engine")');
+    await assert.rejects(startEngine({ workerSource }), /no engine/);
   });
 });
 
