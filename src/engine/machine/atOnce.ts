@@ -31,24 +31,28 @@ const LOOKED_UP: readonly HardwareStep[] = [
 /** Of these the ledger counts that there was one: where it led is told by the access itself. */
 const ACCESSED: HardwareStep = { kind: 'access', outputLo: 0, outputHi: 0, length: 0, write: false };
 
+/** Pages of one go: requests may have a GiB. */
+const MOST_PIECES = 8;
+
 /**
- * A request as far as the caches of its IOMMU answer it, in one go: outcome, counters, and what the ledger hears, and at
- * which of its steps, are as if it was done step by step. Undefined: nothing was done.
+ * A request, or what is left of it, as far as the caches of its IOMMU answer it, and at most 8 pages of it in one go: outcome,
+ * counters, and what the ledger hears, and at which of its steps, are as if it was done step by step. Gives `before` back when
+ * nothing was done.
  */
-export function beginAtOnce(host: AtOnceHost, request: DmaRequest): Begun | undefined {
+export function beginAtOnce(host: AtOnceHost, request: DmaRequest, before?: Begun): Begun | undefined {
   const { runner } = host;
   const from = host.functionOf(request.requester);
-  if (!from || from.device.ats || !from.device.running) return undefined;
+  if (!from || from.device.ats || !from.device.running) return before;
   const side = host.sideOf(request.requester);
-  if (side?.log || side?.migration?.mayAccess('memory') === false) return undefined;
-  const since = host.ledger.step;
+  if (side?.log || side?.migration?.mayAccess('memory') === false) return before;
+  const since = before?.since ?? host.ledger.step;
   const { iommu } = from.unit;
   const lookedUp = (): void => {
     runner.done(...LOOKED_UP);
   };
-  let begun: Begun | undefined;
-  let rest: DmaRequest | undefined = request;
-  while (rest) {
+  let begun = before;
+  let rest: DmaRequest | undefined = before?.rest ?? request;
+  for (let pieces = 0; rest && pieces < MOST_PIECES; pieces++) {
     const room: number = FRAME_BYTES - (rest.addressLo & 0xfff);
     const piece: DmaRequest = rest.length <= room ? rest : { ...rest, length: room };
     const outcome = iommu.answer(piece, lookedUp);

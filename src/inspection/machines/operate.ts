@@ -15,7 +15,7 @@ export function* operate(inspection: Inspection, operation: MachineOperation): W
   const machine = emulated.current;
   let done = false;
   try {
-    const running = machine.perform(operation);
+    const running = machine.perform(operation, 'requests');
     for (let steps = 1; ; steps++) {
       const step = running.next();
       if (step.done === true) {

@@ -32,7 +32,7 @@ export interface TrafficHost extends DmaHost {
 }
 
 /**
- * steps: each atomic action is a step. requests: what caches answer is one step a request, and nobody is to act within it; memory,
+ * steps: each atomic action is a step. requests: what caches answer is one step a request (a step each 8 pages), and nobody is to act within it; memory,
  * counters, ledger and report are the same.
  */
 export type Pace = 'steps' | 'requests';
@@ -66,7 +66,13 @@ export function* sendTraffic(
     if (index % REQUESTS_PER_PROGRESS === 0) host.progress = progressText(index, operation.requests);
     const access = stream.next();
     const request = requestOf(senders[stream.source], access);
-    const begun = pace === 'requests' ? beginAtOnce(host, request) : undefined;
+    let begun = pace === 'requests' ? beginAtOnce(host, request) : undefined;
+    while (begun?.rest) {
+      yield accessed(begun, request);
+      const more = beginAtOnce(host, request, begun);
+      if (more === begun) break;
+      begun = more;
+    }
     if (begun && !begun.rest) {
       tally.land(index, request, tally.tellsAddress ? landingText(host, joined(begun)) : '');
       yield accessed(begun, request);

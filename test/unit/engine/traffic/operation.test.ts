@@ -126,7 +126,7 @@ describe('traffic on a machine', () => {
   for (const [what, change, errno, says] of refused) {
     it(`refuses ${what}`, () => {
       const tested = machine();
-      const operation = { ...sent(ring, 5), ...change } as unknown as TrafficOperation;
+      const operation = { ...sent(ring, 5), ...change };
       const report = runSteps(tested.perform(operation));
       assert.equal(report.errno, errno);
       assert.match(report.summary, says);
@@ -222,6 +222,7 @@ describe('traffic at the pace of requests', () => {
         { sid: '00:02.0', iova: '0x1ff_f000', length: 10_000, access: 'atomic' },
         { sid: '00:02.0', iova: '0x1000', length: 8, access: 'read' },
         { sid: '00:02.0', iova: '0xffff_f800', length: 9000, access: 'write' },
+        { sid: '00:02.0', iova: '4M', length: 2 ** 17, access: 'read' },
         { sid: '00:02.0', iova: '0xffff_ffff_ffff_f800', length: 2048, access: 'write' },
       ],
     }),
