@@ -9,10 +9,11 @@ import { failure, success, type Result } from '../result';
 import { makeGenerator } from '../traffic/index';
 import { type TrafficGenerator } from '../traffic/generator';
 import { streamSeed } from '../traffic/runs';
-import { formatSize, parseDevice, parseInteger } from '../values';
+import { formatSize, parseDevice } from '../values';
 import { checkMigration } from './check';
-import { LeafMap, leavesBy } from './leafMap';
+import { LeafMap, leavesBy, MOST_BLOCKS } from './leafMap';
 import { ModelSource } from './modelSource';
+import { BLOCK_PAGES } from './pageSet';
 import { type Slices } from './source';
 import { type MigrationSpec } from './spec';
 import { surveyLeaves } from './survey';
@@ -51,6 +52,11 @@ export function checkJob(job: MigrationJob): Result<CheckedJob> {
     const have = sizes.map((size) => formatSize(size)).join(', ');
     const message = `These tables have no pages of ${formatSize(to)} to split to.`;
     return failure('migration/page-size', message, `They have ${have}.`);
+  }
+  const { layout } = checked.value;
+  if ((layout.regions.at(-1)?.endPage ?? 0) > MOST_BLOCKS * BLOCK_PAGES) {
+    const message = `A guest of ${formatSize(layout.bytes)} is larger than migrations are modelled.`;
+    return failure('migration/too-large', message, 'Give it less than 8T.');
   }
   const domain =
     machine instanceof Machine ? domainOf(machine, job.sources) : checkDevices(machine, job.sources);
@@ -156,6 +162,3 @@ export function deviceStatesOf(spec: MachineSpec) {
   }
   return { running, stopped, writesBack };
 }
-
-/** Bytes of guest memory. */
-export const memoryOf = ({ spec }: CheckedSpec): number => Number(parseInteger(spec.memory) ?? 0n);

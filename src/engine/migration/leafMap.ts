@@ -1,7 +1,7 @@
 import { BLOCK_PAGES } from './pageSet';
 
-/** Blocks of 2 MiB that a map has at most: 64 TiB of input addresses. */
-export const MOST_BLOCKS = 2 ** 25;
+/** Blocks of 2 MiB that a map has at most: 8 TiB of input addresses. */
+export const MOST_BLOCKS = 2 ** 22;
 /** A block of which the pages differ: they stand by themselves. */
 const MIXED = 255;
 
@@ -22,7 +22,7 @@ export class LeafMap {
   /** Leaves by log2 of their bytes. */
   readonly #counts = new Map<number, number>();
 
-  /** Of pages below `endPage`, and below 64 TiB; nothing is mapped. */
+  /** Of pages below `endPage`, and below 8 TiB; nothing is mapped. */
   constructor(endPage: number) {
     this.#shifts = new Uint8Array(Math.min(Math.ceil(endPage / BLOCK_PAGES), MOST_BLOCKS));
   }
@@ -46,6 +46,11 @@ export class LeafMap {
     for (const [block, pages] of this.#mixed) copy.#mixed.set(block, pages.slice());
     for (const [shift, leaves] of this.#counts) copy.#counts.set(shift, leaves);
     return copy;
+  }
+
+  /** Above all pages. */
+  get endPage(): number {
+    return this.#shifts.length * BLOCK_PAGES;
   }
 
   /** Leaves of all sizes. */

@@ -1,6 +1,7 @@
 import { type TrafficGenerator } from '../traffic/generator';
 import { type LeafMap } from './leafMap';
-import { BLOCK_PAGES, CHUNK_PAGES, PageSet } from './pageSet';
+import { PageBatch } from './pageBatch';
+import { BLOCK_PAGES, CHUNK_BLOCKS, CHUNK_PAGES, PageSet } from './pageSet';
 import { Pace } from './pace';
 import { type DirtySource, type Harvest, type Pending, type Slices, type TableWork } from './source';
 import { type MigrationSpec } from './spec';
@@ -28,7 +29,6 @@ export interface ModelOptions {
 }
 
 const PAGE = 4096;
-const BLOCKS_OF_CHUNK = CHUNK_PAGES / BLOCK_PAGES;
 /** Accesses and ranges after which writing gives way. */
 const LEAST_ACCESSES = 2 ** 20;
 const MOST_NAMED = 2 ** 20;
@@ -45,10 +45,11 @@ export class ModelSource implements DirtySource {
   readonly deviceState: ModelOptions['deviceState'];
   readonly #options: ModelOptions;
   /** What devices and vCPUs wrote since the last harvest; what that harvest reported; what was written too late for any. */
-  readonly #dirty = new PageSet();
-  readonly #cpuDirty = new PageSet();
-  readonly #reported = new PageSet();
-  readonly #late = new PageSet();
+  readonly #dirty: PageSet;
+  readonly #batch: PageBatch;
+  readonly #cpuDirty: PageSet;
+  readonly #reported: PageSet;
+  readonly #late: PageSet;
   readonly #paces: readonly Pace[];
   readonly #vcpus: WorkingSet;
   /** Large leaves that were split, and what they were made into. */
@@ -57,6 +58,13 @@ export class ModelSource implements DirtySource {
   constructor(options: ModelOptions) {
     this.#options = options;
     this.deviceState = options.deviceState;
+    const end = options.regions.reduce(
+      (most, { endPage }) => Math.max(most, endPage),
+      options.leaves.endPage,
+    );
+    [this.#dirty, this.#cpuDirty] = [new PageSet(end), new PageSet(end)];
+    this.#batch = new PageBatch(this.#dirty, end);
+    [this.#reported, this.#late] = [new PageSet(end), new PageSet(end)];
     this.memory =
       options.regions.reduce((all, { startPage, endPage }) => all + endPage - startPage, 0) * PAGE;
     this.#paces = options.devices.map(({ rate, traffic }) => new Pace(rate / traffic.bytesPerAccess));
@@ -108,17 +116,19 @@ export class ModelSource implements DirtySource {
         yield;
       }
     }
+    this.#batch.flush();
     this.#vcpus.write(seconds, this.#cpuDirty);
   }
 
   *pending(): Slices<Pending> {
     const leaves = new Map<number, number>();
     let pages = this.#cpuDirty.count;
-    yield* this.#eachDirtyLeaf((startPage, endPage, shift) => {
-      leaves.set(shift, (leaves.get(shift) ?? 0) + (endPage - startPage) / 2 ** (shift - 12));
+    const small = yield* this.#eachDirtyLeaf((startPage, endPage, shift) => {
+      leaves.set(shift, (leaves.get(shift) ?? 0) + 1);
       pages += endPage - startPage;
     });
-    return { leaves, bytes: Math.min(pages * PAGE, this.memory) };
+    if (small > 0) leaves.set(12, small);
+    return { leaves, bytes: Math.min((pages + small) * PAGE, this.memory) };
   }
 
   *harvest(onTop: boolean): Slices<Harvest> {
@@ -132,10 +142,9 @@ export class ModelSource implements DirtySource {
     yield* addAll(this.#cpuDirty, reported);
     const written = reported.count - before;
     const large: Region[] = [];
-    let dirty = 0;
+    const isFlushed = this.#dirty.count > 0;
     yield* this.#eachDirtyLeaf((startPage, endPage, shift) => {
-      dirty++;
-      if (shift > 12) reported.addRange(startPage, endPage);
+      reported.addRange(startPage, endPage);
       if (policy === 'split-on-dirty' && !onTop && shift > Math.log2(to)) large.push({ startPage, endPage });
     });
     this.#dirty.clear();
@@ -146,13 +155,14 @@ export class ModelSource implements DirtySource {
       splits += made.splits;
       entries += made.entries;
     }
-    const flushes = (dirty > 0 ? 1 : 0) + splits;
+    const flushes = (isFlushed ? 1 : 0) + splits;
     const bytes = (reported.count - before) * PAGE;
     return { leaves: scanned, flushes, splits, entries, reported: bytes, written: written * PAGE };
   }
 
   *stop(): Slices<void> {
     for (const { page, when } of this.#options.writesBack) if (when === 'stop') this.#wrote(page, page + 1);
+    this.#batch.flush();
     yield;
   }
 
@@ -185,59 +195,61 @@ export class ModelSource implements DirtySource {
   /** Takes pages that a device wrote: those that nothing maps were refused. */
   #wrote(startPage: number, endPage: number): void {
     const { leaves } = this.#options;
+    if (endPage - startPage === 1) {
+      if (leaves.shiftOf(startPage) !== 0) this.#batch.add(startPage);
+      return;
+    }
     for (let page = startPage; page < endPage;) {
       const block = Math.floor(page / BLOCK_PAGES);
       const end = Math.min(endPage, (block + 1) * BLOCK_PAGES);
       const shift = leaves.blockShift(block);
-      if (shift === undefined) {
-        for (; page < end; page++) if (leaves.shiftOf(page) !== 0) this.#dirty.addRange(page, page + 1);
-      } else if (shift !== 0) this.#dirty.addRange(page, end);
+      if (shift === undefined) for (; page < end; page++) this.#wrote(page, page + 1);
+      else if (shift !== 0) this.#dirty.addRange(page, end);
       page = end;
     }
   }
 
-  /** Names each leaf of which a page was written once, ascending; neighbours by pages of 4 KiB may come as one. */
-  *#eachDirtyLeaf(visit: (startPage: number, endPage: number, shift: number) => void): Slices<void> {
+  /** Names each leaf of more than 4 KiB of which a page was written, once, ascending; gives how many there are of 4 KiB. */
+  *#eachDirtyLeaf(visit: (startPage: number, endPage: number, shift: number) => void): Slices<number> {
     const { leaves } = this.#options;
+    let small = 0;
     let done = 0;
-    const leafAt = (page: number, shift: number): void => {
+    const visitAt = (page: number, shift: number): void => {
       const pages = 2 ** (shift - 12);
       const start = page - (page % pages);
       if (start < done) return;
       done = start + pages;
-      visit(start, done, shift);
+      if (shift === 12) small++;
+      else visit(start, done, shift);
     };
     for (const [index, chunk] of this.#dirty.chunks.entries()) {
       if (index % CHUNKS_A_SLICE === CHUNKS_A_SLICE - 1) yield;
-      const first = chunk * BLOCKS_OF_CHUNK;
+      const first = chunk * CHUNK_BLOCKS;
       const whole = leaves.blockShift(first) ?? 0;
       if (whole >= 30) {
-        leafAt(chunk * CHUNK_PAGES, whole);
+        visitAt(chunk * CHUNK_PAGES, whole);
         continue;
       }
-      for (let block = first; block < first + BLOCKS_OF_CHUNK; block++) {
+      for (let block = first; block < first + CHUNK_BLOCKS; block++) {
         const shift = leaves.blockShift(block);
-        if (shift !== undefined && shift >= 21) {
-          if (this.#dirty.hasInBlock(block)) leafAt(block * BLOCK_PAGES, shift);
-          continue;
-        }
-        this.#dirty.eachRunOfBlock(block, (startPage, endPage) => {
-          if (shift === 12) visit(startPage, endPage, 12);
-          else for (let page = startPage; page < endPage; page++) leafAt(page, shift ?? leaves.shiftOf(page));
-        });
+        const pages = this.#dirty.countInBlock(block);
+        if (pages === 0) continue;
+        if (shift === 12) small += pages;
+        else if (shift !== undefined && shift >= 21) visitAt(block * BLOCK_PAGES, shift);
+        else
+          this.#dirty.eachOfBlock(block, (page) => {
+            visitAt(page, shift ?? leaves.shiftOf(page));
+          });
       }
     }
+    return small;
   }
 }
 
 function* addAll(from: PageSet, to: PageSet): Slices<void> {
   for (const [index, chunk] of from.chunks.entries()) {
     if (index % CHUNKS_A_SLICE === CHUNKS_A_SLICE - 1) yield;
-    const first = chunk * BLOCKS_OF_CHUNK;
-    for (let block = first; block < first + BLOCKS_OF_CHUNK; block++)
-      from.eachRunOfBlock(block, (startPage, endPage) => {
-        to.addRange(startPage, endPage);
-      });
+    to.addChunk(from, chunk);
   }
 }
 

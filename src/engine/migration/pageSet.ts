@@ -1,103 +1,113 @@
-/** log2 of the pages of a chunk: 1 GiB, of which the bits take 32 KiB. */
-export const CHUNK_SHIFT = 18;
-export const CHUNK_PAGES = 2 ** CHUNK_SHIFT;
+/** Pages of a chunk: 1 GiB, of which the bits take 32 KiB. */
+export const CHUNK_PAGES = 2 ** 18;
 const CHUNK_WORDS = CHUNK_PAGES / 32;
 /** Pages of a block of 2 MiB, and blocks of a chunk. */
 export const BLOCK_PAGES = 512;
 const BLOCK_WORDS = BLOCK_PAGES / 32;
+export const CHUNK_BLOCKS = CHUNK_PAGES / BLOCK_PAGES;
 
 /**
- * A set of pages of 4 KiB, one bit each, that is filled and emptied round by round: 2 TiB take 64 MiB at most, and a chunk of 1 GiB
- * that is in it as a whole takes nothing. Knows how many pages it has.
+ * A set of pages of 4 KiB, one bit each, that is filled and emptied round by round: 2 TiB take 64 MiB, of which a system with virtual
+ * memory gives what was used. Knows how many pages it has, and where it is empty or full.
  */
 export class PageSet {
   count = 0;
-  readonly #chunks: (Uint32Array | undefined)[] = [];
-  /** Pages that are set, of each chunk. */
-  readonly #filled: number[] = [];
+  readonly #words: Uint32Array;
+  /** Pages that are set, of each chunk; the bits of a full one say nothing. */
+  readonly #filled: Uint32Array;
   /** Chunks with a page. */
   #used: number[] = [];
+
+  /** Of pages below `endPage`. */
+  constructor(endPage: number) {
+    const chunks = Math.ceil(endPage / CHUNK_PAGES);
+    this.#words = new Uint32Array(chunks * CHUNK_WORDS);
+    this.#filled = new Uint32Array(chunks);
+  }
 
   /** Numbers of chunks that have a page, ascending. */
   get chunks(): readonly number[] {
     return this.#used.sort((one, other) => one - other);
   }
 
+  add(page: number): void {
+    const chunk = Math.floor(page / CHUNK_PAGES);
+    const filled = this.#filled[chunk] ?? 0;
+    const index = Math.floor(page / 32);
+    const word = this.#words[index] ?? 0;
+    const bit = 1 << (page & 31);
+    if (filled === CHUNK_PAGES || (word & bit) !== 0) return;
+    if (filled === 0) this.#used.push(chunk);
+    this.#words[index] = word | bit;
+    this.#filled[chunk] = filled + 1;
+    this.count++;
+  }
+
   /** Adds half-open pages. */
   addRange(startPage: number, endPage: number): void {
     for (let page = startPage; page < endPage;) {
       const chunk = Math.floor(page / CHUNK_PAGES);
-      const base = chunk * CHUNK_PAGES;
-      const end = Math.min(endPage, base + CHUNK_PAGES);
-      this.#addIn(chunk, page - base, end - base);
+      const end = Math.min(endPage, (chunk + 1) * CHUNK_PAGES);
+      this.#addIn(chunk, page, end);
       page = end;
     }
   }
 
-  has(page: number): boolean {
-    const chunk = Math.floor(page / CHUNK_PAGES);
-    const filled = this.#filled[chunk] ?? 0;
-    if (filled === 0 || filled === CHUNK_PAGES) return filled !== 0;
-    const bit = page - chunk * CHUNK_PAGES;
-    return (((this.#chunks[chunk]?.[bit >>> 5] ?? 0) >>> (bit & 31)) & 1) === 1;
+  /** Adds the pages of a chunk of another set of the same size. */
+  addChunk(other: PageSet, chunk: number): void {
+    const [here, there] = [this.#filled[chunk] ?? 0, other.#filled[chunk] ?? 0];
+    if (there === 0 || here === CHUNK_PAGES) return;
+    if (there === CHUNK_PAGES) {
+      this.#addIn(chunk, chunk * CHUNK_PAGES, (chunk + 1) * CHUNK_PAGES);
+      return;
+    }
+    if (here === 0) this.#used.push(chunk);
+    let added = 0;
+    for (let index = chunk * CHUNK_WORDS; index < (chunk + 1) * CHUNK_WORDS; index++) {
+      const more = other.#words[index] ?? 0;
+      if (more === 0) continue;
+      const word = this.#words[index] ?? 0;
+      added += bitsIn(more & ~word);
+      this.#words[index] = word | more;
+    }
+    this.#filled[chunk] = here + added;
+    this.count += added;
   }
 
   clear(): void {
     for (const chunk of this.#used) {
-      this.#chunks[chunk]?.fill(0);
+      this.#words.fill(0, chunk * CHUNK_WORDS, (chunk + 1) * CHUNK_WORDS);
       this.#filled[chunk] = 0;
     }
     this.#used = [];
     this.count = 0;
   }
 
-  /** Runs of pages of a block of 2 MiB, ascending; they end at its end. */
-  eachRunOfBlock(block: number, run: (startPage: number, endPage: number) => void): void {
-    const first = block * BLOCK_PAGES;
-    const chunk = Math.floor(first / CHUNK_PAGES);
-    const filled = this.#filled[chunk] ?? 0;
-    if (filled === 0) return;
-    if (filled === CHUNK_PAGES) {
-      run(first, first + BLOCK_PAGES);
-      return;
+  /** Pages of a block of 2 MiB. */
+  countInBlock(block: number): number {
+    const filled = this.#filled[Math.floor(block / CHUNK_BLOCKS)] ?? 0;
+    if (filled === 0 || filled === CHUNK_PAGES) return filled === 0 ? 0 : BLOCK_PAGES;
+    let pages = 0;
+    const first = block * BLOCK_WORDS;
+    for (let index = first; index < first + BLOCK_WORDS; index++) {
+      const word = this.#words[index] ?? 0;
+      if (word !== 0) pages += bitsIn(word);
     }
-    const words = this.#chunks[chunk];
-    if (!words) return;
-    const from = (first - chunk * CHUNK_PAGES) >>> 5;
-    let start = -1;
-    for (let index = 0; index < BLOCK_WORDS; index++) {
-      const word = words[from + index] ?? 0;
-      if (word === 0 || word === 0xffffffff) {
-        if (word === 0 && start >= 0) run(first + start, first + index * 32);
-        if (word === 0) start = -1;
-        else if (start < 0) start = index * 32;
-        continue;
-      }
-      for (let bit = 0; bit < 32; bit++) {
-        if (((word >>> bit) & 1) === 1) {
-          if (start < 0) start = index * 32 + bit;
-        } else if (start >= 0) {
-          run(first + start, first + index * 32 + bit);
-          start = -1;
-        }
-      }
-    }
-    if (start >= 0) run(first + start, first + BLOCK_PAGES);
+    return pages;
   }
 
-  /** Whether a block of 2 MiB has a page. */
-  hasInBlock(block: number): boolean {
-    const first = block * BLOCK_PAGES;
-    const chunk = Math.floor(first / CHUNK_PAGES);
-    const filled = this.#filled[chunk] ?? 0;
-    if (filled === 0 || filled === CHUNK_PAGES) return filled !== 0;
-    const words = this.#chunks[chunk];
-    const from = (first - chunk * CHUNK_PAGES) >>> 5;
-    for (let index = from; index < from + BLOCK_WORDS; index++) if ((words?.[index] ?? 0) !== 0) return true;
-    return false;
+  /** The pages of a block of 2 MiB, ascending. */
+  eachOfBlock(block: number, visit: (page: number) => void): void {
+    const isFull = this.#filled[Math.floor(block / CHUNK_BLOCKS)] === CHUNK_PAGES;
+    const first = block * BLOCK_WORDS;
+    for (let index = first; index < first + BLOCK_WORDS; index++) {
+      const word = isFull ? 0xffffffff : (this.#words[index] ?? 0);
+      for (let bit = 0; bit < 32 && word >>> bit !== 0; bit++)
+        if (((word >>> bit) & 1) === 1) visit(index * 32 + bit);
+    }
   }
 
-  /** `start`, `end`: pages within the chunk. */
+  /** Pages of one chunk. */
   #addIn(chunk: number, start: number, end: number): void {
     const filled = this.#filled[chunk] ?? 0;
     if (filled === CHUNK_PAGES) return;
@@ -105,18 +115,14 @@ export class PageSet {
     let added = 0;
     if (end - start === CHUNK_PAGES) added = CHUNK_PAGES - filled;
     else {
-      const words = (this.#chunks[chunk] ??= new Uint32Array(CHUNK_WORDS));
-      for (let bit = start; bit < end;) {
-        const index = bit >>> 5;
+      for (let page = start; page < end;) {
+        const index = Math.floor(page / 32);
         const last = Math.min(end, (index + 1) * 32);
-        const mask = (0xffffffff >>> (32 - (last - bit))) << (bit & 31);
-        const word = words[index] ?? 0;
-        const fresh = mask & ~word;
-        if (fresh !== 0) {
-          words[index] = word | fresh;
-          added += bitsIn(fresh);
-        }
-        bit = last;
+        const mask = (0xffffffff >>> (32 - (last - page))) << (page & 31);
+        const word = this.#words[index] ?? 0;
+        added += bitsIn(mask & ~word);
+        this.#words[index] = word | mask;
+        page = last;
       }
     }
     this.#filled[chunk] = filled + added;

@@ -3,7 +3,7 @@ import { type MigrationRound, ZERO_PAGE_BYTES } from './result';
 import { estimatedDowntime, stopsAfter } from './rules';
 import { type DirtySource, type Harvest, type Slices, type TableWork } from './source';
 import { type MigrationSpec } from './spec';
-import { isSteady, whyConverged, whyNot, type RoundFacts } from './why';
+import { isHopeless, isSteady, whyConverged, whyNot, type RoundFacts } from './why';
 
 /** Where a migration stands, each time that it gives way. Bytes and seconds of the migration's own time. */
 export interface MigrationProgress {
@@ -164,7 +164,8 @@ class Precopy {
       });
       if (stopsAfter(rule, end, downtimeLimit)) return undefined;
       const steady = isSteady(this.#facts);
-      if (steady || round === mostRounds) return whyNot(this.#facts, this.#spec, bandwidth, steady);
+      if (steady || isHopeless(this.#facts, bandwidth) || round === mostRounds)
+        return whyNot(this.#facts, this.#spec, bandwidth, steady);
     }
   }
 

@@ -19,6 +19,17 @@ const TOLERANCE = 0.005;
 /** Leaves of which one more or less is within the tolerance. */
 const MANY_LEAVES = 1 / TOLERANCE;
 
+/** Rounds in which more gets dirty than the link carries before it is called hopeless. */
+const HOPELESS = 3;
+
+/** Whether, in the last rounds, the link carried less than what got dirty in half of their time, and no less was left each time. */
+export function isHopeless(facts: readonly RoundFacts[], bandwidth: number): boolean {
+  const last = facts.slice(-HOPELESS);
+  const grows = last.every(({ pending }, index) => pending >= (last[index - 1]?.pending ?? 0));
+  const outruns = last.every(({ halfWay, halfSeconds }) => halfWay.bytes > halfSeconds * bandwidth);
+  return last.length === HOPELESS && grows && outruns;
+}
+
 /**
  * Whether rounds have come to leave the same each time, so that more of them change nothing. With few leaves a slow fall
  * shows only now and then, as one leaf less: there, devices must also dirty what is dirty at the end in half a round.
