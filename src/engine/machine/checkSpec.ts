@@ -9,6 +9,7 @@ import { EMULATED_KINDS } from '../iommu/vendor';
 import { failure, success, type Result } from '../result';
 import { formatSize, parseDevice } from '../values';
 import { pageShiftsOf } from './choices';
+import { guestProblem } from './checkGuest';
 import { shiftsIn } from './inputs';
 import { layoutOf, type GuestLayout } from './layout';
 import { type MachineSpec } from './spec';
@@ -68,6 +69,8 @@ export function checkSpec(spec: MachineSpec): Result<CheckedSpec> {
     checkSize(spec, layout.value, shape, pages.value ?? possible, walksCoherently(capabilities.value)) ??
     checkDevices(spec);
   if (wrong) return failure(wrong.code, wrong.message, wrong.hint);
+  const guest = guestProblem(spec);
+  if (guest !== undefined) return failure('machine/guest', guest, 'docs/engine.md shows specifications.');
   const rules = checkRules(spec.rules ?? {}, capabilities.value);
   if (!rules.ok) return rules;
   const faults = splitFaults(spec.driverFaults ?? []);
@@ -118,8 +121,11 @@ function checkSize(
 
 function checkDevices({ devices }: MachineSpec): Wrong | undefined {
   const wrong = devices.find(({ requester }) => parseDevice(requester) === undefined);
+  const ids = devices.map(({ requester }) => parseDevice(requester)?.requester);
+  const twice = devices.find((_, index) => ids.indexOf(ids[index]) < index);
   const hint = 'Name devices as 00:02.0, or by an id.';
   if (wrong) return { code: 'machine/device', message: `"${wrong.requester}" is no device.`, hint };
+  if (twice) return { code: 'machine/device', message: `"${twice.requester}" is there twice.`, hint };
   if (devices.length === 0 || devices.length > MOST_DEVICES) {
     const message = `A machine has 1 to ${MOST_DEVICES} devices, not ${devices.length}.`;
     return { code: 'machine/devices', message, hint };

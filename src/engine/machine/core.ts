@@ -28,6 +28,7 @@ import { sentence } from './inputs';
 import { attaching } from './attaching';
 import { cachedRows, type CachedRow } from './cachedRows';
 import { type CheckedSpec } from './checkSpec';
+import { CpuSide } from './cpuSide';
 import { DeviceSides, type DeviceSide } from './deviceSides';
 import { injectDma } from './dma';
 import { MachineDomains, type MachineHwpt, type NewHwpt } from './domains';
@@ -38,7 +39,7 @@ import { Meter } from './meter';
 import { makeFunction, makeUnit } from './makeUnit';
 import { type DmaLine, type OperationReport } from './operation';
 import { tellingLedger } from './paging';
-import { collapseRange, splitRange } from './resize';
+import { resizeRange } from './resize';
 import { StepRunner, type MachineStep } from './runner';
 import { type MachineSpec } from './spec';
 import { type AttachedTo, type MachineFunction, type MachineUnit } from './unit';
@@ -64,6 +65,7 @@ export class MachineCore {
   readonly guests: MachineGuests;
   /** What VFIO has of the devices. */
   readonly sides: DeviceSides;
+  readonly cpu: CpuSide;
   /** What operations are busy with, for people. */
   progress = '';
   readonly #meter: Meter;
@@ -103,6 +105,13 @@ export class MachineCore {
       }),
     );
     this.runner = new StepRunner(this.ledger, (stage) => this.hwpts.formatOf(stage), this.units);
+    const guestMemory = layout.regions;
+    this.cpu = new CpuSide(spec, {
+      memory: this.memory,
+      frames: this.frames,
+      guestMemory,
+      ledger: this.ledger,
+    });
     // A kernel's pages are not smaller than those of its tables.
     const user = new UserMemory(2 ** checked.granuleShift);
     for (const { startPage, endPage, startFrame } of layout.regions)
@@ -122,7 +131,8 @@ export class MachineCore {
       if (!initialised.ok) return failure('machine/initialise', sentence(`${name}: ${initialised.message}`));
     }
     const set = yield* this.#firstDomain();
-    if (!set.ok) return failure('machine/set-up', sentence(`${set.errno}: ${set.message}`));
+    const outcome = set.ok ? yield* this.software(this.cpu.setUp()) : set;
+    if (!outcome.ok) return failure('machine/set-up', sentence(`${outcome.errno}: ${outcome.message}`));
     this.endOperation();
     return success(null);
   }
@@ -258,7 +268,7 @@ export class MachineCore {
   }
 
   /** Changes the size of what maps a range, as far as it is mapped; how many leaves or tables were replaced. */
-  *resize(
+  resize(
     hwpt: MachineHwpt,
     how: 'split' | 'collapse',
     start: bigint,
@@ -266,25 +276,9 @@ export class MachineCore {
     shift: number,
     protocol: string | undefined,
   ): Steps<MachineStep, Outcome<number>> {
-    const wanted = pagesOf(start, length);
-    const stretches = this.areasOf(hwpt)
-      .map((area) => pagesOf(area.start, area.end - area.start))
-      .map(({ startPage, endPage }) => ({
-        startPage: Math.max(startPage, wanted.startPage),
-        endPage: Math.min(endPage, wanted.endPage),
-      }))
-      .filter(({ startPage, endPage }) => startPage < endPage);
-    if (stretches.length === 0) return refused('ENOENT', 'nothing is mapped there');
-    const run = how === 'split' ? splitRange : collapseRange;
-    const windows = {
-      opens: (range: { startPage: number; endPage: number }) => {
-        this.ledger.faultWindow(hwpt.id, range);
-      },
-      closes: () => {
-        this.ledger.faultWindowEnds(hwpt.id);
-      },
-    };
-    return yield* this.software(run(hwpt, stretches, shift, protocol, windows));
+    const areas = this.areasOf(hwpt).map((area) => pagesOf(area.start, area.end - area.start));
+    const asked = { how, wanted: pagesOf(start, length), areas, shift, protocol };
+    return this.software(resizeRange(this.ledger, hwpt, asked));
   }
 
   *setDirtyTracking(hwpt: MachineHwpt, enable: boolean): Steps<MachineStep, Outcome<null>> {

@@ -2,6 +2,8 @@ import { refused } from '../driver/errno';
 import { immediately } from '../driver/vendors/common/immediately';
 import { isPasid } from './inputs';
 import { FRAME_BYTES, formatRequester, formatSize, frameNumber, hex, parseDevice, pasid } from '../values';
+import { accessByCpu, copy, harvestCpu, hostWrite, zap } from './operations/cpu';
+import { deviceState, dmaLog, type1 } from './operations/devices';
 import { during, type Within } from './operations/during';
 import { hwptOf, PAGE, pagesIn, report, target, touching, type Doing, type Of } from './operations/common';
 import { command, guestCommands } from './operations/commands';
@@ -53,6 +55,14 @@ const OPERATIONS: {
   createVirtualDevice,
   guestCommands,
   command,
+  cpu: accessByCpu,
+  hostWrite,
+  zap,
+  harvestCpu,
+  copy,
+  deviceState,
+  dmaLog,
+  type1,
   during: (machine, operation, within) =>
     during(machine, operation, (each, inside) => performOperation(machine, each, inside), within),
 };

@@ -2,6 +2,7 @@ import { done, refused, type Outcome } from '../driver/errno';
 import { COLLAPSES, safeCollapse, type CollapseProtocol } from '../driver/pageTable/protocols/collapse';
 import { safeSplit, SPLITS, type SplitProtocol } from '../driver/pageTable/protocols/split';
 import { type SoftwareStep } from '../driver/softwareStep';
+import { type Ledger } from '../ledger/ledger';
 import { walkTables } from '../pageTable/walk';
 import { type Steps } from '../steps';
 import { formatSize, frameHalves } from '../values';
@@ -13,8 +14,43 @@ interface Stretch {
   readonly endPage: number;
 }
 
+/** What is to be resized: pages, as far as they are in areas. */
+interface Resize {
+  readonly how: 'split' | 'collapse';
+  readonly wanted: Stretch;
+  readonly areas: readonly Stretch[];
+  /** log2 bytes of the leaves that are wanted. */
+  readonly shift: number;
+  readonly protocol: string | undefined;
+}
+
+/** Changes the size of what maps pages; the ledger hears what may fault meanwhile. How many leaves or tables were replaced. */
+export function* resizeRange(
+  ledger: Ledger,
+  hwpt: MachineHwpt,
+  { how, wanted, areas, shift, protocol }: Resize,
+): Steps<SoftwareStep, Outcome<number>> {
+  const stretches = areas
+    .map(({ startPage, endPage }) => ({
+      startPage: Math.max(startPage, wanted.startPage),
+      endPage: Math.min(endPage, wanted.endPage),
+    }))
+    .filter(({ startPage, endPage }) => startPage < endPage);
+  if (stretches.length === 0) return refused('ENOENT', 'nothing is mapped there');
+  const windows: WindowListener = {
+    opens: (range) => {
+      ledger.faultWindow(hwpt.id, range);
+    },
+    closes: () => {
+      ledger.faultWindowEnds(hwpt.id);
+    },
+  };
+  const run = how === 'split' ? splitRange : collapseRange;
+  return yield* run(hwpt, stretches, shift, protocol, windows);
+}
+
 /** A protocol that makes a page fault for a while says so: what faults then is no finding. */
-export interface WindowListener {
+interface WindowListener {
   opens(range: Stretch): void;
   closes(): void;
 }
@@ -24,7 +60,7 @@ const isCollapse = (id: string): id is CollapseProtocol => Object.hasOwn(COLLAPS
 const hasWindow = (id: string): boolean => id.endsWith('break-before-make');
 
 /** Splits every leaf of these pages that is larger; how many there were. */
-export function* splitRange(
+function* splitRange(
   { paging }: MachineHwpt,
   stretches: readonly Stretch[],
   shift: number,
@@ -54,7 +90,7 @@ export function* splitRange(
 }
 
 /** Collapses what maps each aligned part of these pages into one leaf; how many there were. */
-export function* collapseRange(
+function* collapseRange(
   { paging }: MachineHwpt,
   stretches: readonly Stretch[],
   shift: number,

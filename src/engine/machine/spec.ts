@@ -60,18 +60,18 @@ export interface MachineDevice {
   readonly ats?: boolean;
   /** false: no domain to begin with; its requests are blocked until it is attached. */
   readonly attached?: boolean;
-  /** Migrates by VFIO's states, as one of the models: an id of `ACCELERATORS`, or sizes of its own. */
+  /** Migrates by VFIO's states, as one of the models. */
   readonly vfio?: MachineVfio;
   /** Logs its own DMA. */
   readonly log?: Partial<DmaLoggingLimits>;
 }
 
 export interface MachineVfio {
-  /** Of `accelerator()`. */
+  /** An id of `VFIO_MODELS`: hisi-acc, stop-copy, p2p-pre-copy. */
   readonly model: string;
   readonly writesBack?: 'never' | 'stop' | 'save';
-  /** Guest physical address that a write-back writes; absent: nothing is written. */
+  /** What a write-back of 64 bytes writes to, as the device names it: an IOVA. Absent: nothing is written. */
   readonly writeBackTo?: string;
-  /** Bytes of its state, as text with a unit, in place of the model's. */
+  /** Bytes of its state that go over while it is stopped, as text with a unit, in place of the model's. */
   readonly state?: string;
 }

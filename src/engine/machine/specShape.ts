@@ -38,7 +38,7 @@ const FIELDS: Readonly<Record<keyof MachineSpec, { readonly check: Check; readon
         requester: isText,
         ats: orAbsent(isIn(true, false)),
         attached: orAbsent(isIn(true, false)),
-        vfio: orAbsent(hasAll({ model: isText })),
+        vfio: orAbsent(hasAll({ model: isText, writesBack: orAbsent(isText), state: orAbsent(isText) })),
         log: orAbsent(isRecord),
       }),
     ),

@@ -43,6 +43,16 @@ export class DmaLogging {
     return this.#ranges ?? [];
   }
 
+  /** Pages that a report of everything would name now. */
+  get logged(): readonly PageRange[] {
+    if (!this.#ranges) return [];
+    return [...this.#bytes].flatMap(([byte, bits]) =>
+      Array.from({ length: 8 }, (_, bit) => byte * 8 + bit)
+        .filter((page) => ((bits >> (page % 8)) & 1) === 1)
+        .map((page) => ({ startPage: page, endPage: page + 1 })),
+    );
+  }
+
   /**
    * EINVAL: no ranges, not multiples of the page size, or overlapping; E2BIG: too many; EOVERFLOW: beyond 64 bits;
    * EOPNOTSUPP: more than the device can log; EBUSY: it logs already.
@@ -84,13 +94,13 @@ export class DmaLogging {
     const bit = 1 << (page % 8);
     if (this.#limits.atomicBytes) {
       this.#bytes.set(byte, (this.#bytes.get(byte) ?? 0) | bit);
-      yield { kind: 'software', name: 'set the bit of the page' };
+      yield { kind: 'software', name: 'log the page: set its bit' };
       return null;
     }
     const old = this.#bytes.get(byte) ?? 0;
-    yield { kind: 'software', name: 'read the byte of the bitmap' };
+    yield { kind: 'software', name: 'log the page: read its byte' };
     this.#bytes.set(byte, old | bit);
-    yield { kind: 'software', name: 'write it back with the bit of the page' };
+    yield { kind: 'software', name: 'log the page: write its byte' };
     return null;
   }
 

@@ -20,8 +20,8 @@ export type CpuOperation =
   /** A round of the CPUs' side: what vCPUs and logged host writers wrote is reported, made clean, and copied. */
   | { readonly kind: 'harvestCpu' }
   /**
-   * The destination gets what memory holds now. everything: all of guest memory; populated: what the CPUs' second stage has;
-   * reported: nothing but what a range says; a range: guest physical.
+   * The destination gets what memory holds now. everything: all of guest memory; populated: what the CPUs' second stage has, and
+   * what is in the dirty log; range: guest physical.
    */
   | {
       readonly kind: 'copy';

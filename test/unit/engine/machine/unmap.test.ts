@@ -136,6 +136,19 @@ describe('Stories by unmap', () => {
     compare('gather-never-filled', play, ['stale-use'], []);
   });
 
+  it('QEMU f051dbeb91a2: a mapping that goes takes its dirty bits along', () => {
+    const story = (looks: boolean) => {
+      const bench = new Bench({ mapping: { what: 'guest', pages: ['4K'] }, dirtyTracking: 'on' });
+      const { domain } = bench;
+      bench.does(dma('0x30000'));
+      if (looks) bench.does({ kind: 'readDirty', domain, clear: true });
+      bench.does({ kind: 'unmap', domain, iova: '0x0', length: '16M' });
+      return bench.lost;
+    };
+    assert.deepEqual(story(false), [0x30]);
+    assert.deepEqual(story(true), []);
+  });
+
   /** A page of a process goes away; its device has a TLB of its own. */
   const process = (flush: 'gathered' | 'everything') => (driverFaults: readonly string[]) => {
     const bench = new Bench({ driverFaults, devices: [{ requester: DEVICE, ats: true }] });

@@ -1,0 +1,72 @@
+import { planFirstRound } from '../driver/cpu/firstRound';
+import { CpuSecondStage } from '../driver/cpu/secondStage';
+import { done, type Outcome } from '../driver/errno';
+import { type SoftwareStep } from '../driver/softwareStep';
+import { type PageRange } from '../iommu/cacheOperation';
+import { type GuestRegion } from '../ledger/guestMemory';
+import { type Ledger } from '../ledger/ledger';
+import { type WritableMemory, type FrameAllocator } from '../memory/writableMemory';
+import { SeededRandom } from '../random';
+import { type Steps } from '../steps';
+import { type MachineSpec } from './spec';
+
+/** What the CPUs of a machine share with it. */
+export interface CpuSurroundings {
+  readonly memory: WritableMemory;
+  readonly frames: FrameAllocator;
+  readonly guestMemory: readonly GuestRegion[];
+  readonly ledger: Ledger;
+}
+
+/** The guest's CPUs with their second stage, as the specification says; without one there are none. */
+export class CpuSide {
+  /** Undefined: the machine has no CPUs, or is not set up. */
+  stage: CpuSecondStage | undefined;
+  readonly #spec: MachineSpec;
+  readonly #around: CpuSurroundings;
+
+  constructor(spec: MachineSpec, around: CpuSurroundings) {
+    this.#spec = spec;
+    this.#around = around;
+  }
+
+  /** Makes the second stage, EPT or the nested tables of AMD, and starts to log as the specification says; ENOMEM, EOPNOTSUPP. */
+  *setUp(): Steps<SoftwareStep, Outcome<null>> {
+    const { cpu, vendor, seed } = this.#spec;
+    if (!cpu) return done(null);
+    const { vcpus, logging, logsHostWriters, harvestsOnZap } = cpu;
+    const made = CpuSecondStage.create({
+      kind: vendor === 'amd-vi' ? 'npt' : 'ept',
+      ...this.#around,
+      random: new SeededRandom(seed),
+      policy: { logsHostWriters, harvestsOnZap },
+      vcpus,
+    });
+    if (!made.ok) return made;
+    this.stage = made.value;
+    return logging === 'none' ? done(null) : yield* made.value.startLogging(logging);
+  }
+
+  /** A round: what vCPUs and logged host writers wrote is told, and clean then; it is the caller's to copy it. */
+  *harvest(): Steps<SoftwareStep, readonly PageRange[]> {
+    const { guestMemory, ledger } = this.#around;
+    const dirty: PageRange[] = [];
+    for (const region of guestMemory) {
+      const found = yield* this.stage?.harvest(region) ?? nothing();
+      ledger.harvested(found);
+      dirty.push(...found);
+    }
+    return dirty;
+  }
+
+  /** What a first round copies that takes only what the second stage has populated. */
+  get populated(): readonly PageRange[] {
+    const { guestMemory, ledger } = this.#around;
+    return this.stage ? planFirstRound('populated-only', this.stage, guestMemory, ledger).ranges : [];
+  }
+}
+
+function* nothing(): Steps<SoftwareStep, PageRange[]> {
+  yield { kind: 'software', name: 'no vCPU has written' };
+  return [];
+}
