@@ -118,6 +118,13 @@ export class Type1Container {
     return done(runs);
   }
 
+  /** Pages that a report of everything would name now. */
+  get pending(): readonly PageRange[] {
+    if (!this.#logging) return [];
+    if (this.#someoneIsUnknown()) return this.#mappings;
+    return this.#mappings.flatMap(({ dirty }) => [...dirty.runs()]);
+  }
+
   #dirtyOf(mapped: Mapped): PageBits {
     if (this.#someoneIsUnknown()) this.#populate(mapped);
     return mapped.dirty;
