@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { FAULTS } from '../../../engine/faults';
 import { FINDING_KINDS } from '../../../engine/ledger/finding';
 import {
   address,
@@ -41,7 +42,7 @@ const translation = z
     iova: address('Where it would go.'),
     access: oneOf(['read', 'write'], 'What it would do.').default('write'),
     to: address('Guest physical address that it reaches.').optional(),
-    fault: text('Why it is refused: an id of docs/faults.md.').optional(),
+    fault: oneOf(FAULTS, 'Why it is refused: docs/faults.md.').optional(),
   })
   .meta({ description: 'A translation by the tables in memory, without caches.' });
 
@@ -114,7 +115,9 @@ export const expect = z
     clean: flag(
       'The ledger found nothing wrong, and nothing is lost: no kind of finding but over-report.',
     ).optional(),
-    lost: expectedCount('Pages of 4 KiB whose newest contents the destination would never get.').optional(),
+    lost: expectedCount(
+      'Pages of 4 KiB whose newest contents are neither at the destination nor pending in a dirty mark or log. Counts once somebody copies: switching tracking on copies all of memory.',
+    ).optional(),
     lostAt: z
       .array(address('Guest physical address.'))
       .max(1000)
@@ -141,7 +144,10 @@ export const expect = z
     refused: expectedCount('Requests of devices that were refused.').optional(),
     counters: z
       .record(z.string(), z.record(z.string(), expectedCount('The counter.')))
-      .meta({ description: 'Counters of IOMMUs, by the IOMMU’s name (iommu0) and the counter’s.' })
+      .meta({
+        description:
+          'Counters of IOMMUs, by the IOMMU’s name (iommu0) and the counter’s; of the run (cycles, requests) by the name machine.',
+      })
       .optional(),
     migration: migration.optional(),
   })

@@ -2,13 +2,17 @@ import * as z from 'zod';
 import { DRIVER_FAULTS } from '../../../engine/driver/driverFaults';
 import { BITMAP_FAULTS } from '../../../engine/driver/iommufd/bitmapFaults';
 import { TABLE_FAULTS } from '../../../engine/driver/pageTable/tableFaults';
+import { VFIO_MODELS } from '../../../engine/driver/vfio/models';
 import { HARDWARE_MISTAKES } from '../../../engine/iommu/rules';
 import { EMULATED_KINDS } from '../../../engine/iommu/vendor';
 import { TABLE_CHOICES } from '../../../engine/machine/tableChoices';
-import { count, deviceName, flag, name, oneOf, requester, size, text } from './values';
+import { count, deviceName, flag, name, oneOf, requester, size } from './values';
 import { traffic } from './traffic';
 
-const TABLE_IDS = [...new Set(TABLE_CHOICES.map(({ id }) => id))] as [string, ...string[]];
+export const TABLE_IDS = [...new Set(TABLE_CHOICES.map(({ id }) => id))] as [string, ...string[]];
+const TABLE_TITLES = Object.fromEntries(
+  TABLE_CHOICES.map(({ id, title, vendor }) => [id, `${vendor}: ${title}.`]),
+);
 const FAULTS = [...DRIVER_FAULTS, ...TABLE_FAULTS, ...BITMAP_FAULTS];
 const FAULT_IDS = FAULTS.map(({ id }) => id) as unknown as [string, ...string[]];
 const FAULT_TITLES = Object.fromEntries(
@@ -87,6 +91,7 @@ export const machine = z
     tables: oneOf(
       TABLE_IDS,
       'The page-table format of the domains; left out: what the vendor’s kernel driver uses for guests.',
+      TABLE_TITLES,
     ).optional(),
     memory: size('Memory of the guest; a multiple of the granule.'),
     iommus: count('IOMMUs that use the same tables: devices are dealt out to them in turn.', 2, 1).default(1),
@@ -108,7 +113,7 @@ export const machine = z
 
 const vfio = z
   .strictObject({
-    model: text('The device’s migration driver: hisi-acc.'),
+    model: oneOf(Object.keys(VFIO_MODELS) as [string, ...string[]], 'The device’s migration driver.'),
     writesBack: oneOf(
       ['never', 'stop', 'save'],
       'When it writes back what it caches to guest memory.',
@@ -158,7 +163,11 @@ export const domain = z
       'Whether the domain can track dirty pages, and does from the start.',
     ).default('none'),
     nestParent: flag('Guests may put a stage 1 of their own over it.').optional(),
-    tables: oneOf(TABLE_IDS, 'Its page-table format, where it is not the machine’s.').optional(),
+    tables: oneOf(
+      TABLE_IDS,
+      'Its page-table format, where it is not the machine’s.',
+      TABLE_TITLES,
+    ).optional(),
     devices: z
       .array(attached)
       .max(64)

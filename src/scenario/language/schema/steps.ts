@@ -1,10 +1,13 @@
 import * as z from 'zod';
+import { ERRNO } from '../../../engine/driver/errno';
 import { VFIO_STATES } from '../../../engine/driver/vfio/states';
 import { COLLAPSES } from '../../../engine/driver/pageTable/protocols/collapse';
 import { HARVESTS } from '../../../engine/driver/pageTable/protocols/harvest';
 import { SPLITS } from '../../../engine/driver/pageTable/protocols/split';
 import { UNMAPS } from '../../../engine/driver/pageTable/protocols/unmapReporting';
+import { FAULTS } from '../../../engine/faults';
 import { expect } from './expect';
+import { TABLE_IDS } from './machine';
 import { migrate } from './migrate';
 import { traffic } from './traffic';
 import {
@@ -41,7 +44,7 @@ const dma = z.strictObject({
   count: count('So many requests, `stride` apart.', 1_000_000, 1).default(1),
   stride: size('Bytes from one to the next.').default(4096n),
   lands: address('Guest physical address that the first request must reach.').optional(),
-  refused: text('The fault that the first request must meet: an id of docs/faults.md.').optional(),
+  refused: oneOf(FAULTS, 'The fault that the first request must meet: docs/faults.md.').optional(),
 });
 
 const command = z.strictObject({
@@ -154,7 +157,7 @@ const actions = {
       name: name().meta({ description: 'What steps call it.' }),
       dirtyTracking: flag('Whether it can track dirty pages.').default(false),
       nestParent: flag('Guests may put a stage 1 over it.').default(false),
-      tables: text('Its page-table format, where it is not the machine’s.').optional(),
+      tables: oneOf(TABLE_IDS, 'Its page-table format, where it is not the machine’s.').optional(),
       pages: z
         .array(size('A page size.'))
         .max(16)
@@ -229,7 +232,7 @@ const actions = {
     .strictObject({
       name: name().meta({ description: 'What steps call it.' }),
       parent: domainName('The domain beneath it, with `nestParent`; left out: the first one.').optional(),
-      tables: text('Its format, of stage 1.').optional(),
+      tables: oneOf(TABLE_IDS, 'Its format, of stage 1; left out: what guests of the vendor use.').optional(),
       memory: address('Guest physical address of its tables.').optional(),
       memoryLength: size('Bytes for its tables.').optional(),
       pages: z
@@ -283,19 +286,22 @@ const actions = {
   wait: z
     .strictObject({ cycles: count('How many.', 1_000_000_000_000) })
     .meta({ description: 'Time goes by: nothing happens.' }),
-  expect: expect,
-  migrate: migrate,
+  expect,
+  migrate,
 };
 
 /** What a step may have beside its action. */
 const beside = {
-  /** A step whose driver refuses it fails the scenario, unless this says the errno. */
-  errno: text('What the driver must refuse it with: EINVAL, EOPNOTSUPP, ENOENT.').optional(),
+  errno: oneOf(
+    ids(ERRNO),
+    'What the driver must refuse it with. A step that is refused fails the scenario unless this says so.',
+  ).optional(),
   note: text('A remark, shown with the step.').optional(),
 };
 
-const plainStep = z.strictObject({ ...partial(actions), ...beside });
-type Plain = z.infer<typeof plainStep>;
+type Plain = {
+  readonly [Key in keyof typeof actions]?: z.output<(typeof actions)[Key]> | undefined;
+} & { readonly [Key in keyof typeof beside]?: z.output<(typeof beside)[Key]> };
 
 /** Steps that hold steps. */
 export interface Step extends Plain {
@@ -308,6 +314,7 @@ export interface During {
   readonly moments: readonly {
     readonly after?: number | string | undefined;
     readonly every?: number | string | undefined;
+    readonly runsCommands?: boolean | undefined;
     readonly steps: readonly Step[];
   }[];
   readonly holdsCommands?: boolean | undefined;
@@ -342,6 +349,7 @@ export const step: z.ZodType<Step> = z.strictObject({
               every: moment(
                 'Every so many steps, after every step whose name has this part, or `poll`: whenever software waits.',
               ),
+              runsCommands: flag('Hardware does its commands first: for a step that holds them.').optional(),
               steps: z.array(step).min(1).max(1000),
             }),
           )
@@ -353,7 +361,7 @@ export const step: z.ZodType<Step> = z.strictObject({
       .meta({ description: 'Does a step one atomic action at a time, and others in between.' })
       .optional();
   },
-}) as unknown as z.ZodType<Step>;
+});
 
 /** Names of the actions: of a step exactly one is given. */
 export const ACTIONS = [...Object.keys(actions), 'repeat', 'during'] as const;

@@ -3,7 +3,10 @@ import { address, count, oneOf, rate, share, size, text } from './values';
 
 const memory = z
   .strictObject({ start: address('First IOVA.'), length: size('Bytes.') })
-  .meta({ description: 'Where it reads and writes; left out: all guest memory.' })
+  .meta({
+    description:
+      'Where it reads and writes; left out: all guest memory, of which the larger part where it has a hole below 4 GiB.',
+  })
   .optional();
 
 const common = {

@@ -50,12 +50,13 @@ export function during(of: During, scene: Scene): Planned | Mismatch {
   };
 }
 
-function momentOf({
-  after,
-  every,
-}: Omit<During['moments'][number], 'steps'>): Omit<DuringMoment, 'operations'> {
-  return { ...(after === undefined ? {} : { after }), ...(every === undefined ? {} : { every }) };
-}
+type Moment = Omit<During['moments'][number], 'steps'>;
+
+const momentOf = ({ after, every, runsCommands }: Moment): Omit<DuringMoment, 'operations'> => ({
+  ...(after === undefined ? {} : { after }),
+  ...(every === undefined ? {} : { every }),
+  ...(runsCommands === true ? { runsCommands } : {}),
+});
 
 /** Adds what the steps of a moment come to, repeats written out. */
 function planMoment(

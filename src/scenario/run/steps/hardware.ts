@@ -3,7 +3,8 @@ import { hex } from '../../../engine/values';
 import { type Step } from '../../language/schema/steps';
 import { type Planner, one } from './planned';
 
-export const evict: Planner<'evict'> = ({ iommu, all }) => one({ kind: 'evict', iommu, all });
+export const evict: Planner<'evict'> = ({ iommu, cache, all }) =>
+  one({ kind: 'evict', iommu, all, ...(cache ? { cache } : {}) });
 
 export const writeWord: Planner<'writeWord'> = ({ address, word }) =>
   one({ kind: 'writeWord', address: hex(address), word: hex(word) });
