@@ -13,9 +13,9 @@ export interface Shape {
   readonly required?: readonly string[];
   readonly additionalProperties?: Shape | boolean;
   readonly items?: Shape;
-  readonly enum?: readonly unknown[];
+  readonly enum?: readonly string[];
   readonly enumDescriptions?: readonly string[];
-  readonly const?: unknown;
+  readonly const?: string | number;
   readonly default?: unknown;
   readonly description?: string;
   readonly examples?: readonly unknown[];
@@ -48,7 +48,10 @@ function schemaOf(): Shape {
         jsonSchema.const = typeof value === 'bigint' ? Number(value) : (value ?? null);
       }
       if (def.type === 'default')
-        jsonSchema.default = written(def.defaultValue, String(jsonSchema['what'] ?? ''));
+        jsonSchema.default = written(
+          def.defaultValue,
+          typeof jsonSchema['what'] === 'string' ? jsonSchema['what'] : '',
+        );
     },
   }) as Shape;
 }

@@ -34,6 +34,7 @@ const KNOWN: readonly string[] = ACTIONS;
 export function checkActions(root: SourceMap): readonly ScenarioProblem[] {
   const problems: ScenarioProblem[] = [];
   for (const { path, step } of stepsOf(root)) {
+    problems.push(...momentProblems(step));
     const keys = [...step.entries.keys()];
     const actions = keys.filter((key) => KNOWN.includes(key));
     const [first, second] = actions;
@@ -55,4 +56,21 @@ export function checkActions(root: SourceMap): readonly ScenarioProblem[] {
     }
   }
   return problems;
+}
+
+function momentProblems(step: SourceMap): readonly ScenarioProblem[] {
+  const moments = childOf(childOf(step, 'during'), 'moments');
+  if (moments?.kind !== 'list') return [];
+  return moments.items.flatMap((moment) => {
+    const given = ['after', 'every'].filter((key) => childOf(moment, key));
+    if (moment.kind !== 'map' || given.length === 1) return [];
+    const at = { start: moment.start, end: Math.min(moment.end, moment.start + 1) };
+    return [
+      error(
+        at,
+        given.length === 0 ? 'A moment has neither after nor every.' : 'A moment has both after and every.',
+        'Give it one of the two.',
+      ),
+    ];
+  });
 }

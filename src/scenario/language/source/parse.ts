@@ -196,7 +196,7 @@ class Builder {
       };
     }
     if (isSeq(of)) {
-      const built = of.items.map((item) => this.node(item as ParsedNode));
+      const built = of.items.map((item) => this.node(item));
       const range = around(rangeOf(of), built, of.flow === true);
       return { node: { kind: 'list', items: built.map(({ node }) => node), ...range }, ...measure(built) };
     }
@@ -211,7 +211,7 @@ class Builder {
     const entries = new Map<string, SourceEntry>();
     const values: Built[] = [];
     for (const pair of of.items) {
-      const key = pair.key as ParsedNode;
+      const key = pair.key;
       const at = rangeOf(key);
       if (!isScalar(key)) throw new Refused(error(at, 'A key is text.', 'Put it into quotes.'));
       const name = typeof key.value === 'string' ? key.value : this.text.slice(at.start, at.end);
@@ -222,7 +222,7 @@ class Builder {
               size: 1,
               depth: 1,
             }
-          : this.node(pair.value as ParsedNode);
+          : this.node(pair.value);
       values.push(value);
       if (name === '__proto__') {
         this.problems.push(error(at, '"__proto__" cannot be a key.', 'Choose another name.'));

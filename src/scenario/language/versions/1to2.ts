@@ -21,7 +21,7 @@ export function from1to2(root: SourceMap): {
     variants?.value.kind === 'map'
       ? change(base, 'variants', (value) => eachEntry(value, (variant) => upgrade.body(variant)))
       : base;
-  return { root: upgraded.kind === 'map' ? upgraded : root, problems: upgrade.problems };
+  return { root: upgraded, problems: upgrade.problems };
 }
 
 class Upgrade {

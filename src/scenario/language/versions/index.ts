@@ -4,7 +4,10 @@ import { SCENARIO_VERSION } from '../schema/scenario';
 import { entryOf, type SourceMap } from '../source/node';
 import { from1to2 } from './1to2';
 
-type Upgraded = { readonly root: SourceMap; readonly problems: readonly ScenarioProblem[] };
+interface Upgraded {
+  readonly root: SourceMap;
+  readonly problems: readonly ScenarioProblem[];
+}
 
 /** By the version that each begins with. */
 const UPGRADES: Readonly<Record<number, (root: SourceMap) => Upgraded>> = { 1: from1to2 };
