@@ -32,7 +32,7 @@ export function performOperation(machine: Machine, operation: MachineOperation, 
 }
 
 const OPERATIONS: {
-  readonly [Kind in MachineOperation['kind']]?: (machine: Machine, of: Of<Kind>, within?: Within) => Doing;
+  readonly [Kind in MachineOperation['kind']]: (machine: Machine, of: Of<Kind>, within?: Within) => Doing;
 } = {
   dma: (machine, { requests }) => machine.dma(requests),
   traffic: (machine, operation) => sendTraffic(machine, operation),
