@@ -2,8 +2,9 @@
 
 // Bundles: the extension for both hosts, the engine's worker for both, the command line, and the webviews.
 // `--env tests` builds the suites that run inside VS Code instead.
-const { chmodSync, utimesSync } = require('node:fs');
+const { chmodSync, readdirSync, readFileSync, utimesSync } = require('node:fs');
 const path = require('node:path');
+const YAML = require('yaml');
 const webpack = require('webpack');
 
 const from = (file) => path.resolve(__dirname, file);
@@ -38,6 +39,24 @@ const dated = {
   },
 };
 
+/** The scenarios of samples/, which not every host of the extension can list. */
+const shipped = new webpack.DefinePlugin({
+  SHIPPED_SCENARIOS: webpack.DefinePlugin.runtimeValue(
+    () =>
+      JSON.stringify(
+        readdirSync(from('samples'), { recursive: true, encoding: 'utf8' })
+          .filter((file) => file.endsWith('.iopte.yaml'))
+          .map((file) => file.replaceAll(path.sep, '/'))
+          .sort((one, other) => one.split('/').length - other.split('/').length || (one < other ? -1 : 1))
+          .map((file) => ({
+            path: file,
+            title: YAML.parse(readFileSync(from(`samples/${file}`), 'utf8')).title,
+          })),
+      ),
+    { contextDependencies: [from('samples')] },
+  ),
+});
+
 const bundle = (mode, name, target, folder, entry, more = {}) => ({
   name,
   mode,
@@ -67,7 +86,7 @@ const bundle = (mode, name, target, folder, entry, more = {}) => ({
     ],
   },
   optimization: { splitChunks: false, runtimeChunk: false },
-  plugins: [dated],
+  plugins: [dated, shipped],
   performance: { hints: false }, // the package's test checks sizes
   ...more,
 });
@@ -84,7 +103,7 @@ const product = (mode) => [
       cli: program('src/cli/main.ts'),
     },
     {
-      plugins: [new Executable('cli.js'), dated],
+      plugins: [new Executable('cli.js'), dated, shipped],
       // Its build for Node looks for worker threads when it is loaded, which a browser has not; nothing here uses them.
       resolve: { extensions: ['.ts', '.js'], alias: { fflate$: 'fflate/browser' } },
     },

@@ -14,6 +14,7 @@ import { OperationFiles } from './operationFiles';
 import type { Platform } from './platform';
 import { requestOptions, withProgressIfLong } from './progress';
 import { Memory } from './remember';
+import { Scenarios } from './scenarios';
 import { AnswersView } from './views/answersView';
 import { BookmarksView } from './views/bookmarksView';
 import { DomainsView } from './views/domainsView';
@@ -86,12 +87,24 @@ export function activate(context: vscode.ExtensionContext, platform: Platform): 
         presenter.show(inspection, ref);
       }),
   );
+  const scenarios = new Scenarios(engine, inspections, log);
   const app: App = {
-    ...{ context, log, reporter, engine, inspections, memory, selected },
+    ...{ context, scenarios, log, reporter, engine, inspections, memory, selected },
     ...{ domains, walk, entry, presenter, answers, bookmarks, bookmarksView, iotlb, machineViews },
   };
   context.subscriptions.push(
-    ...[log, engine, inspections, entry, presenter, domains, walk, registerCommands(app), registerCodeLens()],
+    ...[
+      log,
+      engine,
+      inspections,
+      scenarios,
+      entry,
+      presenter,
+      domains,
+      walk,
+      registerCommands(app),
+      registerCodeLens(),
+    ],
     ...[answers, bookmarks, bookmarksView, ...machineViews, new DescriptionDiagnostics(app)],
     inspections.onDidChange(({ inspection, change }) => {
       // What a machine is has no file, and nothing beside it.

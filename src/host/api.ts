@@ -1,6 +1,8 @@
 import type * as vscode from 'vscode';
 import type { EntryDetails, InspectionSummary } from '../inspection/protocol';
 import type { App } from './app';
+import type { ScenarioRun } from './scenarios/results';
+import type { ScenarioTests } from './scenarios/testing';
 import type { AnswerElement } from './views/answerElements';
 import type { BookmarkElement } from './views/bookmarksView';
 import type { Element } from './views/elements';
@@ -29,6 +31,10 @@ export interface IopteApi {
     vscode.TreeDataProvider<PagedElement>,
     'getChildren' | 'getTreeItem'
   >[];
+  /** What running scenarios came to in this session. */
+  readonly outcomes: readonly ScenarioRun[];
+  /** The scenarios of the Test Explorer. */
+  readonly tests: Pick<ScenarioTests, 'items' | 'discover' | 'run'>;
   /** What the Entry view shows. */
   readonly entry: EntryDetails | undefined;
   /** The images that are open, by their ids; read again when the engine has to. */
@@ -48,6 +54,10 @@ export function createApi(app: App, shown: () => EntryDetails | undefined): Iopt
     results: app.answers.provider,
     bookmarks: app.bookmarksView.provider,
     machineViews: app.machineViews.map(({ provider }) => provider),
+    get outcomes() {
+      return app.scenarios.results.all;
+    },
+    tests: app.scenarios.tests,
     get entry() {
       return shown();
     },

@@ -4,6 +4,7 @@ import type { EngineHost } from './engineHost';
 import type { Reporter } from './errors';
 import type { Inspections } from './inspections';
 import type { Memory } from './remember';
+import type { Scenarios } from './scenarios';
 import type { AnswersView } from './views/answersView';
 import type { BookmarksView } from './views/bookmarksView';
 import type { EntryPresenter } from './views/entryPresenter';
@@ -33,6 +34,7 @@ export interface App {
   readonly iotlb: { staleOnly: boolean };
   /** IOTLB, Faults and Ledger. */
   readonly machineViews: readonly PagedView[];
+  readonly scenarios: Scenarios;
   /** What has the selection in that of Domains and Walk in which something was selected last. */
   selected(): Element | WalkElement | undefined;
 }

@@ -74,6 +74,22 @@ export class EngineHost implements vscode.Disposable {
     });
   }
 
+  /**
+   * Runs a scenario. With an inspection's id the machine that it leaves is open under that id afterwards, as if it had been opened.
+   */
+  runScenario(params: Params<'runScenario'>, options?: RequestOptions): Promise<ResultOf<'runScenario'>> {
+    return this.twice(options, async ({ client, opened }) => {
+      const result = await client.request('runScenario', params, options);
+      const { inspection } = params;
+      if (inspection !== undefined && result.record) {
+        const summary = client.request('summary', { inspection });
+        opened.set(inspection, summary);
+        summary.catch(() => opened.delete(inspection));
+      }
+      return result;
+    });
+  }
+
   /** Opens an inspection, or gives its summary when it is open. With options the opening is the caller's to watch. */
   open(inspection: InspectionId, options?: RequestOptions): Promise<InspectionSummary> {
     return this.twice(options, (life) => this.openIn(life, inspection, options));

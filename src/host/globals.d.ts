@@ -7,3 +7,5 @@ declare class TextEncoder {
 declare class TextDecoder {
   decode(bytes: Uint8Array): string;
 }
+/** Set by webpack: the scenarios of samples/, by path. */
+declare const SHIPPED_SCENARIOS: readonly { readonly path: string; readonly title: string }[];

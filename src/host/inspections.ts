@@ -5,6 +5,7 @@ import {
   type InspectionId,
   type InspectionSummary,
   type MachineOperation,
+  type MachineRecord,
   type OpenParams,
   type OperationReport,
   type Params,
@@ -112,14 +113,34 @@ export class Inspections implements vscode.Disposable {
     this.opening.set(inspection.id, inspection);
     try {
       const summary = await this.engine.open(inspection.id, options);
-      this.open.set(inspection.id, inspection);
-      if (before) await this.close(before);
-      this.currentId = inspection.id;
-      await this.keep();
-      this.changes.fire({ inspection, change: 'opened' });
+      await this.take(inspection, before);
       return { inspection, summary };
     } finally {
       this.opening.delete(inspection.id);
+    }
+  }
+
+  /**
+   * Takes over a machine that the engine makes and opens under the id that it is given: nothing is opened a second time. What comes
+   * from the same place is closed then. Without a record there is nothing to take over.
+   */
+  async addMade<T extends { readonly record: MachineRecord | null }>(
+    source: Omit<InspectionSource, 'machine'>,
+    make: (id: InspectionId) => Promise<T>,
+  ): Promise<{ readonly made: T; readonly inspection: Inspection | undefined }> {
+    const empty = { where: '', walk: undefined, machine: undefined };
+    const reserved: Inspection = { id: this.freshId(), ...empty, ...source };
+    this.opening.set(reserved.id, reserved);
+    try {
+      const made = await make(reserved.id);
+      if (!made.record) return { made, inspection: undefined };
+      const operations = await this.keepAll(reserved.id, made.record.operations);
+      const inspection = { ...reserved, machine: { ...made.record, operations } };
+      const before = this.all.find((each) => originOf(each) === originOf(source));
+      await this.take(inspection, before);
+      return { made, inspection };
+    } finally {
+      this.opening.delete(reserved.id);
     }
   }
 
@@ -213,10 +234,17 @@ export class Inspections implements vscode.Disposable {
   /** Takes back the last operation on an emulated machine. */
   undo(inspection: Inspection, options?: RequestOptions): Promise<void> {
     return this.inTurn(inspection, async () => {
-      await this.ask(inspection, 'undo', {}, options);
-      const last = this.open.get(inspection.id)?.machine?.operations.slice(-1) ?? [];
-      await this.record(inspection, (operations) => operations.slice(0, -1));
-      await this.operationFiles.forget(last);
+      const now = this.open.get(inspection.id)?.machine?.operations ?? [];
+      // Before it is done: what cannot be kept would be lost with the engine.
+      const without = await this.operationFiles.withoutLast(now);
+      try {
+        await this.ask(inspection, 'undo', {}, options);
+      } catch (error) {
+        await this.operationFiles.forget(without.filter((each) => !now.includes(each)));
+        throw error;
+      }
+      await this.record(inspection, () => without);
+      await this.operationFiles.forget(now.slice(-1));
     });
   }
 
@@ -266,7 +294,7 @@ export class Inspections implements vscode.Disposable {
     const { machine } = inspection;
     if (machine) {
       const operations: MachineOperation[] = [];
-      for (const kept of machine.operations) operations.push(await this.operationFiles.read(kept));
+      for (const kept of machine.operations) operations.push(...(await this.operationFiles.read(kept)));
       return { inspection: id, machine: { ...machine, operations } };
     }
     const image = await this.readImage(inspection.imageUri);
@@ -280,6 +308,27 @@ export class Inspections implements vscode.Disposable {
 
   dispose(): void {
     this.changes.dispose();
+  }
+
+  private async keepAll(
+    id: InspectionId,
+    operations: readonly MachineOperation[],
+  ): Promise<readonly JournalOperation[]> {
+    try {
+      return await this.operationFiles.keepAll(operations);
+    } catch (error) {
+      await this.engine.close(id);
+      throw error;
+    }
+  }
+
+  /** Puts what the engine has open into the list, in the place of what it replaces. */
+  private async take(inspection: Inspection, before: Inspection | undefined): Promise<void> {
+    this.open.set(inspection.id, inspection);
+    if (before) await this.close(before);
+    this.currentId = inspection.id;
+    await this.keep();
+    this.changes.fire({ inspection, change: 'opened' });
   }
 
   private async update(inspection: Inspection, part: Partial<Inspection>): Promise<Inspection | undefined> {

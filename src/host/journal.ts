@@ -29,18 +29,26 @@ export interface JournalMachine {
   readonly operations: readonly JournalOperation[];
 }
 
-export type JournalOperation = MachineOperation | OperationInFile;
+export type JournalOperation = MachineOperation | OperationInFile | OperationsInFile;
 
-/** A trace of DMA that is kept in a file. */
+/** An operation that is kept in a file: mostly a trace of DMA. */
 export interface OperationInFile {
   readonly kind: 'inFile';
   /** Its name, in the folder that the editor gives the extension. */
   readonly file: string;
+  /** Of a trace; 0 of another operation. */
   readonly requests: number;
 }
 
-export const isKeptInFile = (operation: JournalOperation): operation is OperationInFile =>
-  operation.kind === 'inFile';
+/** Many operations, one after the other, that are kept in one file: what a scenario did. */
+export interface OperationsInFile {
+  readonly kind: 'manyInFile';
+  readonly file: string;
+  readonly operations: number;
+}
+
+export const isKeptInFile = (operation: JournalOperation): operation is OperationInFile | OperationsInFile =>
+  operation.kind === 'inFile' || operation.kind === 'manyInFile';
 
 /** The last walk's question; its answer follows from the image. */
 export interface JournalWalk {
@@ -112,10 +120,10 @@ const isMachine = (value: unknown): value is JournalMachine =>
 const isOperation = (value: unknown): boolean =>
   isRecord(value) &&
   typeof value['kind'] === 'string' &&
-  (value['kind'] !== 'inFile' ||
+  ((value['kind'] !== 'inFile' && value['kind'] !== 'manyInFile') ||
     (typeof value['file'] === 'string' &&
       /^[\w-]+\.json$/.test(value['file']) &&
-      typeof value['requests'] === 'number'));
+      typeof value[value['kind'] === 'inFile' ? 'requests' : 'operations'] === 'number'));
 
 function isWalk(value: unknown): value is JournalWalk {
   if (!isRecord(value)) return false;

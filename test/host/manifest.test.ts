@@ -18,6 +18,13 @@ interface Contributes {
   readonly keybindings: readonly { readonly command: string; readonly when?: string }[];
   readonly views: Readonly<Record<string, readonly { readonly id: string; readonly icon: string }[]>>;
   readonly viewsContainers: { readonly activitybar: readonly { readonly id: string }[] };
+  readonly languages: readonly {
+    readonly configuration: string;
+    readonly icon: { readonly light: string; readonly dark: string };
+  }[];
+  readonly grammars: readonly { readonly path: string }[];
+  readonly snippets: readonly { readonly path: string }[];
+  readonly yamlValidation: readonly { readonly url: string }[];
   readonly viewsWelcome: readonly { readonly view: string; readonly contents: string }[];
   readonly walkthroughs: readonly {
     readonly steps: readonly {
@@ -131,10 +138,10 @@ describe('what package.json contributes', () => {
     for (const { icon } of views) ok(icon);
   });
 
-  it('works in untrusted and in virtual workspaces, and wakes by itself only where a folder has descriptions', () => {
+  it('works in untrusted and in virtual workspaces, and wakes by itself only where a folder has descriptions or scenarios', () => {
     const { capabilities, activationEvents } = manifest();
     deepEqual(capabilities, { untrustedWorkspaces: { supported: true }, virtualWorkspaces: true });
-    deepEqual(activationEvents, ['workspaceContains:**/*.iopte.json']);
+    deepEqual(activationEvents, ['workspaceContains:**/*.iopte.json', 'workspaceContains:**/*.iopte.yaml']);
   });
 
   it('has every file that it names', async () => {
@@ -146,6 +153,10 @@ describe('what package.json contributes', () => {
       'media/container.svg',
       'media/icon.png',
       'media/image.schema.json',
+      ...contributes().languages.map(({ configuration }) => configuration),
+      ...contributes().languages.flatMap(({ icon }) => [icon.light, icon.dark]),
+      ...[...contributes().grammars, ...contributes().snippets].map((each) => each.path),
+      ...contributes().yamlValidation.map(({ url }) => url),
       'l10n/bundle.l10n.json',
     ];
     for (const file of files) {

@@ -23,6 +23,7 @@ import { openSample } from './openSample';
 import { revealStep } from './reveal';
 import { showAliases } from './showAliases';
 import { machineCommands } from './machine';
+import { scenarioCommands } from './scenario';
 import { walkIova } from './walkIova';
 
 /** Every command of package.json. */
@@ -59,6 +60,7 @@ export const commands: readonly Command[] = [
   showLog,
   restartEngine,
   ...machineCommands,
+  ...scenarioCommands,
 ];
 
 /** Registers the commands. What one throws is shown with what to do next, and is the command's result. */

@@ -1,0 +1,44 @@
+import * as vscode from 'vscode';
+import type { ResultOf } from '../../inspection/protocol';
+import type { EngineHost } from '../engineHost';
+
+export type Checked = ResultOf<'checkScenario'>;
+
+interface Kept {
+  readonly version: number;
+  readonly checked: Promise<Checked>;
+}
+
+/** What the engine says of the scenarios that are open, asked for once for each state of a text. */
+export class ScenarioChecks implements vscode.Disposable {
+  private readonly kept = new WeakMap<vscode.TextDocument, Kept>();
+  private readonly done = new vscode.EventEmitter<{ document: vscode.TextDocument; checked: Checked }>();
+  /** A text was looked at that is still as it was. */
+  readonly onDidCheck = this.done.event;
+
+  constructor(private readonly engine: Pick<EngineHost, 'ask'>) {}
+
+  of(document: vscode.TextDocument): Promise<Checked> {
+    const { version } = document;
+    const before = this.kept.get(document);
+    if (before?.version === version) return before.checked;
+    const checked = this.ofText(document.getText());
+    this.kept.set(document, { version, checked });
+    checked.then(
+      (result) => {
+        if (document.version === version && !document.isClosed) this.done.fire({ document, checked: result });
+      },
+      // It may be asked again.
+      () => this.kept.delete(document),
+    );
+    return checked;
+  }
+
+  ofText(text: string): Promise<Checked> {
+    return this.engine.ask('checkScenario', { text });
+  }
+
+  dispose(): void {
+    this.done.dispose();
+  }
+}
