@@ -52,6 +52,7 @@ function filesOf({ devices, steps }: Scenario): readonly string[] {
   const visit = (list: readonly Step[]): void => {
     for (const step of list) {
       if (step.traffic?.traffic?.kind === 'trace') files.push(step.traffic.traffic.file);
+      if (step.replay) files.push(step.replay.file);
       if (step.repeat) visit(step.repeat.steps);
       if (step.during) {
         visit([step.during.step]);

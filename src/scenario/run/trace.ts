@@ -10,11 +10,11 @@ type Trace =
   { readonly ok: true; readonly lines: readonly DmaLine[] } | { readonly ok: false; readonly why: string };
 
 /**
- * The requests of one device in a trace file: one JSON object a line; empty lines and those with # are left out, and so are other
- * devices' requests. A request without `sid` is the device's.
+ * The requests of a trace file, one JSON object a line; empty lines and those with # are left out. Of one device: other devices'
+ * are left out, too, and a request without `sid` is its own.
  */
-export function readTrace(bytes: Uint8Array, requester: string): Trace {
-  const own = parseDevice(requester)?.requester;
+export function readTrace(bytes: Uint8Array, requester?: string): Trace {
+  const own = requester === undefined ? undefined : parseDevice(requester)?.requester;
   const lines: DmaLine[] = [];
   let number = 0;
   for (let start = 0; start < bytes.length;) {
@@ -27,13 +27,13 @@ export function readTrace(bytes: Uint8Array, requester: string): Trace {
     if (text === '' || text.startsWith('#')) continue;
     const line = parseLine(text, requester);
     if (typeof line === 'string') return wrong(number, line);
-    if (parseDevice(String(line.sid))?.requester !== own) continue;
+    if (requester !== undefined && parseDevice(String(line.sid))?.requester !== own) continue;
     if (lines.length === MOST_REQUESTS)
       return { ok: false, why: `It has more than ${MOST_REQUESTS.toLocaleString('en')} requests.` };
     lines.push(line);
   }
   if (lines.length > 0) return { ok: true, lines };
-  return { ok: false, why: `It has no request of ${requester}.` };
+  return { ok: false, why: `It has no request${requester === undefined ? '' : ` of ${requester}`}.` };
 }
 
 const wrong = (line: number, why: string): Trace => ({ ok: false, why: `Line ${line}: ${why}.` });
@@ -41,7 +41,7 @@ const wrong = (line: number, why: string): Trace => ({ ok: false, why: `Line ${l
 /** Whatever is no ASCII is nothing that a trace needs. */
 const asciiText = (bytes: Uint8Array): string => String.fromCharCode(...bytes);
 
-function parseLine(text: string, requester: string): DmaLine | string {
+function parseLine(text: string, requester: string | undefined): DmaLine | string {
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -51,7 +51,7 @@ function parseLine(text: string, requester: string): DmaLine | string {
   if (typeof value !== 'object' || value === null) return 'it is no object';
   const { sid, pasid, iova, length, access } = value as Partial<DmaLine>;
   const line: DmaLine = {
-    sid: sid ?? requester,
+    sid: sid ?? requester ?? '',
     ...(pasid === undefined || pasid === null ? {} : { pasid }),
     iova: iova ?? '',
     length: length ?? 4096,

@@ -1,5 +1,6 @@
 import { makeGenerator } from '../../engine/traffic/index';
 import { type TrafficMemory, type TrafficSpec } from '../../engine/traffic/spec';
+import { type DmaLine } from '../../engine/machine/dmaLine';
 import { type GuestLayout } from '../../engine/machine/layout';
 import { formatSize, hex } from '../../engine/values';
 import { type Scenario } from '../language/schema/scenario';
@@ -51,6 +52,17 @@ export class TrafficSources {
     if (generator.ok) return made;
     const { message, hint = '' } = generator.failure;
     return problem('traffic that a device can make', `${message} ${hint}`.trim());
+  }
+
+  /** All requests of a file, in their order. Below the step. */
+  requestsOf(file: string): readonly DmaLine[] | Mismatch {
+    const bytes = this.#files.get(file);
+    const missing = { at: ['file'], what: 'file', expected: `the file ${file}` };
+    if (!bytes) return { ...missing, actual: 'it was not found' };
+    const trace = readTrace(bytes);
+    return trace.ok
+      ? trace.lines
+      : { ...missing, expected: 'a file of requests', actual: `${file}: ${trace.why}` };
   }
 
   /** Says that so many requests of these sources are made; how many were before. */

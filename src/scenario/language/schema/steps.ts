@@ -16,6 +16,7 @@ import {
   count,
   deviceName,
   domainName,
+  expectedCount,
   flag,
   guestName,
   name,
@@ -60,6 +61,14 @@ const actions = {
     description:
       'Requests of a device, one after the other. A request that is refused fails the scenario unless `refused` says so.',
   }),
+  replay: z
+    .strictObject({
+      file: text(
+        'A file of requests, relative to this file: one JSON object a line with sid, iova, length, access; may be a .gz.',
+      ),
+      refused: expectedCount('How many of them are refused; left out: none.').optional(),
+    })
+    .meta({ description: 'Requests of a file, of whichever devices, one after the other.' }),
   traffic: z
     .strictObject({
       devices: z

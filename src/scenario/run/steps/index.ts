@@ -9,11 +9,13 @@ import { guest, guestCommands, guestInvalidate, guestMap, guestUnmap, vdevice, v
 import { command, evict, wait, writeWord } from './hardware';
 import { collapse, invalidate, map, split, unmap } from './mappings';
 import { type PlainAction, type Planned, type Planner, type Scene, wrong } from './planned';
+import { replay } from './replay';
 import { copy, dirtyTracking, readDirty } from './tracking';
 import { traffic } from './traffic';
 
 const PLANNERS: { readonly [Action in PlainAction]-?: Planner<Action> } = {
   dma,
+  replay,
   traffic,
   map,
   unmap,
