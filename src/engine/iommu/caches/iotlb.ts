@@ -62,13 +62,8 @@ export class Iotlb implements TranslationCache {
 
   entryAt(slot: number): CachedTranslation {
     const { vms, spaces, pages, shifts, globals } = this.#tags;
-    return {
-      tag: { vm: vms[slot] ?? -1, space: spaces[slot] ?? -1 },
-      global: globals[slot] === 1,
-      page: pages[slot] ?? 0,
-      shift: shifts[slot] ?? 0,
-      ...this.#columns.read(slot),
-    };
+    const tag = { vm: vms[slot] ?? -1, space: spaces[slot] ?? -1 };
+    return this.#columns.read(slot, tag, globals[slot] === 1, pages[slot] ?? 0, shifts[slot] ?? 0);
   }
 
   dropSlot(slot: number): void {

@@ -1,5 +1,6 @@
 import { FAULTS } from '../../faults';
 import { READ_WRITE } from '../../pageTable/entryClass';
+import { type CacheTag } from '../cacheOperation';
 import { type CachedTranslation } from './translationCache';
 
 const ACCESSED_DONE = 4;
@@ -57,20 +58,26 @@ export class TranslationColumns {
     return this.#faults[slot] !== 0;
   }
 
-  /** All of it but the tag. */
-  read(slot: number): Omit<CachedTranslation, 'tag' | 'global' | 'page' | 'shift'> {
-    const fault = FAULTS[(this.#faults[slot] ?? 0) - 1];
-    return {
+  /** All of it, with the tag that is kept elsewhere. */
+  read(slot: number, tag: CacheTag, global: boolean, page: number, shift: number): CachedTranslation {
+    const flags = this.#flags[slot] ?? 0;
+    const entry: CachedTranslation = {
+      tag,
+      global,
+      page,
+      shift,
       outputPage: this.outputPages[slot] ?? 0,
-      permission: this.permission(slot),
-      accessedDone: this.isAccessedDone(slot),
-      dirtyDone: this.isDirtyDone(slot),
+      permission: flags & READ_WRITE,
+      accessedDone: (flags & ACCESSED_DONE) !== 0,
+      dirtyDone: (flags & DIRTY_DONE) !== 0,
       stage1Shift: this.stage1Shifts[slot] ?? 0,
       stage2Shift: this.stage2Shifts[slot] ?? 0,
       guestPage: this.guestPages[slot] ?? -1,
       stage1Leaf: this.#stage1Leaves[slot] ?? -1,
       stage2Leaf: this.#stage2Leaves[slot] ?? -1,
-      ...(fault === undefined ? {} : { fault }),
     };
+    const code = this.#faults[slot] ?? 0;
+    const fault = code === 0 ? undefined : FAULTS[code - 1];
+    return fault === undefined ? entry : { ...entry, fault };
   }
 }

@@ -23,7 +23,7 @@ import { type MachineStep } from '../runner';
 const MOST_REQUESTS = 1e8;
 /** Of all that came before: numbers of accesses stay exact. */
 const MOST_SKIPPED = 2 ** 48;
-const REQUESTS_PER_PROGRESS = 1024;
+const REQUESTS_PER_PROGRESS = 4096;
 const WORD = 2 ** 32;
 
 /** What traffic needs of the machine. */

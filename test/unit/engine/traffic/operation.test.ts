@@ -88,12 +88,12 @@ describe('traffic on a machine', () => {
 
   it('says how far it is', () => {
     const tested = machine();
-    const running = tested.perform(sent(ring, 3000));
+    const running = tested.perform(sent(ring, 9000));
     const said = new Set<string>();
     for (let step = running.next(); step.done !== true; step = running.next()) said.add(tested.progress);
     assert.deepEqual(
       [...said],
-      ['0 of 3,000 requests done', '1,024 of 3,000 requests done', '2,048 of 3,000 requests done'],
+      ['0 of 9,000 requests done', '4,096 of 9,000 requests done', '8,192 of 9,000 requests done'],
     );
     assert.equal(tested.progress, '');
   });
