@@ -101,7 +101,7 @@ export class MachineGuests {
     const clean = (address: number, words: number): void => {
       unit.iommu.cleanLine(address, words);
     };
-    const marked = capabilities.vendor === 'riscv' && !capabilities.hardwareMarks;
+    const marked = !setsMarks(capabilities);
     const tables = guestTables({ choice, memory: software, frames, space, marked, clean });
     if (!tables.ok) return tables;
     const put = puttingWords(software, unit.iommu);
@@ -177,4 +177,10 @@ export class MachineGuests {
     if (hwpt?.kind !== 'nested') return { handled: 0, outcome: refused('ENOENT', 'the guest is gone') };
     return yield* guest.unit.driver.invalidateNested(hwpt.domain, words);
   }
+}
+
+/** RISC-V: AMO_HWAD. VT-d sets no marks in first-stage tables that it walks without snooping (PWSNP = 0). */
+function setsMarks(of: MachineCapabilities): boolean {
+  if (of.vendor === 'riscv') return of.hardwareMarks;
+  return of.vendor !== 'vt-d' || of.coherentScalable;
 }

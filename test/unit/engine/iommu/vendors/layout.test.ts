@@ -26,6 +26,18 @@ describe('layouts of commands and records', () => {
     assert.equal(layout.setsReserved([0n, 0n, 0n, 1n]), true);
   });
 
+  it('say what is wrong with fields by name, and else write what their values say', () => {
+    const layout = new Layout(2, fields, [[at(7, 4), 5]]);
+    assert.deepEqual(layout.fields, ['low', 'apart', 'address']);
+    const inputs = { low: 3n, apart: 0b101_1001_10n, address: 0x1234_5000n };
+    assert.deepEqual(layout.encodeNamed(inputs), layout.encode(inputs));
+    assert.equal(layout.encodeNamed({ other: 1n }), 'there is no field other; there are low, apart, address');
+    assert.match(String(layout.encodeNamed({ low: 16n })), /low has 4 bits, and 0x10 does not fit/);
+    assert.match(String(layout.encodeNamed({ low: -1n })), /does not fit/);
+    assert.match(String(layout.encodeNamed({ address: 0x1800n })), /address is a multiple of 0x1000/);
+    assert.match(String(layout.encodeNamed({ toString: 1n })), /no field toString/);
+  });
+
   it('refuse a value that is too wide, as a bug', () => {
     assert.throws(() => new Layout(2, fields).encode({ low: 16 }));
   });
