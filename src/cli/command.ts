@@ -1,6 +1,8 @@
 import { type Command } from 'commander';
+import { type EngineClient } from '../inspection/protocol';
 import { type ExitCode } from './errors';
 import { type Output } from './output';
+import { type ProgressLine } from './progress';
 import { type Session } from './session';
 import { type SourceOptions } from './source';
 
@@ -39,4 +41,40 @@ export interface CliCommand<Options extends CommonOptions> {
   /** Adds the options; FILE, --registers, --kind and --json are there already. */
   configure(command: Command): void;
   run(call: Call<Options>): Promise<void>;
+}
+
+/** Options that every command on scenario files has. */
+export interface ScenarioOptions {
+  readonly json?: boolean;
+}
+
+/** What a command on scenario files gets: nothing is open, and it starts engines as it needs them. */
+export interface ScenarioCall<Options extends ScenarioOptions> {
+  /** Operands, as they were written. */
+  readonly operands: readonly string[];
+  readonly options: Options;
+  readonly output: Output;
+  readonly progress: ProgressLine;
+  /** Aborted by Ctrl-C. */
+  readonly signal: AbortSignal;
+  /** Version of the program. */
+  readonly version: string;
+  readonly startEngine: () => Promise<EngineClient>;
+  /** Lines on standard error, as they are. */
+  readonly warn: (text: string) => void;
+  readonly exitWith: (code: ExitCode) => void;
+}
+
+/** A command on scenario files: one file of src/cli/commands each, listed in program.ts. Its exit codes are RUN_EXIT. */
+export interface ScenarioCommand<Options extends ScenarioOptions> {
+  readonly name: string;
+  readonly summary: string;
+  readonly operand: { readonly syntax: string; readonly help: string };
+  /** Help behind the options: what is read and written. */
+  readonly about: string;
+  /** Lines after `iopte NAME`. */
+  readonly examples: readonly string[];
+  /** Adds the options; --json is there already. */
+  configure(command: Command): void;
+  run(call: ScenarioCall<Options>): Promise<void>;
 }

@@ -5,6 +5,8 @@ import { CANCELLED, ENGINE_LOST, RequestError, type Failure, type TextProblem } 
 export const EXIT = { ok: 0, badInput: 1, badUsage: 2, cancelled: 130 } as const;
 /** Those of `iopte diff`, which are those of diff: 2 also for bad input. */
 export const DIFF_EXIT = { equal: 0, different: 1, trouble: 2 } as const;
+/** Those of `iopte run` and `iopte sweep`: 1 is an answer, 2 also bad input. */
+export const RUN_EXIT = { passed: 0, failed: 1, trouble: 2 } as const;
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
 /** An error that ends the program with a message for people. */
@@ -93,7 +95,7 @@ const CUT = '...';
  *
  * Of a long line only what is around the place.
  */
-export function pointAt(text: string, problem: TextProblem): string {
+export function pointAt(text: string, problem: Pick<TextProblem, 'start' | 'end'>): string {
   const start = Math.min(problem.start, text.length);
   const lineStart = text.lastIndexOf('\n', start - 1) + 1;
   const lineEnd = text.indexOf('\n', start);

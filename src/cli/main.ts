@@ -4,7 +4,7 @@ import { startEngine } from '../inspection/node/startEngine';
 import { type EngineClient } from '../inspection/protocol';
 import { cacheDirectory } from './cacheDirectory';
 import { type CommonOptions } from './command';
-import { endingOf, EXIT, errorText, withExitCode, type ExitCode } from './errors';
+import { cancelled, endingOf, EXIT, errorText, RUN_EXIT, withExitCode, type ExitCode } from './errors';
 import { Output } from './output';
 import { ProgressLine } from './progress';
 import { createProgram, type Runner } from './program';
@@ -19,7 +19,11 @@ function writeError(text: string): void {
   process.stderr.write(text);
 }
 
-const run: Runner = async (command, file, options, operand) => {
+const exitWith = (code: ExitCode): void => {
+  process.exitCode = code;
+};
+
+const source: Runner['source'] = async (command, file, options, operand) => {
   let started: EngineClient | undefined;
   const start = async (): Promise<EngineClient> => (started ??= await startOne());
   const output = new Output(process.stdout, progress, process.env);
@@ -43,9 +47,6 @@ const run: Runner = async (command, file, options, operand) => {
     const behind = operand === undefined ? {} : { operand };
     const isSource = command.operand?.isSource === true && operand !== undefined;
     const other = isSource ? { other: await open(operand, 'other') } : {};
-    const exitWith = (code: ExitCode): void => {
-      process.exitCode = code;
-    };
     await command.run({ session, file, output, options, note, exitWith, ...behind, ...other });
   } catch (error) {
     throw command.badInputExit === undefined ? error : withExitCode(error, command.badInputExit);
@@ -53,6 +54,28 @@ const run: Runner = async (command, file, options, operand) => {
     progress.clear();
     for (const session of sessions) await session.close();
     await started?.dispose();
+  }
+};
+
+const scenarios: Runner['scenarios'] = async (command, operands, options) => {
+  try {
+    await command.run({
+      operands,
+      options,
+      output: new Output(process.stdout, progress, process.env),
+      progress,
+      signal: cancel.signal,
+      version: version(),
+      startEngine: startOne,
+      warn: writeError,
+      exitWith,
+    });
+    // It has printed what there is.
+    if (cancel.signal.aborted) throw cancelled();
+  } catch (error) {
+    throw withExitCode(error, RUN_EXIT.trouble);
+  } finally {
+    progress.clear();
   }
 };
 
@@ -86,7 +109,7 @@ async function main(): Promise<void> {
   const program = createProgram(
     version(),
     { out: (text) => process.stdout.write(text), error: writeError },
-    run,
+    { source, scenarios },
   );
   try {
     await program.parseAsync();

@@ -1,21 +1,31 @@
 import { Command } from 'commander';
 import { parseRegisters } from './arguments';
-import { type CliCommand, type CommonOptions } from './command';
+import { type CliCommand, type CommonOptions, type ScenarioCommand, type ScenarioOptions } from './command';
 import { diff } from './commands/diff';
 import { find } from './commands/find';
 import { inspect } from './commands/inspect';
 import { list } from './commands/list';
 import { roots } from './commands/roots';
+import { run as runScenarios } from './commands/run';
+import { sweep } from './commands/sweep';
 import { translate } from './commands/translate';
 import { walk } from './commands/walk';
 
-/** Opens FILE and runs the command on it. */
-export type Runner = <Options extends CommonOptions>(
-  command: CliCommand<Options>,
-  file: string,
-  options: Options,
-  operand: string | undefined,
-) => Promise<void>;
+export interface Runner {
+  /** Opens FILE and runs the command on it. */
+  source<Options extends CommonOptions>(
+    command: CliCommand<Options>,
+    file: string,
+    options: Options,
+    operand: string | undefined,
+  ): Promise<void>;
+  /** Runs a command on scenario files. */
+  scenarios<Options extends ScenarioOptions>(
+    command: ScenarioCommand<Options>,
+    operands: readonly string[],
+    options: Options,
+  ): Promise<void>;
+}
 
 export interface Streams {
   readonly out: (text: string) => void;
@@ -37,7 +47,9 @@ FILE is one of
 /** The command line's grammar; errors in it are thrown as CommanderError after they were written. */
 export function createProgram(version: string, streams: Streams, run: Runner): Command {
   const program = new Command('iopte')
-    .description('Reads IO page tables from memory images: domains, tables, IOPTEs, walks.')
+    .description(
+      'Reads IO page tables from memory images: domains, tables, IOPTEs, walks. Runs scenarios on emulated IOMMUs.',
+    )
     .version(version, '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print help')
     .helpCommand('help [command]', 'print help for a command')
@@ -51,8 +63,9 @@ export function createProgram(version: string, streams: Streams, run: Runner): C
     .showHelpAfterError('hint: iopte --help')
     .addHelpText(
       'after',
-      '\nExit codes: 0 done, 1 bad input, 2 bad usage, 130 cancelled.\nExamples:\n' +
-        '  $ iopte inspect vtd.elf.gz\n  $ iopte walk vtd.elf.gz --device 00:02.0 --iova 0xffed8000',
+      '\nExit codes: 0 done, 1 bad input, 2 bad usage, 130 cancelled; diff, run and sweep have their own.\nExamples:\n' +
+        '  $ iopte inspect vtd.elf.gz\n  $ iopte walk vtd.elf.gz --device 00:02.0 --iova 0xffed8000\n' +
+        '  $ iopte run samples',
     );
   add(program, inspect, run);
   add(program, walk, run);
@@ -61,6 +74,8 @@ export function createProgram(version: string, streams: Streams, run: Runner): C
   add(program, find, run);
   add(program, diff, run);
   add(program, roots, run);
+  addScenarios(program, runScenarios, run);
+  addScenarios(program, sweep, run);
   return program;
 }
 
@@ -86,14 +101,32 @@ function add<Options extends CommonOptions>(program: Command, spec: CliCommand<O
   command
     .addHelpText(
       'after',
-      [
-        spec.opensNothing === true ? ANY_FILE_HELP : FILE_HELP,
-        '',
-        'Examples:',
-        ...spec.examples.map((line) => `  $ iopte ${spec.name} ${line}`),
-      ].join('\n'),
+      [spec.opensNothing === true ? ANY_FILE_HELP : FILE_HELP, '', ...examplesOf(spec)].join('\n'),
     )
     .action((file: string, operand: unknown) =>
-      run(spec, file, command.opts<Options>(), typeof operand === 'string' ? operand : undefined),
+      run.source(spec, file, command.opts<Options>(), typeof operand === 'string' ? operand : undefined),
     );
 }
+
+function addScenarios<Options extends ScenarioOptions>(
+  program: Command,
+  spec: ScenarioCommand<Options>,
+  run: Runner,
+): void {
+  const command = program
+    .command(spec.name)
+    .summary(spec.summary)
+    .description(spec.summary)
+    .argument(spec.operand.syntax, spec.operand.help)
+    .showHelpAfterError(`hint: iopte ${spec.name} --help`);
+  spec.configure(command);
+  command
+    .option('--json', 'write JSON lines')
+    .addHelpText('after', [spec.about, '', ...examplesOf(spec)].join('\n'))
+    .action((operands: string | string[]) => run.scenarios(spec, [operands].flat(), command.opts<Options>()));
+}
+
+const examplesOf = ({ name, examples }: { readonly name: string; readonly examples: readonly string[] }) => [
+  'Examples:',
+  ...examples.map((line) => `  $ iopte ${name} ${line}`),
+];
