@@ -24,9 +24,12 @@ export interface ScenarioCompletion {
 }
 
 export interface ScenarioRequests {
-  /** All that is wrong with a text; none: it can run. The outline is there as far as the text can be read. */
+  /**
+   * All that is wrong with a text; none: it can run. The outline is there as far as the text can be read. With `set`: of one
+   * variant as `runScenario` would run it, and the outline's `files` and `memory` are of that run alone.
+   */
   checkScenario: {
-    params: { text: string };
+    params: { text: string; variant?: string | null; set?: Readonly<Record<string, string>> };
     result: { readonly problems: readonly ScenarioProblem[]; readonly outline: ScenarioOutline | null };
   };
   completeScenario: {

@@ -98,7 +98,7 @@ export class InspectionServer {
       faults: ({ inspection, page }) => faultPage(at(inspection), page),
       findings: ({ inspection, page }) => findingPage(at(inspection), page),
       saveMachine: ({ inspection, name }) => saveMachine(at(inspection), name),
-      checkScenario: ({ text }) => checkedScenario(text),
+      checkScenario: checkedScenario,
       runScenario: (params, context) => this.#runScenario(params, context),
     };
   }

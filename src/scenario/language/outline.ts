@@ -24,10 +24,15 @@ export function outlineOf(root: SourceMap, scenarios: readonly Scenario[]): Scen
           })
         : [],
     migrates: migrates(root),
-    files: [...new Set(scenarios.flatMap(filesOf))],
-    memory: Math.max(64 * MIB, ...scenarios.map(memoryOf)),
+    ...needsOf(scenarios),
   };
 }
+
+/** What runs of these need: the files that they name, and bytes of the largest. */
+export const needsOf = (scenarios: readonly Scenario[]): Pick<ScenarioOutline, 'files' | 'memory'> => ({
+  files: [...new Set(scenarios.flatMap(filesOf))],
+  memory: Math.max(64 * MIB, ...scenarios.map(memoryOf)),
+});
 
 function textAt(node: SourceNode, key: string): string | undefined {
   const value = childOf(node, key);
