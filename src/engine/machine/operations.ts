@@ -21,13 +21,17 @@ import { unmap } from './operations/unmap';
 import { numberIn, shiftIn } from './inputs';
 import { type MachineCore as Machine } from './core';
 import { type MachineOperation } from './operation';
+import { operationProblem } from './operationShape';
 
 /** Does an operation; what the driver refuses is a report with its errno. */
 export function performOperation(machine: Machine, operation: MachineOperation, within?: Within): Doing {
-  const { kind } = operation;
-  if (!Object.hasOwn(OPERATIONS, kind))
-    return immediately(report(refused('EINVAL', `"${kind}" is no operation`), ''));
-  const run = OPERATIONS[kind] as (machine: Machine, of: MachineOperation, within?: Within) => Doing;
+  const problem = operationProblem(operation);
+  if (problem !== undefined) return immediately(report(refused('EINVAL', problem), ''));
+  const run = OPERATIONS[operation.kind] as (
+    machine: Machine,
+    of: MachineOperation,
+    within?: Within,
+  ) => Doing;
   return run(machine, operation, within);
 }
 

@@ -1,26 +1,5 @@
+import { hasAll, isIn, isListOf, isRecord, isText, orAbsent, type Check } from './jsonShape';
 import { type MachineSpec } from './spec';
-
-type Check = (value: unknown) => boolean;
-
-const isText: Check = (value) => typeof value === 'string';
-const isRecord: Check = (value) => typeof value === 'object' && value !== null && !Array.isArray(value);
-const isListOf =
-  (check: Check): Check =>
-  (value) =>
-    Array.isArray(value) && value.every(check);
-const isIn =
-  (...values: readonly unknown[]): Check =>
-  (value) =>
-    values.includes(value);
-const hasAll =
-  (fields: Readonly<Record<string, Check>>): Check =>
-  (value) =>
-    isRecord(value) &&
-    Object.entries(fields).every(([name, check]) => check((value as Record<string, unknown>)[name]));
-const orAbsent =
-  (check: Check): Check =>
-  (value) =>
-    value === undefined || check(value);
 
 /** What each field is, and how a problem with it is told. */
 const FIELDS: Readonly<Record<keyof MachineSpec, { readonly check: Check; readonly what: string }>> = {
