@@ -104,7 +104,11 @@ export class MachineCore {
         faults: checked.driverFaults,
       }),
     );
-    this.runner = new StepRunner(this.ledger, (stage) => this.hwpts.formatOf(stage), this.units);
+    this.runner = new StepRunner(
+      this.ledger,
+      (stage) => this.guests.agreed(stage, this.hwpts.formatOf(stage)),
+      this.units,
+    );
     const guestMemory = layout.regions;
     this.cpu = new CpuSide(spec, {
       memory: this.memory,

@@ -8,6 +8,7 @@ import { type Handled } from '../../driver/iommufd/platform';
 import { type AddressRange } from '../../driver/iommufd/ranges';
 import { type SoftwareStep } from '../../driver/softwareStep';
 import { type EncodedCommand } from '../../driver/vendors/common/encodedCommand';
+import { type CompiledFormat } from '../../formats/compile';
 import { type LedgerAttachment } from '../../ledger/mappings';
 import { type Arena } from '../../memory/arena';
 import { type WritableMemory } from '../../memory/writableMemory';
@@ -72,6 +73,12 @@ export class MachineGuests {
 
   get all(): readonly MachineGuest[] {
     return [...this.#guests.values()];
+  }
+
+  /** The format of the kernel's tables of a stage, unless a guest's differ: an entry of its own does not say whose it is. */
+  agreed(stage: 1 | 2, kernels: CompiledFormat | undefined): CompiledFormat | undefined {
+    const differs = (guest: MachineGuest): boolean => guest.tables.format.format !== kernels?.format;
+    return stage === 1 && this.all.some(differs) ? undefined : kernels;
   }
 
   /** The first device behind an IOMMU; `iommu` absent: of all. */
