@@ -166,10 +166,11 @@ export class ModelSource implements DirtySource {
     yield;
   }
 
-  *save(): Slices<void> {
+  *save(): Slices<number> {
     for (const { page, when } of this.#options.writesBack)
-      if (when === 'save') this.#late.addRange(page, page + 1);
+      if (when === 'save' && this.#options.leaves.shiftOf(page) !== 0) this.#late.add(page);
     yield;
+    return this.#late.count * PAGE;
   }
 
   *finish(): Slices<number> {

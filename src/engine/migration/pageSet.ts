@@ -15,6 +15,8 @@ export class PageSet {
   readonly #words: Uint32Array;
   /** Pages that are set, of each chunk; the bits of a full one say nothing. */
   readonly #filled: Uint32Array;
+  /** 1 for a block of which a word was touched: the others need not be looked at, nor emptied. */
+  readonly #blocks: Uint8Array;
   /** Chunks with a page. */
   #used: number[] = [];
 
@@ -23,6 +25,7 @@ export class PageSet {
     const chunks = Math.ceil(endPage / CHUNK_PAGES);
     this.#words = new Uint32Array(chunks * CHUNK_WORDS);
     this.#filled = new Uint32Array(chunks);
+    this.#blocks = new Uint8Array(chunks * CHUNK_BLOCKS);
   }
 
   /** Numbers of chunks that have a page, ascending. */
@@ -39,6 +42,7 @@ export class PageSet {
     if (filled === CHUNK_PAGES || (word & bit) !== 0) return;
     if (filled === 0) this.#used.push(chunk);
     this.#words[index] = word | bit;
+    this.#blocks[Math.floor(page / BLOCK_PAGES)] = 1;
     this.#filled[chunk] = filled + 1;
     this.count++;
   }
@@ -63,12 +67,15 @@ export class PageSet {
     }
     if (here === 0) this.#used.push(chunk);
     let added = 0;
-    for (let index = chunk * CHUNK_WORDS; index < (chunk + 1) * CHUNK_WORDS; index++) {
-      const more = other.#words[index] ?? 0;
-      if (more === 0) continue;
-      const word = this.#words[index] ?? 0;
-      added += bitsIn(more & ~word);
-      this.#words[index] = word | more;
+    for (let block = chunk * CHUNK_BLOCKS; block < (chunk + 1) * CHUNK_BLOCKS; block++) {
+      if (other.#blocks[block] === 0) continue;
+      this.#blocks[block] = 1;
+      for (let index = block * BLOCK_WORDS; index < (block + 1) * BLOCK_WORDS; index++) {
+        const more = other.#words[index] ?? 0;
+        const word = this.#words[index] ?? 0;
+        added += bitsIn(more & ~word);
+        this.#words[index] = word | more;
+      }
     }
     this.#filled[chunk] = here + added;
     this.count += added;
@@ -76,8 +83,12 @@ export class PageSet {
 
   clear(): void {
     for (const chunk of this.#used) {
-      this.#words.fill(0, chunk * CHUNK_WORDS, (chunk + 1) * CHUNK_WORDS);
       this.#filled[chunk] = 0;
+      for (let block = chunk * CHUNK_BLOCKS; block < (chunk + 1) * CHUNK_BLOCKS; block++) {
+        if (this.#blocks[block] === 0) continue;
+        this.#words.fill(0, block * BLOCK_WORDS, (block + 1) * BLOCK_WORDS);
+        this.#blocks[block] = 0;
+      }
     }
     this.#used = [];
     this.count = 0;
@@ -87,6 +98,7 @@ export class PageSet {
   countInBlock(block: number): number {
     const filled = this.#filled[Math.floor(block / CHUNK_BLOCKS)] ?? 0;
     if (filled === 0 || filled === CHUNK_PAGES) return filled === 0 ? 0 : BLOCK_PAGES;
+    if (this.#blocks[block] === 0) return 0;
     let pages = 0;
     const first = block * BLOCK_WORDS;
     for (let index = first; index < first + BLOCK_WORDS; index++) {
@@ -122,6 +134,7 @@ export class PageSet {
         const word = this.#words[index] ?? 0;
         added += bitsIn(mask & ~word);
         this.#words[index] = word | mask;
+        this.#blocks[Math.floor(page / BLOCK_PAGES)] = 1;
         page = last;
       }
     }

@@ -163,9 +163,8 @@ class Precopy {
         estimate,
       });
       if (stopsAfter(rule, end, downtimeLimit)) return undefined;
-      const steady = isSteady(this.#facts);
-      if (steady || isHopeless(this.#facts, bandwidth) || round === mostRounds)
-        return whyNot(this.#facts, this.#spec, bandwidth, steady);
+      if (isSteady(this.#facts) || isHopeless(this.#facts, bandwidth) || round === mostRounds)
+        return whyNot(this.#facts, this.#spec, bandwidth);
     }
   }
 
@@ -177,7 +176,7 @@ class Precopy {
     const start = this.#elapsed;
     yield* this.#sliced(this.#source.stop());
     const found = yield* this.#harvest(true);
-    yield* this.#sliced(this.#source.save());
+    this.#written += yield* this.#sliced(this.#source.save());
     const pending = this.#pending;
     const memory = pending + found.reported;
     const seconds =

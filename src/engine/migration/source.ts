@@ -49,8 +49,8 @@ export interface DirtySource {
   harvest(onTop: boolean): Slices<Harvest>;
   /** Devices and vCPUs stop; what devices write back then is written. */
   stop(): Slices<void>;
-  /** Devices' states are read, after the last harvest. */
-  save(): Slices<void>;
+  /** Devices' states are read, after the last harvest; bytes that they write for it. */
+  save(): Slices<number>;
   /** Bytes that were written and that no report named: the destination has them as they were. For the end. */
   readonly lost: number;
   /** Tracking ends, devices run (given up) or not, pages become as large as the policy says; entries that were read for it. */

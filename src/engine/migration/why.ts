@@ -16,17 +16,25 @@ export interface RoundFacts {
 /** Rounds that leave the same before it is called steady, and by how much they may differ. */
 const ALIKE = 8;
 const TOLERANCE = 0.005;
+/** What may be missing half way of what is dirty at the end, if it is all there is. */
+const FULL = 0.1;
 /** Leaves of which one more or less is within the tolerance. */
 const MANY_LEAVES = 1 / TOLERANCE;
 
 /** Rounds in which more gets dirty than the link carries before it is called hopeless. */
 const HOPELESS = 3;
 
-/** Whether, in the last rounds, the link carried less than what got dirty in half of their time, and no less was left each time. */
+/**
+ * Whether, in the last rounds, the link carried less than what got dirty in half of their time, also with one leaf less, and no
+ * less was left each time.
+ */
 export function isHopeless(facts: readonly RoundFacts[], bandwidth: number): boolean {
   const last = facts.slice(-HOPELESS);
   const grows = last.every(({ pending }, index) => pending >= (last[index - 1]?.pending ?? 0));
-  const outruns = last.every(({ halfWay, halfSeconds }) => halfWay.bytes > halfSeconds * bandwidth);
+  const outruns = last.every(({ halfWay, halfSeconds }) => {
+    const largest = Math.max(0, ...[...halfWay.leaves.keys()].map((shift) => 2 ** shift));
+    return halfWay.bytes - largest > halfSeconds * bandwidth;
+  });
   return last.length === HOPELESS && grows && outruns;
 }
 
@@ -56,40 +64,47 @@ export function whyNot(
   facts: readonly RoundFacts[],
   { downtimeLimit }: MigrationSpec,
   bandwidth: number,
-  steady: boolean,
 ): string {
   const last = facts.at(-1);
   if (!last) return 'No round was done.';
   const { halfWay, halfSeconds, pending, estimate } = last;
-  if (halfSeconds > 0 && halfWay.bytes / halfSeconds > bandwidth) {
-    const rate = rateText(halfWay, halfSeconds);
-    return `${rate}, more than the link's ${bytesText(bandwidth)}/s.`;
+  // What is all dirty again half way tells no rate.
+  const isFull = halfWay.bytes >= pending * (1 - FULL);
+  if (!isFull && halfWay.bytes > halfSeconds * bandwidth) {
+    const link = `the link's ${bytesText(bandwidth)}/s`;
+    // As many digits as it takes to see that it is more.
+    const digits =
+      [3, 4, 5].find((count) => bytesText(halfWay.bytes / halfSeconds, count) !== bytesText(bandwidth)) ?? 6;
+    return `${rateText(halfWay, halfSeconds, digits)}, more than ${link}.`;
   }
-  const left = `${bytesText(pending)} (${leavesText(halfWay)}) are dirty again`;
+  const before = facts.at(-2)?.pending ?? 0;
+  const what = isFull ? ` (${leavesText(halfWay)})` : '';
+  const left = `${bytesText(pending)}${what} are dirty again`;
   const takes = `${secondsText(estimate)}, more than the ${secondsText(downtimeLimit)} that the guest may stand still`;
-  if (steady) return `After each round the same ${left}: ${takes}.`;
-  const before = facts.at(-2)?.pending ?? pending;
-  const trend = pending < before ? `, ${percent(1 - pending / before)} less than after the one before` : '';
+  if (Math.abs(pending - before) <= pending * TOLERANCE)
+    return `After each round the same ${left}: ${takes}.`;
+  const trend = pending < before ? `, ${percent(1 - pending / before)} less than a round before` : '';
   return `After round ${facts.length}, the last one allowed, ${left}${trend}: ${takes}.`;
 }
 
 /** `11.7 dirty 1G leaves a second x 1G are 12.6 GB/s`; of several sizes, by the one that weighs most. */
-function rateText({ leaves, bytes }: Pending, seconds: number): string {
+function rateText({ leaves, bytes }: Pending, seconds: number, digits: number): string {
   const [heaviest] = heaviestFirst(leaves);
-  const whole = `${bytesText(bytes / seconds)}/s`;
+  const whole = `${bytesText(bytes / seconds, digits)}/s`;
   if (!heaviest) return `vCPUs dirty ${whole}`;
   const [shift, count] = heaviest;
   const size = iecText(shift);
   const product = (count * 2 ** shift) / seconds;
   const rest = product < 0.95 * (bytes / seconds) ? `, with all else ${whole}` : '';
-  return `${figure(count / seconds)} dirty ${size} leaves a second x ${size} is ${bytesText(product)}/s${rest}`;
+  return `${figure(count / seconds, digits)} dirty ${size} leaves a second x ${size} is ${bytesText(product, digits)}/s${rest}`;
 }
 
 function leavesText({ leaves }: Pending): string {
   const parts = heaviestFirst(leaves).map(
-    ([shift, count]) => `${count.toLocaleString('en')} leaves of ${iecText(shift)}`,
+    ([shift, count]) =>
+      `${count.toLocaleString('en')} ${count === 1 ? 'leaf' : 'leaves'} of ${iecText(shift)}`,
   );
-  return parts.length === 0 ? 'of vCPUs' : `half way ${parts.join(', ')}`;
+  return parts.length === 0 ? 'of vCPUs' : parts.join(', ');
 }
 
 const heaviestFirst = (leaves: ReadonlyMap<number, number>): [number, number][] =>
@@ -108,9 +123,9 @@ function iecText(shift: number): string {
 const DECIMAL = ['B', 'kB', 'MB', 'GB', 'TB', 'PB'];
 
 /** `12.5 GB`: units of 1000, as links are measured. */
-function bytesText(bytes: number): string {
+function bytesText(bytes: number, digits = 3): string {
   const power = Math.min(DECIMAL.length - 1, bytes < 1000 ? 0 : Math.floor(Math.log10(bytes) / 3));
-  return `${figure(bytes / 1000 ** power)} ${DECIMAL[power] ?? 'B'}`;
+  return `${figure(bytes / 1000 ** power, digits)} ${DECIMAL[power] ?? 'B'}`;
 }
 
 function secondsText(seconds: number): string {
@@ -120,8 +135,8 @@ function secondsText(seconds: number): string {
 
 const percent = (share: number): string => `${figure(share * 100)} %`;
 
-/** Three digits that count. */
-function figure(value: number): string {
-  if (value >= 100) return Math.round(value).toLocaleString('en');
-  return Number(value.toPrecision(3)).toString();
+/** So many digits that count, and all before the point. */
+function figure(value: number, digits = 3): string {
+  if (value >= 10 ** (digits - 1)) return Math.round(value).toLocaleString('en');
+  return Number(value.toPrecision(digits)).toString();
 }
