@@ -203,10 +203,12 @@ class Runner {
   }
 
   #expect(expected: Expectations, path: Path): void {
-    const found = unmet(expected, this.#look()).map((each) => below(path, each));
     const { places } = this.#options;
-    for (const each of found.sort((one, other) => places.of(one.at).start - places.of(other.at).start))
-      this.#fail([], each);
+    const placed = unmet(expected, this.#look()).map((each) => ({
+      each,
+      start: places.of(below(path, each).at).start,
+    }));
+    for (const { each } of placed.sort((one, other) => one.start - other.start)) this.#fail(path, each);
   }
 
   #look(): Look {

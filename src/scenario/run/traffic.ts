@@ -1,9 +1,11 @@
+import { type TrafficOperation } from '../../engine/machine/operation';
 import { makeGenerator } from '../../engine/traffic/index';
 import { type TrafficMemory, type TrafficSpec } from '../../engine/traffic/spec';
 import { type DmaLine } from '../../engine/machine/dmaLine';
 import { type GuestLayout } from '../../engine/machine/layout';
 import { formatSize, hex } from '../../engine/values';
 import { type Scenario } from '../language/schema/scenario';
+import { SourceKeys } from '../sourceKeys';
 import { type Mismatch } from './mismatch';
 import { readTrace } from './trace';
 
@@ -22,6 +24,7 @@ export class TrafficSources {
   readonly #files: ScenarioFiles;
   readonly #memory: TrafficMemory;
   readonly #traces = new Map<string, TrafficSpec>();
+  readonly #keys = new SourceKeys();
   /** Requests that were made of the same sources before. */
   readonly #made = new Map<string, number>();
 
@@ -66,8 +69,8 @@ export class TrafficSources {
   }
 
   /** Says that so many requests of these sources are made; how many were before. */
-  goesOn(sources: unknown, requests: number): number {
-    const key = JSON.stringify(sources).slice(0, MOST_KEY);
+  goesOn(sources: TrafficOperation['sources'], requests: number): number {
+    const key = this.#keys.of(sources);
     const before = this.#made.get(key) ?? 0;
     this.#made.set(key, before + requests);
     return before;
@@ -101,9 +104,6 @@ export class TrafficSources {
     return spec;
   }
 }
-
-/** Sources are told apart by so much of their text: traces by their first requests. */
-const MOST_KEY = 10_000;
 
 const problem = (expected: string, actual: string): Mismatch => ({
   at: ['traffic'],
