@@ -4,7 +4,7 @@ import { checkSpec } from './checkSpec';
 import { MachineCore, type MachineStep } from './core';
 import { performOperation } from './operations';
 import { type MachineOperation, type OperationReport } from './operation';
-import { sendTraffic, type Pace } from './operations/traffic';
+import { type Pace } from './operations/traffic';
 import { type MachineSpec } from './spec';
 
 export type { MachineStep } from './core';
@@ -25,9 +25,7 @@ export class Machine extends MachineCore {
    * on the machine only when the operation is over: much traffic goes several times as fast.
    */
   *perform(operation: MachineOperation, pace: Pace = 'steps'): Steps<MachineStep, OperationReport> {
-    const report = yield* pace === 'requests' && operation.kind === 'traffic'
-      ? sendTraffic(this, operation, pace)
-      : performOperation(this, operation);
+    const report = yield* performOperation(this, operation, undefined, pace);
     this.endOperation();
     return report;
   }

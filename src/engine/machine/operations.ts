@@ -15,7 +15,7 @@ import {
   guestMap,
   guestUnmap,
 } from './operations/nesting';
-import { sendTraffic } from './operations/traffic';
+import { sendTraffic, type Pace } from './operations/traffic';
 import { readDirty } from './operations/harvest';
 import { unmap } from './operations/unmap';
 import { numberIn, shiftIn } from './inputs';
@@ -23,23 +23,34 @@ import { type MachineCore as Machine } from './core';
 import { type MachineOperation } from './operation';
 import { operationProblem } from './operationShape';
 
-/** Does an operation; what the driver refuses is a report with its errno. */
-export function performOperation(machine: Machine, operation: MachineOperation, within?: Within): Doing {
+/** Does an operation; what the driver refuses is a report with its errno. `pace`: of traffic. */
+export function performOperation(
+  machine: Machine,
+  operation: MachineOperation,
+  within?: Within,
+  pace: Pace = 'steps',
+): Doing {
   const problem = operationProblem(operation);
   if (problem !== undefined) return immediately(report(refused('EINVAL', problem), ''));
   const run = OPERATIONS[operation.kind] as (
     machine: Machine,
     of: MachineOperation,
-    within?: Within,
+    within: Within | undefined,
+    pace: Pace,
   ) => Doing;
-  return run(machine, operation, within);
+  return run(machine, operation, within, pace);
 }
 
 const OPERATIONS: {
-  readonly [Kind in MachineOperation['kind']]: (machine: Machine, of: Of<Kind>, within?: Within) => Doing;
+  readonly [Kind in MachineOperation['kind']]: (
+    machine: Machine,
+    of: Of<Kind>,
+    within: Within | undefined,
+    pace: Pace,
+  ) => Doing;
 } = {
   dma: (machine, { requests }) => machine.dma(requests),
-  traffic: (machine, operation) => sendTraffic(machine, operation),
+  traffic: (machine, operation, _within, pace) => sendTraffic(machine, operation, pace),
   map,
   unmap,
   split: (machine, operation) => resize(machine, operation),

@@ -109,9 +109,13 @@ describe('traffic on a machine', () => {
     ['a skip below 0', { skip: -1 }, 'EINVAL', /came before/],
     ['a seed that is none', { seed: NaN }, 'EINVAL', /seed NaN/],
     ['no sources', { sources: [] }, 'EINVAL', /0 sources/],
-    ['sources that are no list', { sources: 5 }, 'EINVAL', /list of sources/],
-    ['a source that is none', { sources: [null] }, 'ENODEV', /no device undefined/],
-    ['a device that the machine does not have', { sources: [{ requester: '00:09.0' }] }, 'ENODEV', /00:09.0/],
+    ['sources that are no list', { sources: 5 }, 'EINVAL', /sources/],
+    [
+      'a device that the machine does not have',
+      { sources: [{ requester: '00:09.0', traffic: ring }] },
+      'ENODEV',
+      /00:09.0/,
+    ],
     ['a PASID that is none', of(ring, { pasid: 2 ** 20 }), 'EINVAL', /no PASID/],
     ['traffic that is none', of({ kind: 'tape' }), 'EINVAL', /It is one of rx-ring/],
     [
