@@ -2,9 +2,12 @@ import * as vscode from 'vscode';
 import type { ExpectationFailure } from '../../inspection/protocol';
 import { positionsOf } from './files';
 
+/** What was looked at, without the place that the range shows. */
+export const whatFailed = ({ what }: ExpectationFailure): string => what.replace(/^expect\./, '');
+
 /** What was expected, and what there was instead. */
-export const failureText = ({ what, expected, actual }: ExpectationFailure): string =>
-  vscode.l10n.t('expected {0}: {1}, but {2}', what, expected, actual);
+export const failureText = (failure: ExpectationFailure): string =>
+  vscode.l10n.t('expected {0}: {1}, but {2}', whatFailed(failure), failure.expected, failure.actual);
 
 export const failureRange = (text: string, { start, end }: ExpectationFailure): vscode.Range => {
   const at = positionsOf(text);

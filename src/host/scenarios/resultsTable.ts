@@ -1,5 +1,6 @@
 import * as vscode from 'vscode';
 import type { ScenarioOutcome } from '../../inspection/protocol';
+import { failureText, whatFailed } from './failures';
 import { stemOf } from './files';
 import type { ScenarioRun } from './results';
 import { verdict } from './runner';
@@ -45,7 +46,9 @@ export function resultsCsv(runs: readonly ScenarioRun[]): string {
     outcome.variant ?? '',
     ...settings.map((name) => set[name] ?? ''),
     ...COLUMNS.map(({ of }) => of(outcome) ?? ''),
-    outcome.failures.map(({ what, expected, actual }) => `${what}: ${expected}, got ${actual}`).join('; '),
+    outcome.failures
+      .map((failure) => `${whatFailed(failure)}: ${failure.expected}, got ${failure.actual}`)
+      .join('; '),
     outcome.seconds,
   ]);
   return [head, ...rows].map((row) => `${row.map((field) => csvField(String(field))).join(',')}\n`).join('');
@@ -76,9 +79,8 @@ export function resultsMarkdown(runs: readonly ScenarioRun[]): string {
   ];
   const failures = runs.flatMap(({ outcome }, index) =>
     outcome.failures.map(
-      ({ line, what, expected, actual }) =>
-        `- ${names[index] ?? ''}, ${vscode.l10n.t('line {0}', line)}: ` +
-        vscode.l10n.t('expected {0}: {1}, but {2}', what, expected, actual),
+      (failure) =>
+        `- ${names[index] ?? ''}, ${vscode.l10n.t('line {0}', failure.line)}: ${failureText(failure)}`,
     ),
   );
   return [

@@ -1,7 +1,7 @@
 import * as vscode from 'vscode';
 import { signalOf } from '../cancel';
 import { failureOf, isCancelled, sentence } from '../errors';
-import { failureRange } from './failures';
+import { failureRange, whatFailed } from './failures';
 import { findScenarios, stemOf } from './files';
 import {
   namedVariant,
@@ -116,10 +116,10 @@ class ScenarioTerminal implements vscode.Pseudoterminal {
     const name = `${this.definition.scenario}${variant === null ? '' : ` (${variant})`}`;
     for (const failure of outcome.failures) {
       const { line, character } = failureRange(ready.text, failure).start;
-      const { what, expected, actual } = failure;
+      const { expected, actual } = failure;
       this.line(
         `${this.definition.scenario}:${line + 1}:${character + 1}: error: ` +
-          `${variant === null ? '' : `${variant}: `}expected ${what}: ${expected}, got ${actual}`,
+          `${variant === null ? '' : `${variant}: `}expected ${whatFailed(failure)}: ${expected}, got ${actual}`,
       );
     }
     this.line(`${name}: ${verdict(outcome)} (${((Date.now() - began) / 1000).toFixed(1)} s)`);
