@@ -109,12 +109,9 @@ export class MachineCore {
       (stage) => this.guests.agreed(stage, this.hwpts.formatOf(stage)),
       this.units,
     );
-    const guestMemory = layout.regions;
     this.cpu = new CpuSide(spec, {
-      memory: this.memory,
-      frames: this.frames,
-      guestMemory,
-      ledger: this.ledger,
+      ...{ memory: this.memory, frames: this.frames, guestMemory: layout.regions },
+      ...{ ledger: this.ledger, observer: this.#meter },
     });
     // A kernel's pages are not smaller than those of its tables.
     const user = new UserMemory(2 ** checked.granuleShift);

@@ -3,6 +3,7 @@ import { CpuSecondStage } from '../driver/cpu/secondStage';
 import { done, type Outcome } from '../driver/errno';
 import { type SoftwareStep } from '../driver/softwareStep';
 import { type PageRange } from '../iommu/cacheOperation';
+import { type AccessObserver } from '../ledger/accessObserver';
 import { type GuestRegion } from '../ledger/guestMemory';
 import { type Ledger } from '../ledger/ledger';
 import { type WritableMemory, type FrameAllocator } from '../memory/writableMemory';
@@ -16,6 +17,8 @@ export interface CpuSurroundings {
   readonly frames: FrameAllocator;
   readonly guestMemory: readonly GuestRegion[];
   readonly ledger: Ledger;
+  /** Hears of accesses, and tells the ledger. */
+  readonly observer: AccessObserver;
 }
 
 /** The guest's CPUs with their second stage, as the specification says; without one there are none. */
@@ -35,9 +38,21 @@ export class CpuSide {
     const { cpu, vendor, seed } = this.#spec;
     if (!cpu) return done(null);
     const { vcpus, logging, logsHostWriters, harvestsOnZap } = cpu;
+    const { memory, frames, guestMemory, ledger, observer } = this.#around;
     const made = CpuSecondStage.create({
       kind: vendor === 'amd-vi' ? 'npt' : 'ept',
-      ...this.#around,
+      ...{ memory, frames, guestMemory },
+      ledger: {
+        wrote: (...access) => {
+          observer.wrote(...access);
+        },
+        read: (...access) => {
+          observer.read(...access);
+        },
+        discarded: (...what) => {
+          ledger.discarded(...what);
+        },
+      },
       random: new SeededRandom(seed),
       policy: { logsHostWriters, harvestsOnZap },
       vcpus,
@@ -48,12 +63,12 @@ export class CpuSide {
   }
 
   /** A round: what vCPUs and logged host writers wrote is told, and clean then; it is the caller's to copy it. */
-  *harvest(): Steps<SoftwareStep, readonly PageRange[]> {
-    const { guestMemory, ledger } = this.#around;
+  *harvest(told: (ranges: readonly PageRange[]) => void): Steps<SoftwareStep, readonly PageRange[]> {
+    const { guestMemory } = this.#around;
     const dirty: PageRange[] = [];
     for (const region of guestMemory) {
       const found = yield* this.stage?.harvest(region) ?? nothing();
-      ledger.harvested(found);
+      told(found);
       dirty.push(...found);
     }
     return dirty;

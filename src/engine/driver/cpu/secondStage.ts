@@ -2,7 +2,7 @@ import { levelOf } from '../../formats/compile';
 import { ept } from '../../formats/ept';
 import { amdV2 } from '../../formats/x8664';
 import { type PageRange } from '../../iommu/cacheOperation';
-import { type Writer } from '../../ledger/accessObserver';
+import { type AccessObserver, type Writer } from '../../ledger/accessObserver';
 import { GuestMemory, type GuestRegion } from '../../ledger/guestMemory';
 import { type Ledger } from '../../ledger/ledger';
 import { PageBits } from '../../ledger/pageBits';
@@ -40,7 +40,7 @@ export interface CpuSecondStageOptions {
   readonly memory: WritableMemory;
   readonly frames: FrameAllocator;
   readonly guestMemory: readonly GuestRegion[];
-  readonly ledger: Ledger;
+  readonly ledger: AccessObserver & Pick<Ledger, 'discarded'>;
   readonly random: SeededRandom;
   /** log2 bytes of the leaves that are made on a fault; absent: 4 KiB only. */
   readonly pageShifts?: readonly number[];

@@ -116,7 +116,10 @@ export function* zap(machine: MachineCore, { address, length, reason }: Of<'zap'
 export function* harvestCpu(machine: MachineCore): Doing {
   const stage = stageOf(machine);
   if (!stage.ok) return report(stage, '');
-  const dirty = yield* machine.software(machine.cpu.harvest());
+  const told = (ranges: readonly PageRange[]): void => {
+    machine.named(ranges);
+  };
+  const dirty = yield* machine.software(machine.cpu.harvest(told));
   return copied(machine, dirty, 'reported, made clean and copied');
 }
 

@@ -60,6 +60,8 @@ describe('Operations of CPUs', () => {
         assert.equal(bench.does(HARVEST).counts['pages'], 0);
         bench.does(write('0x9000', 1));
         assert.equal(bench.does(HARVEST).counts['pages'], 1);
+        const { written, reported } = bench.machine.ledgerTotals;
+        assert.deepEqual({ written, reported }, { written: 3, reported: 4 });
         assert.deepEqual(bench.lost, []);
       }
     }
