@@ -26,7 +26,7 @@ export interface GuestKind {
   readonly parent: string;
   readonly tables: string;
   /** Writes the guest's structures, where there are any, and says the nested domain: `NestedDomain.words`. */
-  describe(stage: GuestStage, capabilities: MachineCapabilities): Words;
+  readonly describe: (stage: GuestStage, capabilities: MachineCapabilities) => Words;
   /**
    * Commands by name, the usual one first; each of them removes all that a change of the range made stale. Null: everything of
    * the space. As the kernel takes them: ids are the guest's, and those that name a domain are put in by the kernel.
@@ -36,7 +36,7 @@ export interface GuestKind {
    * What removes it from the TLB of a device, by the guest's id of it; none where the kernel does that by itself. Null:
    * everything.
    */
-  devices(range: FlushRange | null, requester: number): readonly Words[];
+  readonly devices: (range: FlushRange | null, requester: number) => readonly Words[];
   /** What a guest that has a queue of its own ends its commands with; absent: no such queues. */
   readonly wait?: EncodedCommand;
 }
