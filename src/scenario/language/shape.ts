@@ -16,9 +16,9 @@ export interface Shape {
   readonly enum?: readonly string[];
   readonly enumDescriptions?: readonly string[];
   readonly const?: string | number;
-  readonly default?: unknown;
+  readonly default?: string | number | boolean | object;
   readonly description?: string;
-  readonly examples?: readonly unknown[];
+  readonly examples?: readonly (string | number)[];
   readonly minimum?: number;
   readonly maximum?: number;
   readonly definitions?: Readonly<Record<string, Shape>>;
@@ -47,6 +47,9 @@ function schemaOf(): Shape {
         const [value] = def.values;
         jsonSchema.const = typeof value === 'bigint' ? Number(value) : (value ?? null);
       }
+      // Left out where a value is read into something else; they are what one writes here.
+      const examples = z.globalRegistry.get(zodSchema)?.['examples'];
+      if (Array.isArray(examples)) jsonSchema.examples = examples;
       if (def.type === 'default')
         jsonSchema.default = written(
           def.defaultValue,
@@ -120,13 +123,14 @@ export function alternativesOf(shape: Shape, root: Shape = fileShape()): readonl
   }
   const parts = shape.anyOf ?? shape.oneOf;
   if (!parts) return [shape];
-  const { description, refers, what } = shape;
+  const { description, refers, what, examples } = shape;
   return parts
     .flatMap((part) => alternativesOf(part, root))
     .map((part) => ({
       ...(description !== undefined && { description }),
       ...(refers && { refers }),
       ...(what !== undefined && { what }),
+      ...(examples && { examples }),
       ...part,
     }));
 }
@@ -165,7 +169,7 @@ export function shapesAt(
     const above = path.slice(0, index);
     shapes = below(shapes, key, (name) => valueAt([...above, name]));
   });
-  return shapes;
+  return fitting(shapes, (name) => valueAt([...path, name]));
 }
 
 /** Names of the keys that objects of these shapes have. */

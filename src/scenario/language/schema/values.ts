@@ -44,7 +44,7 @@ const wholeOf = (given: Written): bigint | undefined => {
 export const address = (description: string) =>
   value('address: 0x… or a number with a unit (4G)', wholeOf, {
     description,
-    examples: ['0x100000000', '4G'],
+    examples: ['0x1000', '4G'],
   });
 
 export const size = (description: string) =>
@@ -185,7 +185,8 @@ const bounds = (of: z.ZodType<number>, description: string) =>
     ])
     .meta({ description });
 
-const asNumber = (description: string) => size(description).transform(Number);
+const asNumber = (description: string) =>
+  value('count, or a size: 0, 12, 4K', wholeOf, { description, examples: ['0'] }).transform(Number);
 
 export const expectedCount = (description: string) => bounds(asNumber(description), description);
 export const expectedTime = (description: string) => bounds(time(description), description);
