@@ -31,8 +31,15 @@ import {
   type ToEngine,
 } from './protocol';
 import { RequestError, refuse } from './requestError';
-import { checkedScenario } from './scenarios/language';
+import {
+  checkedScenario,
+  scenarioCompletions,
+  scenarioHover,
+  scenarioSchema,
+  scenarioTemplates,
+} from './scenarios/language';
 import { runInEngine } from './scenarios/run';
+import { machineAsScenario } from './scenarios/save';
 import { deviceRow } from './tree/deviceNodes';
 import { childrenPage, locate, pathTo } from './tree/tree';
 import { runInSlices, type CallContext, type Scheduling, type Work } from './work';
@@ -44,12 +51,7 @@ export interface ServerPlatform extends Scheduling {
 }
 
 type Answer<M extends Method> = ResultOf<M> | Work<ResultOf<M>> | Promise<ResultOf<M>>;
-type Handler<M extends Method> = (params: Params<M>, context: CallContext) => Answer<M>;
-type Later =
-  'completeScenario' | 'hoverScenario' | 'scenarioSchema' | 'scenarioTemplates' | 'machineAsScenario';
-type Handlers = { readonly [M in Exclude<Method, Later>]: Handler<M> } & {
-  readonly [M in Later]?: Handler<M>;
-};
+type Handlers = { readonly [M in Method]: (params: Params<M>, context: CallContext) => Answer<M> };
 
 /** The engine's side of the protocol: answers requests, several at a time, in slices. */
 export class InspectionServer {
@@ -99,7 +101,12 @@ export class InspectionServer {
       findings: ({ inspection, page }) => findingPage(at(inspection), page),
       saveMachine: ({ inspection, name }) => saveMachine(at(inspection), name),
       checkScenario: checkedScenario,
+      completeScenario: ({ text, offset }) => scenarioCompletions(text, offset),
+      hoverScenario: ({ text, offset }) => scenarioHover(text, offset),
+      scenarioSchema,
+      scenarioTemplates,
       runScenario: (params, context) => this.#runScenario(params, context),
+      machineAsScenario: ({ inspection, title }) => machineAsScenario(at(inspection), title),
     };
   }
 

@@ -1,5 +1,9 @@
-import { readScenario } from '../../scenario/language/read';
+import { completeScenario } from '../../scenario/language/help/complete';
+import { hoverScenario } from '../../scenario/language/help/hover';
 import { needsOf } from '../../scenario/language/outline';
+import { readScenario } from '../../scenario/language/read';
+import { fileShape } from '../../scenario/language/shape';
+import { TEMPLATES } from '../../scenario/templates/index';
 import { type Params, type ResultOf } from '../protocol';
 
 /** What is wrong with a scenario's text, and what an editor shows of it. */
@@ -14,3 +18,13 @@ export function checkedScenario({
   const needs = one.scenario ? needsOf([one.scenario]) : {};
   return { problems: one.problems, outline: outline && { ...outline, ...needs } };
 }
+
+export const scenarioCompletions = (text: string, offset: number): ResultOf<'completeScenario'> =>
+  completeScenario(text, offset);
+
+export const scenarioHover = (text: string, offset: number): ResultOf<'hoverScenario'> =>
+  hoverScenario(text, offset);
+
+export const scenarioSchema = (): ResultOf<'scenarioSchema'> => ({ schema: fileShape() });
+
+export const scenarioTemplates = (): ResultOf<'scenarioTemplates'> => TEMPLATES;
