@@ -5,7 +5,13 @@ import { type TrafficKind } from './spec';
 /** Where a field is not what it must be: a sentence that goes on after the field's name, and what to do. */
 type Problem = { readonly says: string; readonly hint: string } | undefined;
 
-const shown = (value: unknown): string => (value === undefined ? 'missing' : JSON.stringify(value));
+/** A value as a message has it, whatever it is. */
+export function shown(value: unknown): string {
+  if (value === undefined) return 'missing';
+  if (typeof value === 'string') return JSON.stringify(value.slice(0, 80));
+  if (typeof value === 'number' || typeof value === 'boolean' || value === null) return String(value);
+  return Array.isArray(value) ? 'a list' : `of type ${typeof value}`;
+}
 
 /** A whole number of a range, both ends included. */
 export function whole(value: unknown, least: number, most: number): Problem {
@@ -32,7 +38,7 @@ export function share(value: unknown): Problem {
 }
 
 export function oneOf(value: unknown, ...names: readonly string[]): Problem {
-  if (names.includes(String(value))) return undefined;
+  if (names.some((name) => name === value)) return undefined;
   return { says: `is ${shown(value)}`, hint: `It is ${names.join(' or ')}.` };
 }
 

@@ -1,5 +1,6 @@
 import { failure, type Result } from '../result';
 import { descriptorRing } from './descriptorRing';
+import { shown } from './fields';
 import { type TrafficGenerator } from './generator';
 import { gpuBulk } from './gpuBulk';
 import { nvme } from './nvme';
@@ -34,19 +35,19 @@ export function makeGenerator(spec: TrafficSpec, seed: number): Result<TrafficGe
   if (!TRAFFIC_KINDS.some((known) => known === kind))
     return failure(
       'traffic/kind',
-      `${kind === undefined ? 'Traffic without a kind' : JSON.stringify(kind)} is no traffic that devices make here.`,
+      `${kind === undefined ? 'Traffic without a kind' : shown(kind)} is no traffic that devices make here.`,
       `It is one of ${TRAFFIC_KINDS.join(', ')}.`,
     );
   if (rate !== undefined && !(Number.isFinite(rate) && Number(rate) >= 0))
     return failure(
       'traffic/field',
-      `${spec.kind}: "rate" is ${JSON.stringify(rate)}.`,
+      `${spec.kind}: "rate" is ${shown(rate)}.`,
       'It is bytes a second; 0: as fast as it is asked to.',
     );
   if (interval !== undefined && !(Number.isSafeInteger(interval) && Number(interval) >= 1))
     return failure(
       'traffic/field',
-      `${spec.kind}: "interval" is ${JSON.stringify(interval)}.`,
+      `${spec.kind}: "interval" is ${shown(interval)}.`,
       'It is a whole number of cycles from 1 on.',
     );
   const make = GENERATORS[spec.kind] as (spec: TrafficKind, seed: number) => Result<TrafficGenerator>;

@@ -26,8 +26,7 @@ export function requestList({ requests }: RequestList): Result<TrafficGenerator>
   const ends = new Float64Array(requests.length);
   let [bytes, writes] = [0, 0];
   for (const [index, line] of requests.entries()) {
-    const request =
-      typeof (line as unknown) === 'object' && (line as unknown) !== null ? requestOf(line) : 'it is none';
+    const request = isLine(line) ? requestOf(line) : 'it is none';
     if (typeof request === 'string')
       return failure('traffic/field', `requests: request ${index}: ${request}.`, 'Mend it, or take it out.');
     const { addressLo, addressHi, length, access } = request;
@@ -61,4 +60,10 @@ export function requestList({ requests }: RequestList): Result<TrafficGenerator>
       },
     }),
   );
+}
+
+/** Of texts and numbers: what else is wrong with it, `requestOf` says. */
+function isLine(line: unknown): boolean {
+  if (typeof line !== 'object' || line === null) return false;
+  return Object.values(line).every((value) => value === null || ['string', 'number'].includes(typeof value));
 }

@@ -271,16 +271,24 @@ describe('generators of traffic', () => {
   }
 
   it('takes whatever it is given, and throws at nothing', () => {
-    const fields = ['memory', 'entries', 'packet', 'buffer', 'buffers', 'requests', 'rate', 'run', 'depth'];
+    const fields = [
+      ...['memory', 'entries', 'packet', 'buffer', 'buffers', 'requests', 'rate', 'run', 'depth'],
+      ...['sid', 'pasid', 'iova', 'length', 'access', 'kind'],
+    ];
     const kind = fc.constantFrom(...Object.keys(KINDS));
-    const broken = fc.record({ kind, name: fc.constantFrom(...fields), value: fc.anything() });
+    const broken = fc.record({
+      kind,
+      name: fc.constantFrom(...fields),
+      value: fc.anything({ withBigInt: true }),
+    });
     fc.assert(
       fc.property(broken, ({ kind: of, name, value }) => {
-        const spec = { ...good, kind: of, [name]: value } as unknown as TrafficSpec;
+        const requests = [{ sid: '00:02.0', iova: 0, access: 'write', [name]: value }];
+        const spec = { ...good, requests, kind: of, [name]: value } as unknown as TrafficSpec;
         const result = makeGenerator(spec, 1);
         if (!result.ok) assert.ok(result.failure.message.length > 0);
       }),
-      { numRuns: 1000 },
+      { numRuns: 3000 },
     );
   });
 });
