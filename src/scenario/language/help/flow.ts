@@ -128,29 +128,24 @@ export class FlowReader {
 
   private word(top: Open, at: number): number {
     const end = this.wordEnd(at);
-    const range = { start: at, end };
     const name = unquoted(this.text.slice(at, end));
-    const inside = this.offset >= at && this.offset <= end;
     const { node } = top;
-    const beside = { ...range, column: 0, flow: true, spaced: true } as const;
+    const inside = this.cursor === undefined && this.offset >= at && this.offset <= end;
     if (node.kind === 'map' && !top.filled) {
-      node.entries.push({ key: name, range, value: undefined });
+      node.entries.push({ key: name, range: { start: at, end }, value: undefined });
       top.filled = true;
-      const colon = /^[ \t]*:/.test(this.text.slice(end, end + 20));
-      if (inside) this.cursor ??= { ...beside, path: node.path, at: 'key', map: node, colon };
+      if (inside) {
+        const colon = /^[ \t]*:/.test(this.text.slice(end, end + 20));
+        this.cursor = { ...wordAt(at, end), path: node.path, at: 'key', map: node, colon };
+      }
       return end;
     }
     const path = this.slotOf(top);
     if (inside) {
-      this.cursor ??= {
-        ...beside,
-        path,
-        at: node.kind === 'list' ? 'both' : 'value',
-        map: undefined,
-        colon: false,
-      };
+      const kind = node.kind === 'list' ? 'both' : 'value';
+      this.cursor = { ...wordAt(at, end), path, at: kind, map: undefined, colon: false };
     }
-    this.put(top, { kind: 'scalar', path, ...range, text: name });
+    this.put(top, { kind: 'scalar', path, start: at, end, text: name });
     return end;
   }
 
@@ -192,3 +187,5 @@ export class FlowReader {
     top.filled = true;
   }
 }
+
+const wordAt = (start: number, end: number) => ({ start, end, column: 0, flow: true, spaced: true }) as const;

@@ -50,7 +50,8 @@ export interface LooseText {
 
 /** Without its quotes, the last of which may not be there yet. */
 export function unquoted(written: string): string {
-  if (!/^["']/.test(written)) return written;
-  const closed = written.length > 1 && written.endsWith(written.charAt(0));
+  const quote = written.charAt(0);
+  if (quote !== '"' && quote !== "'") return written;
+  const closed = written.length > 1 && written.endsWith(quote);
   return written.slice(1, closed ? -1 : undefined);
 }
