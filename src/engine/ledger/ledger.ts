@@ -16,7 +16,7 @@ import { pagesText, writerText } from './describe';
 import { FindingList } from './finding';
 import { GuestMemory, type GuestRegion } from './guestMemory';
 import { LastWrites, type LastWrite } from './lastWrites';
-import { Mappings, type DeviceSpace, type LedgerAttachment } from './mappings';
+import { Mappings, type DeviceSpace, type LedgerAttached } from './mappings';
 import { PageBits } from './pageBits';
 import { sweepTables } from './tableSweep';
 
@@ -173,21 +173,16 @@ export class Ledger implements AccessObserver {
     this.#mappings.lives(domain).settle(range, this.#step, command);
   }
 
-  /** A device's attachment is being replaced: it may use the old one and the new one. Null: nothing. */
-  attachBegins(device: DeviceSpace, to: LedgerAttachment | null): void {
+  /** A device's attachment is being replaced: it may use the old one and the new one. */
+  attachBegins(device: DeviceSpace, to: LedgerAttached): void {
     this.#mappings.attachBegins(device, to);
-  }
-
-  /** The device's requests pass untranslated from now on. */
-  passesThrough(device: DeviceSpace): void {
-    this.#mappings.passes(device);
   }
 
   attachEnds(device: DeviceSpace): void {
     this.#mappings.attachEnds(device);
   }
 
-  attached(device: DeviceSpace, to: LedgerAttachment | null): void {
+  attached(device: DeviceSpace, to: LedgerAttached): void {
     this.attachBegins(device, to);
     this.attachEnds(device);
   }

@@ -17,6 +17,9 @@ export interface LedgerAttachment {
   readonly nested: boolean;
 }
 
+/** What a device meets: null: nothing; `pass-through`: no tables, so that nothing it reaches is promised, or refused. */
+export type LedgerAttached = LedgerAttachment | 'pass-through' | null;
+
 /** A use of memory that no promise of software covers. */
 export interface StaleUse {
   /** IOVA, or for a nested device guest physical page. */
@@ -39,7 +42,7 @@ const MOST_WINDOWS = 256;
 export class Mappings {
   readonly #lives = new Map<number, MappingLives>();
   /** By IOMMU and device. While software replaces an attachment the device may use the old one and the new one. */
-  readonly #attached = new Map<string, Map<number, readonly (LedgerAttachment | null)[]>>();
+  readonly #attached = new Map<string, Map<number, readonly LedgerAttached[]>>();
   #windows: FaultWindow[] = [];
 
   lives(domain: number): MappingLives {
@@ -50,16 +53,11 @@ export class Mappings {
     return lives;
   }
 
-  attachBegins(device: DeviceSpace, to: LedgerAttachment | null): void {
-    const known = this.#attached.get(device.iommu) ?? new Map<number, readonly (LedgerAttachment | null)[]>();
+  attachBegins(device: DeviceSpace, to: LedgerAttached): void {
+    const known = this.#attached.get(device.iommu) ?? new Map<number, readonly LedgerAttached[]>();
     this.#attached.set(device.iommu, known);
     const [now = null] = known.get(deviceKey(device)) ?? [];
     known.set(deviceKey(device), [to, now]);
-  }
-
-  /** The device's requests are not translated: nothing that they reach is promised, or refused. */
-  passes(device: DeviceSpace): void {
-    this.#attached.get(device.iommu)?.delete(deviceKey(device));
   }
 
   attachEnds(device: DeviceSpace): void {
@@ -77,10 +75,10 @@ export class Mappings {
     cached: CachedTranslation | undefined,
   ): StaleUse | undefined {
     const attached = this.#attached.get(device.iommu)?.get(deviceKey(device));
-    if (!attached) return undefined;
+    if (!attached || attached.includes('pass-through')) return undefined;
     let stale: StaleUse | undefined;
     for (const each of attached) {
-      if (!each) continue;
+      if (!each || each === 'pass-through') continue;
       const asked = each.nested ? guestPage(page, cached) : page;
       if (asked < 0) return undefined;
       const verdict = this.lives(each.domain).judge(asked, frame, write);
@@ -94,7 +92,7 @@ export class Mappings {
   isSpurious(device: DeviceSpace, page: number, write: boolean, since: number): boolean {
     const attached = this.#attached.get(device.iommu)?.get(deviceKey(device)) ?? [];
     const [only] = attached;
-    if (attached.length !== 1 || !only || only.nested) return false;
+    if (attached.length !== 1 || !only || only === 'pass-through' || only.nested) return false;
     const excused = this.#windows.some(
       ({ domain, startPage, endPage, to }) =>
         domain === only.domain && page >= startPage && page < endPage && to >= since,

@@ -15,7 +15,7 @@ import { type DmaRequest } from '../iommu/request';
 import { CpuCache } from '../iommu/translate/staleView';
 import { GuestMemory } from '../ledger/guestMemory';
 import { Ledger } from '../ledger/ledger';
-import { type LedgerAttachment } from '../ledger/mappings';
+import { type LedgerAttached } from '../ledger/mappings';
 import { type PageRange } from '../iommu/cacheOperation';
 import { type FindingKind, FINDING_KINDS } from '../ledger/finding';
 import { Arena } from '../memory/arena';
@@ -301,13 +301,13 @@ export class MachineCore {
     if (outcome.ok) from.attached.set(pasid, to);
     else this.ledger.attachBegins(space, this.#promiseOf(now));
     this.ledger.attachEnds(space);
-    if (outcome.ok && to === 'pass-through') this.ledger.passesThrough(space);
     if (outcome.ok && to === 'blocked' && pasid !== null) from.attached.delete(pasid);
     return outcome;
   }
 
-  #promiseOf(to: AttachedTo): LedgerAttachment | null {
-    return typeof to === 'number' ? (this.guests.promiseOf(to) ?? { domain: to, nested: false }) : null;
+  #promiseOf(to: AttachedTo): LedgerAttached {
+    if (typeof to === 'number') return this.guests.promiseOf(to) ?? { domain: to, nested: false };
+    return to === 'blocked' ? null : to;
   }
 
   /** What is mapped in a domain's address space: neighbours as one. Bytes, half-open. */
@@ -364,7 +364,9 @@ export class MachineCore {
    * is not known: nobody tracks, or there are too many tables to look through.
    */
   lostPages(): readonly PageRange[] | undefined {
-    const used = new Set(this.devices.map(({ to }) => this.#promiseOf(to)?.domain));
+    const domainOf = (to: AttachedTo) =>
+      typeof to === 'number' ? (this.guests.promiseOf(to)?.domain ?? to) : undefined;
+    const used = new Set(this.devices.map(({ to }) => domainOf(to)));
     const domains = this.domains.filter(({ id }) => used.has(id));
     return this.#lost.find(this.ledger, this.#ends.length, this.memory.counts.frames, domains);
   }

@@ -253,6 +253,8 @@ describe('Stories by during', () => {
         during(attach, [{ every: 1, operations: [evict, dma(IOVA)] }]),
       );
       const met = meanwhile.flatMap(({ landed = [] }) => landed.map(({ address }) => address));
+      // Until it is attached it may go either way.
+      assert.deepEqual(bench.findings, []);
       return { refused: (counts['meanwhileRefused'] ?? 0) > 0, met: [...new Set(met)] };
     };
     compare(
@@ -261,6 +263,18 @@ describe('Stories by during', () => {
       { refused: true, met: ['0x3000'] },
       { refused: false, met: ['host 0x200000', '0x3000'] },
     );
+  });
+
+  it('a device may go either way while it is attached from tables to pass-through, and back', () => {
+    const bench = new Bench({ vendor: 'smmuv3', tables: 'stage2-4k' });
+    bench.map(IOVA, '4K', '0x3000');
+    for (const to of ['pass-through', bench.domain, 'pass-through', 'blocked'] as const) {
+      const attach = { kind: 'attach', requester: DEVICE, to } as const;
+      bench.does(during(attach, [{ every: 1, operations: [dma(IOVA)] }]), dma(IOVA));
+    }
+    assert.deepEqual(bench.findings, []);
+    bench.does({ kind: 'attach', requester: DEVICE, to: bench.domain }, dma(IOVA));
+    assert.deepEqual(bench.findings, []);
   });
 
   it('Linux 6e6759d71: a changed entry is forgotten under its old domain id', () => {
