@@ -1,16 +1,18 @@
-import { open, type FileHandle } from 'node:fs/promises';
-import { type ScenarioOutcome } from '../../inspection/protocol';
+import { appendFile, writeFile } from 'node:fs/promises';
+import { type EngineClient, type ScenarioOutcome } from '../../inspection/protocol';
 import { parseAddress, parseLimit } from '../arguments';
 import { type ScenarioCall, type ScenarioCommand, type ScenarioOptions } from '../command';
 import { badInput, badUsage, errorText, RUN_EXIT, type CliError } from '../errors';
 import { timeText } from '../figures';
-import { findScenarios, reason, type FoundScenario } from '../scenarios/find';
+import { reason } from '../scenarios/files';
+import { findScenarios, type FoundScenario } from '../scenarios/find';
 import { junitXml, type JUnitCase } from '../scenarios/junit';
-import { defaultLimits, EnginePool } from '../scenarios/pool';
+import { EnginePool, limitsOf } from '../scenarios/pool';
 import { outcomeJson, printOutcome } from '../scenarios/report';
-import { performRun, runName, RunsProgress, settle, type Came, type ScenarioRun } from '../scenarios/runs';
+import { performRun, runName, RunsProgress, settle, type Came } from '../scenarios/runs';
+import { ScenarioFiles } from '../scenarios/scenarioFiles';
 import { parseSetting, type Settings } from '../scenarios/settings';
-import { readScenario, type ScenarioSource } from '../scenarios/source';
+import { planRun, readScenario, withoutVariant, type ScenarioRun } from '../scenarios/source';
 
 interface RunOptions extends ScenarioOptions {
   readonly variant?: string;
@@ -48,40 +50,36 @@ Exit codes: 0 everything came true, 1 something did not, 2 bad usage or a file t
   async run(call) {
     const { options, signal } = call;
     const found = await findScenarios(call.operands, signal);
-    const junit = options.junit === undefined ? undefined : await openJUnit(options.junit);
-    const limits = defaultLimits();
-    const pool = new EnginePool(
-      { jobs: options.jobs ?? limits.jobs, bytes: Number(options.memory ?? limits.bytes) },
-      call.startEngine,
-      signal,
-    );
+    if (options.junit !== undefined) await checkWritable(options.junit);
+    const pool = new EnginePool(limitsOf(options), call.startEngine, signal);
     try {
       const cases = await runAll(call, pool, found.files);
       for (const problem of found.problems) call.warn(errorText(problem));
       const trouble = found.problems.length > 0 || cases.some(({ came }) => came.kind === 'error');
       const failed = cases.some(({ came }) => came.kind === 'outcome' && !came.outcome.passed);
       if (options.json !== true) await summarise(call, cases);
-      await junit?.writeFile(junitXml(cases));
+      if (options.junit !== undefined) await writeFile(options.junit, junitXml(cases));
       call.exitWith(trouble ? RUN_EXIT.trouble : failed ? RUN_EXIT.failed : RUN_EXIT.passed);
     } finally {
-      await junit?.close();
       await pool.dispose();
     }
   },
 };
 
 /** Before anything runs: an hour's results must not be lost to a folder that is not there. */
-async function openJUnit(file: string): Promise<FileHandle> {
+async function checkWritable(file: string): Promise<void> {
   try {
-    return await open(file, 'w');
+    await appendFile(file, '');
   } catch (error) {
     throw badUsage(`${file} cannot be written: ${reason(error)}`);
   }
 }
 
+/** A variant of a file that was asked for, or a file that says nothing of its variants. */
 interface Planned {
-  readonly found: FoundScenario;
-  readonly runs: Came<readonly ScenarioRun[]>;
+  readonly file: string;
+  readonly variant: string | null;
+  readonly run: Came<ScenarioRun>;
 }
 
 async function runAll(
@@ -89,79 +87,69 @@ async function runAll(
   pool: EnginePool,
   files: readonly FoundScenario[],
 ): Promise<readonly JUnitCase[]> {
-  const plans = await plan(call, pool, files);
-  const total = plans.reduce((sum, { runs }) => sum + (runs.ok ? runs.value.length : 0), 0);
-  const progress = new RunsProgress(call.progress, total);
-  const set = Object.fromEntries([...(call.options.set ?? [])].map(([key, [value = '']]) => [key, value]));
-  const started = plans.map(({ found, runs }) => ({
-    file: found.file,
-    runs: runs.ok
-      ? runs.value.map((one) => ({ one, came: settle(start(call, pool, one, set, progress)) }))
-      : [],
-    why: runs.ok ? undefined : runs.why,
+  const planned = await Promise.all(
+    files.map(async (found): Promise<readonly Planned[]> => {
+      const came = await settle(pool.run(0, (engine) => plan(call, engine, found)));
+      return came.ok ? came.value : [{ file: found.file, variant: null, run: came }];
+    }),
+  );
+  const plans = planned.flat();
+  if (plans.length === 0 && !call.signal.aborted) {
+    const variant = call.options.variant ?? '';
+    throw badInput(`no scenario has a variant "${variant}"`, 'leave --variant out to run all of them');
+  }
+  const progress = new RunsProgress(call.progress, plans.filter(({ run }) => run.ok).length);
+  const started = plans.map(({ file, variant, run }) => ({
+    ...{ file, variant, run },
+    came: run.ok ? settle(start(call, pool, run.value, progress)) : Promise.resolve(run),
   }));
   // Some end badly before it is their turn to be looked at.
-  for (const { runs } of started) for (const { came } of runs) came.catch(() => undefined);
+  for (const { came } of started) came.catch(() => undefined);
   const cases: JUnitCase[] = [];
-  for (const { file, runs, why } of started) {
-    if (why) cases.push(inTrouble(call, file, null, why));
-    for (const { one, came } of runs) cases.push(await tell(call, one, await came));
+  for (const { file, variant, run, came } of started) {
+    const text = run.ok ? run.value.source.text : '';
+    cases.push(await tell(call, { file, variant, text }, await came));
   }
   return cases;
 }
 
-/** Reads and checks all files, and says what is to run of each. */
+/** What is to run of a file. */
 async function plan(
-  call: ScenarioCall<RunOptions>,
-  pool: EnginePool,
-  files: readonly FoundScenario[],
+  { options, warn }: ScenarioCall<RunOptions>,
+  engine: EngineClient,
+  { file, named }: FoundScenario,
 ): Promise<readonly Planned[]> {
-  const { variant } = call.options;
-  const sources = await Promise.all(
-    files.map(({ file }) => settle(pool.run(0, (engine) => readScenario(engine, file, call.warn)))),
-  );
-  const plans = files.flatMap((found, index): readonly Planned[] => {
-    const source = sources[index];
-    if (source === undefined) return [];
-    if (!source.ok) return [{ found, runs: source }];
-    const runs = runsOf(source.value, variant);
-    if (runs.length > 0) return [{ found, runs: { ok: true, value: runs } }];
-    return found.named
-      ? [{ found, runs: { ok: false, why: withoutVariant(source.value, variant), lost: false } }]
-      : [];
-  });
-  if (plans.length === 0 && !call.signal.aborted) {
-    throw badInput(`no scenario has a variant "${variant ?? ''}"`, 'leave --variant out to run all of them');
+  const read = await settle(readScenario(engine, file, warn));
+  if (!read.ok) return [{ file, variant: null, run: read }];
+  const source = read.value;
+  const { variant: wanted } = options;
+  if (wanted !== undefined && !source.variants.includes(wanted)) {
+    // Of a folder those that have it are run.
+    if (!named) return [];
+    return [{ file, variant: wanted, run: { ok: false, why: withoutVariant(source, wanted), lost: false } }];
+  }
+  const all = source.variants.length === 0 ? [null] : source.variants;
+  const variants = wanted === undefined ? all : [wanted];
+  const set = Object.fromEntries([...(options.set ?? [])].map(([key, [value = '']]) => [key, value]));
+  const plans: Planned[] = [];
+  for (const variant of variants) {
+    const run = await settle(planRun(engine, source, variant, set, new ScenarioFiles(file)));
+    plans.push({ file, variant, run });
   }
   return plans;
-}
-
-function runsOf(source: ScenarioSource, variant: string | undefined): readonly ScenarioRun[] {
-  const names = source.outline.variants.map(({ name }) => name);
-  if (variant === undefined)
-    return (names.length === 0 ? [null] : names).map((name) => ({ source, variant: name }));
-  return names.includes(variant) ? [{ source, variant }] : [];
-}
-
-function withoutVariant({ file, outline }: ScenarioSource, variant = ''): CliError {
-  const names = outline.variants.map(({ name }) => name);
-  return badInput(
-    `${file} has no variant "${variant}"`,
-    names.length === 0 ? 'it has none: leave --variant out' : `variants here: ${names.join(', ')}`,
-  );
 }
 
 async function start(
   { signal }: ScenarioCall<RunOptions>,
   pool: EnginePool,
   one: ScenarioRun,
-  set: Readonly<Record<string, string>>,
   progress: RunsProgress,
 ): Promise<ScenarioOutcome> {
-  const name = runName(one.source.file, one.variant);
+  const { file } = one.source;
+  const name = runName(file, one.variant);
   try {
-    return await pool.run(one.source.memory, (engine) =>
-      performRun(engine, one, set, signal, progress.of(name)),
+    return await pool.run(one.memory, (engine) =>
+      performRun(engine, one, new ScenarioFiles(file), signal, progress.of(name)),
     );
   } finally {
     progress.ended(name);
@@ -171,10 +159,9 @@ async function start(
 /** Prints what came of a run. */
 async function tell(
   call: ScenarioCall<RunOptions>,
-  { source, variant }: ScenarioRun,
+  { file, variant, text }: { readonly file: string; readonly variant: string | null; readonly text: string },
   came: Came<ScenarioOutcome>,
 ): Promise<JUnitCase> {
-  const { file, text } = source;
   if (!came.ok) return inTrouble(call, file, variant, came.why);
   const outcome = came.value;
   if (call.options.json === true) await call.output.json([outcomeJson(outcome, text)]);

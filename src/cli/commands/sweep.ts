@@ -1,16 +1,17 @@
 import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
-import { SCENARIO_SUFFIX } from '../../inspection/protocol';
+import { SCENARIO_SUFFIX, type ScenarioOutcome } from '../../inspection/protocol';
 import { parseAddress, parseLimit } from '../arguments';
 import { type ScenarioCall, type ScenarioCommand, type ScenarioOptions } from '../command';
-import { badUsage, cancelled, RUN_EXIT } from '../errors';
+import { badUsage, cancelled, RUN_EXIT, type CliError } from '../errors';
 import { flatten, sweepColumns, type FlatRow, type SweepColumn } from '../scenarios/columns';
 import { MOST_ROWS, parseShard, rowCount, rowsOf, type Row, type Shard } from '../scenarios/grid';
 import { parquetOf } from '../scenarios/parquet';
-import { defaultLimits, EnginePool } from '../scenarios/pool';
+import { EnginePool, limitsOf } from '../scenarios/pool';
 import { performRun, RunsProgress, settle } from '../scenarios/runs';
 import { parseSettings, type Settings } from '../scenarios/settings';
-import { readNamed, readScenario, type ScenarioSource } from '../scenarios/source';
+import { ScenarioFiles } from '../scenarios/scenarioFiles';
+import { planRun, readScenario, withoutVariant, type ScenarioSource } from '../scenarios/source';
 import { SweepFolder, type SweepIdentity } from '../scenarios/sweepFolder';
 
 interface SweepOptions extends ScenarioOptions {
@@ -55,15 +56,11 @@ Exit codes: 0 every row passed, 1 some did not, 2 bad usage or a file that canno
     const { options, signal } = call;
     const [file = ''] = call.operands;
     await checkFile(file);
-    const limits = defaultLimits();
-    const pool = new EnginePool(
-      { jobs: options.jobs ?? limits.jobs, bytes: Number(options.memory ?? limits.bytes) },
-      call.startEngine,
-      signal,
-    );
+    const limits = limitsOf(options);
+    const pool = new EnginePool(limits, call.startEngine, signal);
     try {
       const source = await pool.run(0, (engine) => readScenario(engine, file, call.warn));
-      await sweepShard(call, pool, source);
+      await sweepShard(call, pool, source, limits.jobs);
     } finally {
       await pool.dispose();
     }
@@ -86,6 +83,7 @@ async function sweepShard(
   call: ScenarioCall<SweepOptions>,
   pool: EnginePool,
   source: ScenarioSource,
+  jobs: number,
 ): Promise<void> {
   const { set: settings, shard = WHOLE, out, force } = call.options;
   const variants = variantsOf(source, call.options.variant);
@@ -93,10 +91,11 @@ async function sweepShard(
   if (total > MOST_ROWS) {
     throw badUsage(`${total} combinations`, `at most ${MOST_ROWS}: sweep fewer values at once`);
   }
-  const files = await readNamed(source);
+  const named = new ScenarioFiles(source.file, true);
+  await checkSettings(pool, source, rowsOf(variants, settings, WHOLE).slice(0, CHECKED_ROWS), named);
   const identity: SweepIdentity = {
-    scenario: source.outline.title,
-    sha256: hash(source.text, files),
+    scenario: source.title,
+    sha256: hash(source.text, await named.read(filesOf(source, settings))),
     version: call.version,
     variants,
     settings: Object.fromEntries(settings),
@@ -111,24 +110,43 @@ async function sweepShard(
   }
   if (force === true) await folder.forget();
   const columns = sweepColumns(settings);
-  const results = await runRows(call, pool, source, { folder, rows, columns });
+  const results = await runRows(call, pool, { source, named, folder, rows, columns, jobs });
   await folder.finish(parquetOf(columns, results, { 'iopte.sweep': JSON.stringify(identity) }));
   await tell(call, folder.part, columns, results);
 }
 
 /** The variants of a sweep's rows; [null]: the file has none. */
-function variantsOf(
-  { file, outline }: ScenarioSource,
-  variant: string | undefined,
-): readonly (string | null)[] {
-  const names = outline.variants.map(({ name }) => name);
-  if (variant === undefined) return names.length === 0 ? [null] : names;
-  if (names.includes(variant)) return [variant];
-  throw badUsage(
-    `${file} has no variant "${variant}"`,
-    names.length === 0 ? 'it has none: leave --variant out' : `variants here: ${names.join(', ')}`,
-  );
+function variantsOf(source: ScenarioSource, variant: string | undefined): readonly (string | null)[] {
+  const { variants } = source;
+  if (variant === undefined) return variants.length === 0 ? [null] : variants;
+  if (variants.includes(variant)) return [variant];
+  throw withoutVariant(source, variant);
 }
+
+/** Rows of a sweep's beginning of which one at least has to be possible: else a path or a value is mistyped. */
+const CHECKED_ROWS = 100;
+
+/** The same for every shard, so that either all of them run or none does. Throws why the first row cannot run. */
+async function checkSettings(
+  pool: EnginePool,
+  source: ScenarioSource,
+  rows: readonly Row[],
+  named: ScenarioFiles,
+): Promise<void> {
+  let first: CliError | undefined;
+  for (const { variant, set } of rows) {
+    const came = await settle(pool.run(0, (engine) => planRun(engine, source, variant, set, named)));
+    if (came.ok) return;
+    first ??= came.why;
+  }
+  if (first) throw first;
+}
+
+/** The scenario's files and those that a setting names instead. */
+const filesOf = ({ files }: ScenarioSource, settings: Settings): readonly string[] => [
+  ...files,
+  ...[...settings].flatMap(([key, values]) => (key.endsWith('.file') ? values : [])),
+];
 
 function hash(text: string, files: Readonly<Record<string, Uint8Array>>): string {
   const sum = createHash('sha256').update(text);
@@ -136,47 +154,61 @@ function hash(text: string, files: Readonly<Record<string, Uint8Array>>): string
   return sum.digest('hex');
 }
 
+interface ShardWork {
+  readonly source: ScenarioSource;
+  readonly named: ScenarioFiles;
+  readonly folder: SweepFolder;
+  readonly rows: readonly Row[];
+  readonly columns: readonly SweepColumn[];
+  readonly jobs: number;
+}
+
 /** Runs the rows that are not done yet; each is kept as it ends. Throws when it was cancelled. */
 async function runRows(
   call: ScenarioCall<SweepOptions>,
   pool: EnginePool,
-  source: ScenarioSource,
-  {
-    folder,
-    rows,
-    columns,
-  }: {
-    readonly folder: SweepFolder;
-    readonly rows: readonly Row[];
-    readonly columns: readonly SweepColumn[];
-  },
+  { source, named, folder, rows, columns, jobs }: ShardWork,
 ): Promise<readonly FlatRow[]> {
+  const { signal } = call;
   const done = await folder.finished(rows);
   const left = rows.filter(({ index }) => !done.has(index));
   const progress = new RunsProgress(call.progress, left.length);
+  const one = async ({ index, variant, set }: Row): Promise<ScenarioOutcome> => {
+    const run = await pool.run(0, (engine) => planRun(engine, source, variant, set, named));
+    const show = progress.of(`row ${index}`);
+    return pool.run(run.memory, (engine) => performRun(engine, run, named, signal, show));
+  };
+  let lost: CliError | undefined;
   const perform = async (row: Row): Promise<void> => {
-    const name = `row ${row.index}`;
-    const came = await settle(
-      pool.run(source.memory, (engine) =>
-        performRun(engine, { source, variant: row.variant }, row.set, call.signal, progress.of(name)),
-      ),
-    );
-    progress.ended(name);
-    if (call.signal.aborted) return;
+    const came = await settle(one(row));
+    progress.ended(`row ${row.index}`);
     // Another try may go well: not a result of this row.
-    if (!came.ok && came.lost) throw came.why;
-    const flat = flatten(columns, came.ok ? { row, outcome: came.value } : { row, error: came.why.message });
+    if (!came.ok && came.lost) lost ??= came.why;
+    if (signal.aborted || lost) return;
+    const result = came.ok ? { row, outcome: came.value } : { row, error: errorOf(source.file, came.why) };
+    const flat = flatten(columns, result);
     done.set(row.index, flat);
     await folder.keep(flat);
   };
-  await Promise.all(left.map(perform));
-  if (call.signal.aborted) {
+  const waiting = left.values();
+  const inTurn = async (): Promise<void> => {
+    for (const row of waiting) if (!signal.aborted && !lost) await perform(row);
+  };
+  // One that is checked for each that runs.
+  await Promise.all(Array.from({ length: 2 * jobs }, inTurn));
+  if (signal.aborted || lost) {
     if (done.size > 0) {
       call.warn(`iopte: ${done.size} of ${rows.length} rows are kept; the same command goes on from there\n`);
     }
-    throw cancelled();
+    throw lost ?? cancelled();
   }
   return rows.flatMap(({ index }) => done.get(index) ?? []);
+}
+
+/** In a line, and the same wherever the scenario lies. */
+function errorOf(file: string, { message }: CliError): string {
+  const [line = ''] = message.split('\n', 1);
+  return line.startsWith(`${file}:`) ? line.slice(file.length + 1) : line;
 }
 
 interface ShardReport {

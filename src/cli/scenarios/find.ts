@@ -3,6 +3,7 @@ import { readdir, realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { SCENARIO_SUFFIX } from '../../inspection/protocol';
 import { badInput } from '../errors';
+import { reason } from './files';
 
 /** Bounds of a search: someone will ask for `/` one day. */
 const MOST_FILES = 10_000;
@@ -121,10 +122,4 @@ async function statOf(file: string): Promise<Stats> {
     const missing = error instanceof Error && 'code' in error && error.code === 'ENOENT';
     throw badInput(missing ? `${file} does not exist` : `${file} cannot be read: ${reason(error)}`);
   }
-}
-
-/** `EACCES: permission denied`, without the call and the path that Node appends. */
-export function reason(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  return error.message.replace(/, [a-z]+( '.*'( -> '.*')?)?$/s, '');
 }

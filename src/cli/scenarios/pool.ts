@@ -1,5 +1,5 @@
 import os from 'node:os';
-import { ENGINE_LOST, RequestError, type EngineClient } from '../../inspection/protocol';
+import { type EngineClient } from '../../inspection/protocol';
 import { cancelled } from '../errors';
 
 export interface PoolLimits {
@@ -14,9 +14,16 @@ const SHARE = 0.6;
 /** After a task that wanted so much its engine is ended: what it holds on to would count against nobody's budget. */
 const KEPT_BYTES = 2 ** 28;
 
-export const defaultLimits = (): PoolLimits => ({
-  jobs: os.availableParallelism(),
-  bytes: SHARE * Math.min(os.freemem(), process.availableMemory()),
+/** What was asked for; left out: the cores, and a share of the memory that is free. */
+export const limitsOf = ({
+  jobs = os.availableParallelism(),
+  memory,
+}: {
+  readonly jobs?: number;
+  readonly memory?: bigint;
+}): PoolLimits => ({
+  jobs,
+  bytes: memory === undefined ? SHARE * Math.min(os.freemem(), process.availableMemory()) : Number(memory),
 });
 
 interface Waiting {
@@ -27,12 +34,14 @@ interface Waiting {
 /** Engines in workers of their own, started when there is work for them. Tasks start in the order in which they were given. */
 export class EnginePool {
   readonly #idle: EngineClient[] = [];
+  /** Those that are neither lost nor ended. */
   readonly #all = new Set<EngineClient>();
   /** From #first on; those before have started. */
   #waiting: Waiting[] = [];
   #first = 0;
   #running = 0;
   #bytes = 0;
+  #closed = false;
 
   constructor(
     private readonly limits: PoolLimits,
@@ -47,17 +56,13 @@ export class EnginePool {
   async run<T>(memory: number, task: (engine: EngineClient) => Promise<T>): Promise<T> {
     await this.#turn(memory);
     let engine: EngineClient | undefined;
-    let keep = memory < KEPT_BYTES;
     try {
-      if (this.signal.aborted) throw cancelled();
-      engine = this.#idle.pop() ?? (await this.#start());
+      if (this.signal.aborted || this.#closed) throw cancelled();
+      engine = this.#takeIdle() ?? (await this.#start());
       return await task(engine);
-    } catch (error) {
-      if (error instanceof RequestError && error.code === ENGINE_LOST) keep = false;
-      throw error;
     } finally {
       if (engine) {
-        if (keep) this.#idle.push(engine);
+        if (memory < KEPT_BYTES && this.#all.has(engine)) this.#idle.push(engine);
         else await this.#end(engine);
       }
       this.#running--;
@@ -66,13 +71,22 @@ export class EnginePool {
     }
   }
 
+  /** Ends all engines: what runs rejects, and nothing starts any more. */
   async dispose(): Promise<void> {
+    this.#closed = true;
     await Promise.all([...this.#all].map((engine) => this.#end(engine)));
+  }
+
+  #takeIdle(): EngineClient | undefined {
+    let engine = this.#idle.pop();
+    while (engine && !this.#all.has(engine)) engine = this.#idle.pop();
+    return engine;
   }
 
   async #start(): Promise<EngineClient> {
     const engine = await this.startEngine();
     this.#all.add(engine);
+    engine.onLost(() => this.#all.delete(engine));
     return engine;
   }
 

@@ -7,14 +7,8 @@ import {
 } from '../../inspection/protocol';
 import { CliError, fromFailure } from '../errors';
 import { type ProgressLine } from '../progress';
-import { readNamed, type ScenarioSource } from './source';
-
-/** One variant of one file. */
-export interface ScenarioRun {
-  readonly source: ScenarioSource;
-  /** null: the file has no variants. */
-  readonly variant: string | null;
-}
+import { type ScenarioFiles } from './scenarioFiles';
+import { type ScenarioRun } from './source';
 
 /** What came of something that may not have been possible. */
 export type Came<T> =
@@ -37,17 +31,16 @@ export async function settle<T>(promise: Promise<T>): Promise<Came<T>> {
 export const runName = (file: string, variant: string | null): string =>
   variant === null ? file : `${file} (${variant})`;
 
-/** Runs a variant on an engine; cancelled, it gives what there is. */
+/** Runs a variant on an engine; cancelled, it gives what there is. `named`: the files of its scenario. */
 export async function performRun(
   engine: EngineClient,
-  { source, variant }: ScenarioRun,
-  set: Readonly<Record<string, string>>,
+  { source, variant, set, files }: ScenarioRun,
+  named: ScenarioFiles,
   signal: AbortSignal,
   onProgress: (progress: Progress) => void,
 ): Promise<ScenarioOutcome> {
-  const files = await readNamed(source);
   const { file, text } = source;
-  const params = { text, file, variant, set, files };
+  const params = { text, file, variant, set, files: await named.read(files) };
   return (await engine.request('runScenario', params, { signal, onProgress })).outcome;
 }
 

@@ -2,7 +2,7 @@ import { appendFile, mkdir, open, readFile, rename, rm, stat } from 'node:fs/pro
 import path from 'node:path';
 import { badInput } from '../errors';
 import { type FlatRow } from './columns';
-import { reason } from './find';
+import { reason } from './files';
 import { partName, type Row, type Shard } from './grid';
 
 /** What a folder of results is of. Two sweeps that differ in any of it must not share one. */
