@@ -141,6 +141,12 @@ function checkTraffic(
     const { message, hint } = made.failure;
     return refused('EINVAL', hint === undefined ? message : `${message} ${hint}`);
   }
+  for (const [index, { requester, pasid }] of senders.entries()) {
+    const stranger = strangerAmong(sources[index]?.traffic, requester, pasid);
+    if (stranger === undefined) continue;
+    const owner = formatRequester(requester);
+    return refused('EINVAL', `request ${stranger} is not of ${owner}, whose traffic it is`);
+  }
   return { ok: true, value: { stream: made.value, senders } };
 }
 
@@ -148,18 +154,12 @@ type Source = TrafficOperation['sources'][number];
 
 function senderOf(host: TrafficHost, source: Source): Outcome<Sender> {
   const isSource = typeof (source as unknown) === 'object' && (source as unknown) !== null;
-  const { requester: name, pasid = null, traffic }: Partial<Source> = isSource ? source : {};
+  const { requester: name, pasid = null }: Partial<Source> = isSource ? source : {};
   const parsed = typeof name === 'string' ? parseDevice(name) : undefined;
   if (!parsed || !host.functionOf(parsed.requester))
     return refused('ENODEV', `the machine has no device ${JSON.stringify(name)}`);
   if (pasid !== null && !isPasid(pasid)) return refused('EINVAL', `${pasid} is no PASID`);
   const { requester } = parsed;
-  const stranger = strangerAmong(traffic, requester, pasid);
-  if (stranger !== undefined)
-    return refused(
-      'EINVAL',
-      `request ${stranger} is not of ${formatRequester(requester)}, whose traffic it is`,
-    );
   return { ok: true, value: { requester, pasid: pasid === null ? null : pasidOf(pasid) } };
 }
 
@@ -169,10 +169,8 @@ function strangerAmong(
   requester: RequesterId,
   pasid: number | null,
 ): number | undefined {
-  const lines: unknown = traffic?.kind === 'requests' ? traffic.requests : undefined;
-  if (traffic?.kind !== 'requests' || !Array.isArray(lines)) return undefined;
-  const found = traffic.requests.findIndex((line: Partial<(typeof traffic.requests)[number]> | null) => {
-    if (line?.sid === undefined) return false;
+  if (traffic?.kind !== 'requests') return undefined;
+  const found = traffic.requests.findIndex((line) => {
     const isOwn = parseDevice(String(line.sid))?.requester === requester;
     return !isOwn || (line.pasid !== undefined && line.pasid !== pasid);
   });

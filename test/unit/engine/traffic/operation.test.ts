@@ -98,6 +98,35 @@ describe('traffic on a machine', () => {
     assert.equal(tested.progress, '');
   });
 
+  it('takes whatever an operation may say, and throws at nothing', () => {
+    const tested = machine();
+    const fields = [
+      'sources',
+      'requests',
+      'seed',
+      'skip',
+      'requester',
+      'pasid',
+      'traffic',
+      'sid',
+      'iova',
+      'access',
+    ];
+    const change = fc.record({ name: fc.constantFrom(...fields), value: fc.anything() });
+    fc.assert(
+      fc.property(change, ({ name, value }) => {
+        // Millions of requests are no matter of this test.
+        fc.pre(!(name === 'requests' && Number.isSafeInteger(value) && Number(value) > 1000));
+        const requests = [{ sid: '00:02.0', iova: '1M', access: 'write', [name]: value }];
+        const sources = [{ requester: '00:02.0', traffic: { kind: 'requests', requests }, [name]: value }];
+        const operation = { kind: 'traffic', sources, requests: 2, seed: 1, [name]: value };
+        const report = runSteps(tested.perform(operation as unknown as TrafficOperation, 'requests'));
+        assert.ok(report.summary.length > 0);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
   const line = { sid: '00:02.0', iova: '1M', access: 'write' as const };
   const list = (...requests: readonly unknown[]) => ({ kind: 'requests', requests });
   const of = (traffic: unknown, more: object = {}) => ({
