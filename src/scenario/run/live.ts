@@ -66,6 +66,16 @@ export class LiveMachine {
     return report;
   }
 
+  /** Takes what somebody else did to the machine. */
+  add(operations: readonly MachineOperation[]): void {
+    for (const operation of operations) {
+      this.operations.push(operation);
+      this.hasCopy ||= copies(operation);
+      if (operation.kind === 'traffic') this.requests += operation.requests;
+      if (operation.kind === 'dma') this.requests += operation.requests.length;
+    }
+  }
+
   *#slices<T>(steps: Generator<unknown, T, void>, afterCancel: number): Slices<T | undefined> {
     let left = afterCancel;
     for (let count = 1; ; count++) {

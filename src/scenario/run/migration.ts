@@ -1,5 +1,5 @@
 import { type Machine } from '../../engine/machine/machine';
-import { type TrafficOperation } from '../../engine/machine/operation';
+import { type MachineOperation, type TrafficOperation } from '../../engine/machine/operation';
 import { DEFAULT_MIGRATION } from '../../engine/migration/defaults';
 import { migrate } from '../../engine/migration/migrate';
 import { type MigrationProgress } from '../../engine/migration/precopy';
@@ -31,14 +31,22 @@ export function migrationSpecOf(given: Migrate): MigrationSpec {
   };
 }
 
-/** Migrates the machine as it stands; undefined: given up before there was a round. Mismatches are below `migrate`. */
+/** What came of a migration: as far as it came, when it was given up; `result` null: before there was a round. */
+export interface CameOfIt {
+  readonly result: MigrationResult | null;
+  /** What was done to the machine, in order. */
+  readonly operations: readonly MachineOperation[];
+  readonly isGivenUp: boolean;
+}
+
+/** Migrates the machine as it stands. Mismatches are below `migrate`. */
 export function* runMigration(
   given: Migrate,
   machine: Machine,
   names: Names,
   traffic: TrafficSources,
   isCancelled: () => boolean,
-): Slices<MigrationResult | Mismatch | undefined> {
+): Slices<CameOfIt | Mismatch> {
   const sources = sourcesOf(given, machine, names, traffic);
   if ('expected' in sources) return sources;
   const spec = migrationSpecOf(given);
@@ -46,12 +54,12 @@ export function* runMigration(
   for (;;) {
     const step = running.next();
     if (step.done === true) {
-      if (step.value.ok) return step.value.value;
+      if (step.value.ok) return { ...step.value.value, isGivenUp: false };
       const actual = failureText(step.value.failure);
       return { at: [], what: 'migrate', expected: 'a migration that can be run', actual };
     }
     yield progressOf(step.value);
-    if (isCancelled()) return givenUp(step.value);
+    if (isCancelled()) return { result: givenUp(step.value), operations: [], isGivenUp: true };
   }
 }
 
@@ -91,8 +99,8 @@ function progressOf({ phase, round, pending, secondsLeft }: MigrationProgress): 
 }
 
 /** What there is of a migration that someone gave up. */
-function givenUp({ rounds, elapsed, sent }: MigrationProgress): MigrationResult | undefined {
-  if (rounds.length === 0) return undefined;
+function givenUp({ rounds, elapsed, sent }: MigrationProgress): MigrationResult | null {
+  if (rounds.length === 0) return null;
   const sum = (of: (round: MigrationResult['rounds'][number]) => number): number =>
     rounds.reduce((all, round) => all + of(round), 0);
   const [written, reported] = [sum((round) => round.written), sum((round) => round.reported)];

@@ -191,15 +191,20 @@ class Runner {
 
   *#migrate(given: NonNullable<Step['migrate']>, path: Path): Slices<void> {
     const { live, scene } = this.#running;
-    const result = yield* runMigration(
+    const came = yield* runMigration(
       given,
       live.machine,
       this.#names,
       scene.traffic,
       () => this.#isCancelled,
     );
-    if (result && 'expected' in result) this.#end(path, result);
-    else this.#migration = result ?? this.#migration;
+    if ('expected' in came) {
+      this.#end(path, came);
+      return;
+    }
+    this.#migration = came.result ?? this.#migration;
+    live.add(came.operations);
+    live.isTorn ||= came.isGivenUp;
   }
 
   #expect(expected: Expectations, path: Path): void {

@@ -1,6 +1,6 @@
 import { type MachineOperation, type OperationReport } from '../../engine/machine/operation';
 import { type CommandText } from '../../engine/machine/operations/nestingTypes';
-import { parseInteger } from '../../engine/values';
+import { formatSize, parseInteger } from '../../engine/values';
 import { type SavedNames } from './names';
 import { requestStep, type SavedFiles } from './requests';
 import { type SavedTraffic } from './traffic';
@@ -31,10 +31,15 @@ interface Range {
   readonly length?: string;
 }
 
-/** Lengths are sizes: as the operation has them, with units. */
+/** A size with its unit. */
+function size(text: string): string {
+  const bytes = parseInteger(text);
+  return bytes === undefined ? text : formatSize(bytes);
+}
+
 const range = ({ iova, length }: Range): WrittenMap => ({
   ...optional('iova', iova),
-  ...(length === undefined ? {} : { length }),
+  ...(length === undefined ? {} : { length: size(length) }),
 });
 
 /** Of the first domain nothing needs to be said. */

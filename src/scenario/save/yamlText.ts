@@ -10,14 +10,14 @@ export interface WrittenMap {
 /** Keys of lists with an entry a line, and of maps with one. */
 const LISTS = ['steps', 'moments'];
 const MAPS = ['devices', 'domains'];
-const LINE_WIDTH = 120;
 
 /** The text of a scenario: a step a line where it fits. `comment` stands above it. */
 export function yamlText(comment: string, whole: WrittenMap): string {
   const document = new Document();
   document.contents = blockMap(whole);
   document.commentBefore = ` ${comment}`;
-  return document.toString({ lineWidth: LINE_WIDTH });
+  // However long: a step is a line.
+  return document.toString({ lineWidth: 0 });
 }
 
 function blockMap(map: WrittenMap): YAMLMap {
