@@ -21,6 +21,8 @@ export interface Shape {
   readonly examples?: readonly (string | number)[];
   readonly minimum?: number;
   readonly maximum?: number;
+  readonly $schema?: string;
+  readonly pattern?: string;
   readonly definitions?: Readonly<Record<string, Shape>>;
   /** What a value is, for messages: `size: 4096, 4K, 2M, 1G`. */
   readonly what?: string;

@@ -1,3 +1,4 @@
+import { STEP_EXAMPLES } from '../examples';
 import { alternativesOf, expectation, keysOf, type Shape } from '../shape';
 import { type TextRange } from '../source/node';
 import { knownAt } from './knowledge';
@@ -18,7 +19,11 @@ export function hoverScenario(
   const { node, key } = found;
   if (key) {
     const shapes = knownAt([...node.path, key.name], root);
-    const markdown = ofKey(key.name, shapes);
+    const markdown = ofKey(
+      key.name,
+      shapes,
+      typeof node.path.at(-1) === 'number' || node.path.at(-1) === 'step',
+    );
     return markdown === undefined ? null : { ...key.range, markdown };
   }
   const markdown = node.kind === 'scalar' ? ofValue(node.text, knownAt(node.path, root), root) : undefined;
@@ -47,7 +52,7 @@ function find(root: LooseNode, offset: number): Found | undefined {
   return undefined;
 }
 
-function ofKey(name: string, shapes: readonly Shape[]): string | undefined {
+function ofKey(name: string, shapes: readonly Shape[], isStep: boolean): string | undefined {
   if (shapes.length === 0) return undefined;
   const [first] = shapes;
   const lines = [`**${name.replaceAll(/[^\w-]/g, '')}** — ${expectation(shapes)}`];
@@ -69,6 +74,11 @@ function ofKey(name: string, shapes: readonly Shape[]): string | undefined {
         .join('\n'),
     );
   }
+  const example =
+    Object.hasOwn(STEP_EXAMPLES, name) && isStep
+      ? STEP_EXAMPLES[name as keyof typeof STEP_EXAMPLES]
+      : undefined;
+  if (example !== undefined) lines.push(`\`\`\`yaml\n- ${example}\n\`\`\``);
   const keys = keysOf(shapes);
   if (keys.length > 0)
     lines.push(
