@@ -104,8 +104,11 @@ const product = (mode) => [
     },
     {
       plugins: [new Executable('cli.js'), dated, shipped],
-      // Its build for Node looks for worker threads when it is loaded, which a browser has not; nothing here uses them.
-      resolve: { extensions: ['.ts', '.js'], alias: { fflate$: 'fflate/browser' } },
+      // Their builds for Node look for its modules when they are loaded, which a browser has not; nothing here uses them.
+      resolve: {
+        extensions: ['.ts', '.js'],
+        alias: { fflate$: 'fflate/browser', yaml$: from('node_modules/yaml/browser/index.js') },
+      },
     },
   ),
   bundle(mode, 'worker', 'webworker', 'dist/web', {
