@@ -51,7 +51,10 @@ export function scenarioReference({ alternativesOf, expectation, fileShape, exam
     const [first] = found;
     if (found.length === 1 && first.type === 'array' && first.items) {
       const element = alternativesOf(first.items);
-      return element.some((each) => each.properties) ? 'a list' : `a list of: ${expectation(element)}`;
+      if (element.some((each) => each.properties)) return 'a list';
+      const listed = element.flatMap((each) => each.enum ?? []);
+      const names = listed.length > 12 ? listed.map((id) => `\`${id}\``).join(', ') : expectation(element);
+      return `a list of: ${names}`;
     }
     if (found.some((each) => each.properties)) {
       const others = found.filter((each) => !each.properties);

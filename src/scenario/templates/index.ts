@@ -129,4 +129,110 @@ variants:
     expect: { migration: { converged: true } }
 `,
   },
+  {
+    id: 'nested',
+    title: 'A guest with tables of its own',
+    about: 'A stage 1 in guest memory, a device behind it, and what is left after the guest unmaps.',
+    text: `version: 2
+title: A guest with tables of its own
+about: The guest maps a page in its stage 1, a device behind it writes there, and the guest takes it away again.
+
+machine:
+  vendor: vt-d
+  memory: 64M
+
+devices:
+  nic: { requester: 00:02.0 }
+
+domains:
+  # Stage 2, beneath what the guest maps.
+  parent: { pages: [4K], nestParent: true }
+
+steps:
+  - guest: { name: os }
+  - guestMap: { guest: os, iova: 0x201000, length: 4K, to: 0x333000 }
+  - attach: { device: nic, to: os }
+  - dma: { iova: 0x201000, lands: 0x333000 }
+  - guestUnmap: { guest: os, iova: 0x201000, length: 4K }
+  - dma: { iova: 0x201000, refused: not-present }
+
+expect:
+  stale: 0
+`,
+  },
+  {
+    id: 'bug',
+    title: 'A bug of a kernel, and its fix',
+    about: 'A flush of Linux that forgot nested domains: one variant with the bug, one without.',
+    text: `version: 2
+title: A parent's flush that forgets nested domains
+about: The kernel unmaps a page of the parent, and its flush names the parent's own domain id only.
+source: 'Linux 821985301124, iommu/vt-d: Add missing iotlb flush for parent domain'
+parameters: { page: 0x333000 }
+
+machine:
+  vendor: vt-d
+  memory: 64M
+
+devices:
+  nic: { requester: 00:02.0 }
+
+domains:
+  parent: { pages: [4K], nestParent: true }
+
+steps:
+  - guest: { name: os }
+  - guestMap: { guest: os, iova: 0x201000, length: 4K, to: $page }
+  - attach: { device: nic, to: os }
+  - dma: { iova: 0x201000, lands: $page }
+  - unmap: { iova: $page, length: 4K, through: tables }
+
+variants:
+  broken:
+    machine: { driverFaults: [parent-flush-own-did-only] }
+    steps:
+      - guest: { name: os }
+      - guestMap: { guest: os, iova: 0x201000, length: 4K, to: $page }
+      - attach: { device: nic, to: os }
+      - dma: { iova: 0x201000, lands: $page }
+      - unmap: { iova: $page, length: 4K, through: tables }
+      # Through the IOTLB, to a page that is not the guest's any more.
+      - dma: { iova: 0x201000 }
+    expect: { stale: 1 }
+  fixed:
+    expect: { clean: true }
+`,
+  },
+  {
+    id: 'vfio',
+    title: 'A device with migration states',
+    about: 'The device stops and writes back what it caches; its last pages are looked for after that.',
+    text: `version: 2
+title: A device with migration states
+about: The device stops, writes back what it caches, and its last pages are looked for after that.
+
+machine:
+  vendor: smmuv3
+  memory: 64M
+
+devices:
+  acc:
+    requester: 75:00.1
+    vfio: { model: hisi-acc, writesBack: stop, writeBackTo: 0x1f000 }
+
+domains:
+  all: { pages: [4K], dirtyTracking: off, devices: [acc] }
+
+steps:
+  - dirtyTracking: { enable: true }
+  - deviceState: { device: acc, state: STOP }
+  - readDirty: {}
+  - expect:
+      dirty: { holds: [0x1f000] }
+  - deviceState: { device: acc, state: STOP_COPY }
+
+expect:
+  lost: 0
+`,
+  },
 ];
