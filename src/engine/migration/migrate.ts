@@ -6,6 +6,7 @@ import { missesWith } from './misses';
 import { precopy, type MigrationProgress, type PrecopyOutcome } from './precopy';
 import { type MigrationResult } from './result';
 import { type DirtySource } from './source';
+import { type MigrationSpec } from './spec';
 
 /** Migrates: gives way with progress. Fails with `migration/...`, and as `checkSpec` and `makeGenerator` do. */
 export function* migrate(job: MigrationJob): Generator<MigrationProgress, Result<MigrationResult>, void> {
@@ -41,7 +42,7 @@ export function* measured(
       if (missesDuring?.ok === false) return missesDuring;
       const samples = { before: missesBefore?.value, during: missesDuring?.value };
       const leaves = { before: before.bySize, after: source.bySize };
-      return success({ ...resultOf(next.value), leaves, iotlb: iotlbOf(samples, next.value, job), by });
+      return success({ ...resultOf(next.value, job.spec), leaves, iotlb: iotlbOf(samples, next.value, job), by });
     }
     // Pages become large again at the end: what they are now is what devices met.
     if (next.value.phase === 'end') missesDuring ??= missesWith(checked, job, during());
@@ -49,11 +50,14 @@ export function* measured(
   }
 }
 
-function resultOf(outcome: PrecopyOutcome): Omit<MigrationResult, 'leaves' | 'iotlb' | 'by'> {
+function resultOf(
+  outcome: PrecopyOutcome,
+  { downtimeLimit }: MigrationSpec,
+): Omit<MigrationResult, 'leaves' | 'iotlb' | 'by'> {
   const { rounds, converged, why, preparation, total, blackout, time } = outcome;
   const { sent, deviceState, deviceStateInBlackout, written, reported, over, lost } = outcome;
   return {
-    ...{ rounds, converged, why, preparation, total, blackout, time },
+    ...{ rounds, converged, why, downtimeLimit, preparation, total, blackout, time },
     bytes: { sent, deviceState, deviceStateInBlackout, written, reported, over, lost },
     amplification: written === 0 ? 1 : reported / written,
   };

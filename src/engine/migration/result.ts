@@ -4,6 +4,8 @@ export interface MigrationResult {
   readonly converged: boolean;
   /** One sentence: why it converged, or what keeps it from doing so, with figures. */
   readonly why: string;
+  /** Seconds for which the guest was allowed to stand still. */
+  readonly downtimeLimit: number;
   /** Seconds from the beginning of tracking, or of what prepares it, to the first round. */
   readonly preparation: number;
   /** Seconds from the first round to the guest running at the destination; of one that was given up: to that. */

@@ -59,7 +59,7 @@ export function* runMigration(
       return { at: [], what: 'migrate', expected: 'a migration that can be run', actual };
     }
     yield progressOf(step.value);
-    if (isCancelled()) return { result: givenUp(step.value), operations: [], isGivenUp: true };
+    if (isCancelled()) return { result: givenUp(step.value, spec), operations: [], isGivenUp: true };
   }
 }
 
@@ -99,7 +99,10 @@ function progressOf({ phase, round, pending, secondsLeft }: MigrationProgress): 
 }
 
 /** What there is of a migration that someone gave up. */
-function givenUp({ rounds, elapsed, sent }: MigrationProgress): MigrationResult | null {
+function givenUp(
+  { rounds, elapsed, sent }: MigrationProgress,
+  { downtimeLimit }: MigrationSpec,
+): MigrationResult | null {
   if (rounds.length === 0) return null;
   const sum = (of: (round: MigrationResult['rounds'][number]) => number): number =>
     rounds.reduce((all, round) => all + of(round), 0);
@@ -108,6 +111,7 @@ function givenUp({ rounds, elapsed, sent }: MigrationProgress): MigrationResult 
     rounds,
     converged: false,
     why: `Cancelled after round ${rounds.length}.`,
+    downtimeLimit,
     preparation: 0,
     total: elapsed,
     blackout: null,
