@@ -5,12 +5,7 @@ import { BLOCK_PAGES, CHUNK_BLOCKS, CHUNK_PAGES, PageSet } from './pageSet';
 import { Pace } from './pace';
 import { type DirtySource, type Harvest, type Pending, type Slices, type TableWork } from './source';
 import { type MigrationSpec } from './spec';
-
-/** Pages of 4 KiB by number, half-open. */
-interface Region {
-  readonly startPage: number;
-  readonly endPage: number;
-}
+import { type Region, WorkingSet } from './workingSet';
 
 export interface ModelOptions {
   /** Guest memory. What vCPUs write lies at its start. */
@@ -41,6 +36,7 @@ const CHUNKS_A_SLICE = 64;
  * hardware and driver do right is taken for granted, so nothing is lost but what a device writes back too late.
  */
 export class ModelSource implements DirtySource {
+  readonly operations = [];
   readonly memory: number;
   readonly deviceState: ModelOptions['deviceState'];
   readonly #options: ModelOptions;
@@ -117,7 +113,9 @@ export class ModelSource implements DirtySource {
       }
     }
     this.#batch.flush();
-    this.#vcpus.write(seconds, this.#cpuDirty);
+    this.#vcpus.write(seconds, (startPage, endPage) => {
+      this.#cpuDirty.addRange(startPage, endPage);
+    });
   }
 
   *pending(): Slices<Pending> {
@@ -251,40 +249,5 @@ function* addAll(from: PageSet, to: PageSet): Slices<void> {
   for (const [index, chunk] of from.chunks.entries()) {
     if (index % CHUNKS_A_SLICE === CHUNKS_A_SLICE - 1) yield;
     to.addChunk(from, chunk);
-  }
-}
-
-/** What vCPUs write: the pages of a working set at the start of memory, one after the other, again and again. */
-class WorkingSet {
-  readonly #regions: readonly Region[];
-  readonly #pages: number;
-  readonly #pace: Pace;
-  #next = 0;
-
-  constructor(regions: readonly Region[], { rate, workingSet }: MigrationSpec['vcpus']) {
-    const all = regions.reduce((sum, { startPage, endPage }) => sum + endPage - startPage, 0);
-    this.#regions = regions;
-    this.#pages = Math.min(Math.floor(workingSet / PAGE), all);
-    this.#pace = new Pace(this.#pages > 0 ? rate / PAGE : 0);
-  }
-
-  write(seconds: number, into: PageSet): void {
-    const due = this.#pace.due(seconds);
-    const start = this.#next;
-    const end = start + Math.min(due, this.#pages);
-    this.#name(start, Math.min(end, this.#pages), into);
-    this.#name(0, end - this.#pages, into);
-    if (this.#pages > 0) this.#next = (start + due) % this.#pages;
-  }
-
-  /** Pages by their place in memory without its holes, as the guest sees them. */
-  #name(start: number, end: number, into: PageSet): void {
-    let before = 0;
-    for (const { startPage, endPage } of this.#regions) {
-      const first = Math.max(start - before, 0);
-      const last = Math.min(end - before, endPage - startPage);
-      if (first < last) into.addRange(startPage + first, startPage + last);
-      before += endPage - startPage;
-    }
   }
 }

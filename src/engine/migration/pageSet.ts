@@ -47,6 +47,12 @@ export class PageSet {
     this.count++;
   }
 
+  has(page: number): boolean {
+    const filled = this.#filled[Math.floor(page / CHUNK_PAGES)] ?? 0;
+    if (filled === 0 || filled === CHUNK_PAGES) return filled !== 0;
+    return (((this.#words[Math.floor(page / 32)] ?? 0) >>> (page & 31)) & 1) === 1;
+  }
+
   /** Adds half-open pages. */
   addRange(startPage: number, endPage: number): void {
     for (let page = startPage; page < endPage;) {

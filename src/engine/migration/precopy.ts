@@ -1,3 +1,4 @@
+import { type MachineOperation } from '../machine/operation';
 import { assert } from '../result';
 import { type MigrationRound, ZERO_PAGE_BYTES } from './result';
 import { estimatedDowntime, stopsAfter } from './rules';
@@ -17,6 +18,8 @@ export interface MigrationProgress {
   readonly secondsLeft: number;
   /** Those that are over: what a migration that is cancelled has. */
   readonly rounds: readonly MigrationRound[];
+  /** What was done to the machine so far; empty by a model. */
+  readonly operations: readonly MachineOperation[];
 }
 
 export interface PrecopyOutcome {
@@ -240,6 +243,7 @@ class Precopy {
       elapsed: this.#elapsed,
       secondsLeft: this.#pending / this.#spec.link,
       rounds: this.#rounds,
+      operations: this.#source.operations,
     };
   }
 }

@@ -1,3 +1,5 @@
+import { type MachineOperation } from '../machine/operation';
+
 /** Work in slices: gives way at each yield, so that whoever runs it can show progress and stop. */
 export type Slices<T> = Generator<void, T, void>;
 
@@ -30,6 +32,8 @@ export interface Pending {
  * seconds. Nothing happens but by these calls.
  */
 export interface DirtySource {
+  /** What was done to a machine so far, in order; a model does nothing. */
+  readonly operations: readonly MachineOperation[];
   /** Bytes of guest memory. */
   readonly memory: number;
   /** Leaf entries now, and by page size in bytes. */

@@ -31,7 +31,7 @@ describe('migration arithmetic', () => {
       const spec = migration({ pages: { policy: 'split-eagerly', to, collapseAfter: false } });
       const result = run(machineOf('1T', '1G'), [], spec);
       near(result.preparation, seconds, 0.005);
-      near(result.time.split ?? 0, seconds, 0.005);
+      near(result.time['split'] ?? 0, seconds, 0.005);
       assert.deepEqual(result.leaves, {
         before: { [GiB]: 1024 },
         after: { [to]: (1024 * GiB) / to },

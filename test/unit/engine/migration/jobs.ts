@@ -44,12 +44,13 @@ export function run(
   const sources = traffic.map((each) => ({ requester: DEVICE, traffic: each }));
   const result = runSteps(migrate({ machine, sources, spec, by, seed: 1 }));
   assert.ok(result.ok, result.ok ? '' : `${result.failure.code}: ${result.failure.message}`);
-  return result.value;
+  return result.value.result;
 }
 
 /** A source of which each harvest finds what a list says, by bytes; the time that passed is kept. */
 export class ScriptedSource implements DirtySource {
   readonly deviceState: DirtySource['deviceState'];
+  readonly operations = [];
   readonly bySize = {};
   readonly lost = 0;
   seconds = 0;

@@ -81,7 +81,7 @@ describe('migration model', () => {
       );
       assert.deepEqual(result.leaves.after, result.leaves.before);
       const splits = policy === 'split-eagerly' ? 8 : 1;
-      assert.ok(Math.abs((result.time.collapse ?? 0) - splits * 512e-9) < 1e-12);
+      assert.ok(Math.abs((result.time['collapse'] ?? 0) - splits * 512e-9) < 1e-12);
     }
   });
 
@@ -106,7 +106,7 @@ describe('migration model', () => {
     assert.equal(last?.blackout, true);
     assert.equal(last.reported, 0);
     assert.equal(result.bytes.lost, 0);
-    assert.ok(Math.abs((result.time.scan ?? 0) - 2 * 4096e-6) < 1e-9);
+    assert.ok(Math.abs((result.time['scan'] ?? 0) - 2 * 4096e-6) < 1e-9);
   });
 
   it("has devices' states go over, and what they write back: found when they stop, lost when their state is saved", () => {
