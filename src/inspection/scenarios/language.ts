@@ -2,7 +2,7 @@ import { completeScenario } from '../../scenario/language/help/complete';
 import { hoverScenario } from '../../scenario/language/help/hover';
 import { needsOf } from '../../scenario/language/outline';
 import { readScenario } from '../../scenario/language/read';
-import { fileShape } from '../../scenario/language/shape';
+import { scenarioJsonSchema } from '../../scenario/language/jsonSchema';
 import { TEMPLATES } from '../../scenario/templates/index';
 import { type Params, type ResultOf } from '../protocol';
 
@@ -25,6 +25,6 @@ export const scenarioCompletions = (text: string, offset: number): ResultOf<'com
 export const scenarioHover = (text: string, offset: number): ResultOf<'hoverScenario'> =>
   hoverScenario(text, offset);
 
-export const scenarioSchema = (): ResultOf<'scenarioSchema'> => ({ schema: fileShape() });
+export const scenarioSchema = (): ResultOf<'scenarioSchema'> => ({ schema: scenarioJsonSchema() });
 
 export const scenarioTemplates = (): ResultOf<'scenarioTemplates'> => TEMPLATES;
