@@ -2,13 +2,15 @@ import { type DmaLine } from '../../engine/machine/dmaLine';
 import { type OperationReport } from '../../engine/machine/operation';
 import { parseInteger } from '../../engine/values';
 import { FAULTS } from '../../engine/faults';
+import { DEVICE_STOPPED } from '../language/schema/steps';
+import { faultName } from '../run/steps/dma';
 import { type SavedNames } from './names';
 import { type Written, type WrittenMap } from './yamlText';
 
 /** Requests of one operation that are written into the text; more go into a file. */
 const MOST_WRITTEN = 50;
 const PAGE = 4096n;
-const KNOWN: readonly string[] = FAULTS;
+const KNOWN: readonly string[] = [...FAULTS, DEVICE_STOPPED];
 
 /** Files beside a scenario, by their names. */
 export class SavedFiles {
@@ -43,7 +45,7 @@ export function requestStep(
   names: SavedNames,
   files: SavedFiles,
 ): WrittenMap {
-  const refused = new Map((report?.refused ?? []).map(({ index, fault }) => [index, fault]));
+  const refused = new Map((report?.refused ?? []).map(({ index, fault }) => [index, faultName(fault)]));
   const count = report?.counts['refused'] ?? 0;
   const written = count === refused.size && report ? writtenRequests(lines, refused, names) : undefined;
   if (written && written.length <= MOST_WRITTEN && written.length > 0) {

@@ -36,6 +36,9 @@ const range = {
 };
 const mustRange = { iova: address('First address.'), length: size('Bytes.') };
 
+/** A device in a migration state in which it accesses no memory: nobody refuses it. */
+export const DEVICE_STOPPED = 'device-stopped';
+
 const dma = z.strictObject({
   device: deviceName('The device; left out: the first one.').optional(),
   pasid: count('Process of the device.', 2 ** 20 - 1).optional(),
@@ -45,7 +48,10 @@ const dma = z.strictObject({
   count: count('So many requests, `stride` apart.', 1_000_000, 1).default(1),
   stride: size('Bytes from one to the next.').default(4096n),
   lands: address('Guest physical address that the first request must reach.').optional(),
-  refused: oneOf(FAULTS, 'The fault that the first request must meet: docs/faults.md.').optional(),
+  refused: oneOf(
+    [...FAULTS, DEVICE_STOPPED],
+    'The fault that the first request must meet: docs/faults.md. device-stopped: its migration state lets it do nothing.',
+  ).optional(),
 });
 
 const command = z.strictObject({

@@ -32,7 +32,7 @@ function mismatches(expected: Cached, rows: readonly CachedRow[], { names }: Loo
 
 const rowMismatches = (expected: Cached, { entry, stale }: CachedRow): Mismatch[] => [
   ...same(['stale'], expected.stale, stale !== undefined, yesOrNo).map((each) =>
-    stale ? { ...each, actual: `${each.actual}: ${stale.says}` } : each,
+    stale ? { ...each, actual: `${each.actual}: ${stale.says.replace(/\.$/, '')}` } : each,
   ),
   ...same(['dirtyDone'], expected.dirtyDone, entry.dirtyDone, yesOrNo),
   ...same(['size'], expected.size, 1n << BigInt(entry.shift), formatSize),

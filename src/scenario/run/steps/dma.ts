@@ -2,7 +2,7 @@ import { type DmaLine } from '../../../engine/machine/dmaLine';
 import { type MachineOperation, type OperationReport } from '../../../engine/machine/operation';
 import { parseInteger } from '../../../engine/values';
 import { hex } from '../../../engine/values';
-import { type Step } from '../../language/schema/steps';
+import { DEVICE_STOPPED, type Step } from '../../language/schema/steps';
 import { below, type Mismatch, type Path } from '../mismatch';
 import { type Planner } from './planned';
 
@@ -66,7 +66,7 @@ function judged({ request, first, lines, begins }: Stretch, report: OperationRep
   const refusals = (report.refused ?? []).filter(({ index }) => index >= first && index < first + lines);
   const refusal = refusals.find(({ index }) => index === first);
   if (request.refused !== undefined) {
-    if (!begins || refusal?.fault === request.refused) return [];
+    if (!begins || (refusal && faultName(refusal.fault) === request.refused)) return [];
     const actual = refusal ? `refused: ${refusal.fault}` : landedText(report, first);
     return [{ at: ['refused'], what: 'refused', expected: `refused: ${request.refused}`, actual }];
   }
@@ -94,3 +94,9 @@ function landedText(report: OperationReport, index: number): string {
   const found = report.landed?.find((each) => each.index === index);
   return found ? `lands at ${found.address}` : 'lands';
 }
+
+/** What the engine says of a device that does nothing. */
+const STOPPED = 'the device is stopped';
+
+/** What became of a request, as scenarios call it. */
+export const faultName = (fault: string): string => (fault === STOPPED ? DEVICE_STOPPED : fault);
