@@ -3,7 +3,7 @@
 const TIMES: readonly (readonly [number, string])[] = [
   [1, 's'],
   [1e-3, 'ms'],
-  [1e-6, 'us'],
+  [1e-6, 'µs'],
   [1e-9, 'ns'],
 ];
 

@@ -40,18 +40,19 @@ class Search implements Found {
   readonly problems: string[] = [];
   readonly #seen = new Set<string>();
   #entries = 0;
+  /** Scenarios, and what had been met before. */
+  #met = 0;
 
   constructor(private readonly signal: AbortSignal) {}
 
   async look(asked: string): Promise<void> {
     const found = await statOf(asked);
     if (found.isDirectory()) {
-      const before = this.files.length;
-      const problems = this.problems.length;
+      const before = this.#met + this.problems.length;
       await this.#folder(asked, 0);
-      if (this.files.length === before && this.problems.length === problems && !this.signal.aborted) {
+      if (this.#met + this.problems.length === before && !this.signal.aborted) {
         throw badInput(
-          `there is no new *${SCENARIO_SUFFIX} in ${asked}`,
+          `there is no *${SCENARIO_SUFFIX} in ${asked}`,
           'name a scenario file, or a folder that holds some',
         );
       }
@@ -69,12 +70,16 @@ class Search implements Found {
     if (this.files.length === MOST_FILES) {
       throw badInput(`more than ${MOST_FILES} scenarios`, 'run them folder by folder');
     }
+    this.#met++;
     this.files.push({ file, named });
   }
 
   async #isNew(file: string): Promise<boolean> {
     const real = await realpath(file);
-    if (this.#seen.has(real)) return false;
+    if (this.#seen.has(real)) {
+      this.#met++;
+      return false;
+    }
     this.#seen.add(real);
     return true;
   }
