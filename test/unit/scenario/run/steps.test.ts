@@ -22,7 +22,7 @@ const VIOMMU = '- viommu: { name: v }';
 const CASES: Readonly<Record<string, Case>> = {
   dma: {
     steps:
-      '- dma: [{ iova: 0x5000, lands: 0x5000 }, { iova: 0x9000, count: 2, access: read }, { iova: 0x2000000, refused: not-present }]\n- expect: { requests: 4, refused: 1 }',
+      '- dma: [{ iova: 0x5000, lands: 0x5000 }, { iova: 0x9000, count: 2, access: read }, { iova: 0x2000000, refused: not-present }, { iova: 0x2000000, mayBeRefused: true }, { iova: 0x6000, mayBeRefused: true, lands: 0x6000 }]\n- expect: { requests: 6, refused: 2 }',
     kinds: ['dma'],
   },
   traffic: {
