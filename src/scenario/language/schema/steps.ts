@@ -52,6 +52,7 @@ const dma = z.strictObject({
     [...FAULTS, DEVICE_STOPPED],
     'The fault that the first request must meet: docs/faults.md. device-stopped: its migration state lets it do nothing.',
   ).optional(),
+  mayBeRefused: flag('Nothing fails where requests are refused: `expect` says what must be so.').optional(),
 });
 
 const command = z.strictObject({
@@ -65,7 +66,7 @@ const command = z.strictObject({
 const actions = {
   dma: z.union([dma, z.array(dma).min(1).max(1000)]).meta({
     description:
-      'Requests of a device, one after the other. A request that is refused fails the scenario unless `refused` says so.',
+      'Requests of a device, one after the other. A request that is refused fails the scenario unless `refused` or `mayBeRefused` says so.',
   }),
   replay: z
     .strictObject({
