@@ -24,7 +24,7 @@ export function fillIn(
     const value = values.get(name);
     if (value) {
       used.add(name);
-      return { ...node, value: value.value, text: `$${name}, which is ${value.text},` };
+      return { ...node, value: value.value, text: `$${name} (${value.text})` };
     }
     const hint = values.size > 0 ? suggest(name, [...values.keys()], 'parameters') : ADD;
     problems.push(error(node, `There is no parameter "${name}".`, hint));
