@@ -126,7 +126,12 @@ function* measured(
       if (missesDuring?.ok === false) return missesDuring;
       const samples = { before: missesBefore?.value, during: missesDuring?.value };
       const leaves = { before: before.bySize, after: source.bySize };
-      return success({ ...resultOf(next.value, job.spec), leaves, iotlb: iotlbOf(samples, next.value, job), by });
+      return success({
+        ...resultOf(next.value, job.spec),
+        leaves,
+        iotlb: iotlbOf(samples, next.value, job),
+        by,
+      });
     }
     // Pages become large again at the end: what they are now is what devices met.
     if (next.value.phase === 'end') missesDuring ??= missesWith(checked, job, during());
