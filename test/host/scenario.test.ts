@@ -70,7 +70,7 @@ describe('a scenario file', () => {
   after(async () => {
     await closeAll(api);
     await vscode.commands.executeCommand('workbench.action.revertAndCloseActiveEditor');
-    for (const name of ['fails', 'passes', 'long', 'kept', 'new']) {
+    for (const name of ['fails', 'passes', 'tested', 'kept', 'new']) {
       const gone = vscode.workspace.fs.delete(inFolder(`${name}.iopte.yaml`));
       await gone.then(undefined, () => undefined);
     }
@@ -154,11 +154,11 @@ describe('a scenario file', () => {
       );
       const shown = lenses.map(({ range, command }) => `${range.start.line} ${command?.title ?? ''}`);
       deepEqual([...shown].sort(), [
-        '1 $(play) Run All Variants',
+        '1 $(play)\u00a0Run All Variants',
         '1 Run with Variant…',
         '1 Sweep…',
-        '12 $(play) Run',
-        '13 $(play) Run',
+        '12 $(play)\u00a0Run',
+        '13 $(play)\u00a0Run',
       ]);
     });
   });
@@ -298,9 +298,9 @@ describe('a scenario file', () => {
   describe('in the Test Explorer', () => {
     it('is a test, and its variants are tests below it', async () => {
       await writeText('passes.iopte.yaml', PASSING);
-      await writeText('fails.iopte.yaml', FAILING);
+      await writeText('tested.iopte.yaml', FAILING);
       await api.tests.discover();
-      const file = api.tests.items.get(inFolder('fails.iopte.yaml').toString());
+      const file = api.tests.items.get(inFolder('tested.iopte.yaml').toString());
       ok(file, 'not found');
       ok(api.tests.items.get(inFolder('passes.iopte.yaml').toString()));
       const request = new vscode.TestRunRequest([file]);
@@ -320,7 +320,7 @@ describe('a scenario file', () => {
     });
 
     it('runs only the variant that is asked for', async () => {
-      const file = api.tests.items.get(inFolder('fails.iopte.yaml').toString());
+      const file = api.tests.items.get(inFolder('tested.iopte.yaml').toString());
       const right = file?.children.get(`${file.id}#right`);
       ok(file && right);
       await api.tests.run(new vscode.TestRunRequest([right]), new vscode.CancellationTokenSource().token);

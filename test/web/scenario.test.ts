@@ -161,7 +161,7 @@ describe('a scenario, by keyboard', () => {
     await screenshot(page, 'scenario-failed', { docs: true });
     await told(/unreported.*expected requests: 2.*, but 1/, 'Show Problem');
     await page.locator('.statusbar-item', { hasText: /Ln 14, Col/ }).waitFor();
-    await told(/.*/);
+    await runCommand(page, 'Notifications: Clear All Notifications');
   });
 
   it('shows the results side by side', async () => {

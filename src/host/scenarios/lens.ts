@@ -2,6 +2,9 @@ import * as vscode from 'vscode';
 import type { ScenarioChecks } from './checks';
 import { SCENARIOS } from './files';
 
+/** A plain space behind an icon is not shown. */
+const PLAY = '$(play)\u00a0';
+
 /** Run above the title of a scenario and above each of its variants. */
 export class ScenarioLens implements vscode.CodeLensProvider, vscode.Disposable {
   private readonly changes = new vscode.EventEmitter<void>();
@@ -30,13 +33,13 @@ export class ScenarioLens implements vscode.CodeLensProvider, vscode.Disposable 
     const { variants } = outline;
     const run = variants.length > 1 ? vscode.l10n.t('Run All Variants') : vscode.l10n.t('Run');
     return [
-      lens(whole, `$(play) ${run}`, 'iopte.runScenario', {}),
+      lens(whole, `${PLAY}${run}`, 'iopte.runScenario', {}),
       ...(variants.length > 1
         ? [lens(whole, vscode.l10n.t('Run with Variant…'), 'iopte.runScenarioVariant', {})]
         : []),
       lens(whole, vscode.l10n.t('Sweep…'), 'iopte.runSweep', {}),
       ...variants.map((variant) =>
-        lens(range(variant), `$(play) ${vscode.l10n.t('Run')}`, 'iopte.runScenario', {
+        lens(range(variant), `${PLAY}${vscode.l10n.t('Run')}`, 'iopte.runScenario', {
           variant: variant.name,
         }),
       ),

@@ -31,6 +31,6 @@ export const saveScenario: Command = {
     if (!uri && needsPlace) return;
     if (uri)
       for (const [file, bytes] of traces) await writeFile(vscode.Uri.joinPath(folderOf(uri), file), bytes);
-    await showScenario(text, uri);
+    await showScenario(text, uri, name);
   },
 };
