@@ -25,7 +25,7 @@ function machineOf(spec: MachineSpec): WrittenMap {
 }
 
 /** Records of specifications are plain JSON already. */
-const plain = (record: object): WrittenMap => ({ ...record }) as WrittenMap;
+const plain = (record: object): WrittenMap => ({ ...record });
 
 function devicesOf(spec: MachineSpec, names: SavedNames): WrittenMap {
   const known = spec.devices.map((device): [string, Written] => [

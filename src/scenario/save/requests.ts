@@ -90,7 +90,7 @@ function writtenRequests(
     length: first.length ?? Number(PAGE),
     access: first.access,
     ...(count === 1 ? {} : { count }),
-    ...(stride === undefined || stride === PAGE ? {} : { stride: stride }),
+    ...(stride === undefined || stride === PAGE ? {} : { stride }),
     ...(fault === undefined ? {} : { refused: fault }),
   }));
 }

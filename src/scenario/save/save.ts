@@ -33,7 +33,7 @@ export function* saveMachine(
   spec: MachineSpec,
   operations: readonly MachineOperation[],
   title: string,
-): Generator<SaveProgress, Result<SavedScenario>> {
+): Generator<SaveProgress, Result<SavedScenario>, void> {
   const made = Machine.create(spec);
   if (!made.ok) return made;
   const machine = made.value;
@@ -66,7 +66,10 @@ function bounded(steps: readonly WrittenMap[]): readonly WrittenMap[] {
   return bounded(parts);
 }
 
-function* slices<T>(steps: Generator<unknown, T, void>, progress: SaveProgress): Generator<SaveProgress, T> {
+function* slices<T>(
+  steps: Generator<unknown, T, void>,
+  progress: SaveProgress,
+): Generator<SaveProgress, T, void> {
   for (let count = 1; ; count++) {
     const step = steps.next();
     if (step.done === true) return step.value;

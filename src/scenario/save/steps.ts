@@ -194,7 +194,7 @@ export function stepOf(
   saving: Saving,
 ): WrittenMap {
   const writer = WRITERS[operation.kind] as Writer<Kind> | undefined;
-  const action = writer?.(operation as never, saving, report);
+  const action = writer?.(operation, saving, report);
   if (!action) {
     const note = `Left out: ${operation.kind}, which was refused${report ? `: ${report.summary}` : '.'}`;
     return { wait: { cycles: 0 }, note: note.slice(0, MOST_NOTE) };

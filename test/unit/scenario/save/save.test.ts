@@ -87,7 +87,7 @@ steps:
     again(
       passes(
         withSteps(
-          'steps:\n- traffic: { requests: 300, traffic: { kind: nvme, reads: 0.5 } }\n- split: { size: 4K }\n- traffic: { requests: 300, traffic: { kind: nvme, reads: 0.5 } }\n- readDirty: {}\n- collapse: { size: 2M, iova: 0x200000, length: 2M }',
+          'steps:\n- traffic: { requests: 300, traffic: { kind: nvme, reads: 0.5 } }\n- split: { size: 4K }\n- traffic: { requests: 300, traffic: { kind: nvme, reads: 0.5 } }\n- readDirty: { clear: false }\n- collapse: { size: 2M, iova: 0x200000, length: 2M }',
           'pages: [4K, 2M], dirtyTracking: on',
         ),
       ),
