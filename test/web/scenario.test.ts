@@ -169,7 +169,7 @@ describe('a scenario, by keyboard', () => {
     await page.locator('.tab.active', { hasText: /Results/ }).waitFor({ timeout: 20_000 });
     await page.waitForTimeout(1000);
     await screenshot(page, 'scenario-results');
-    await runCommand(page, 'View: Close Editor');
+    await runCommand(page, 'View: Revert and Close Editor');
   });
 
   it('is a test of the Test Explorer, with its variants', async () => {
@@ -222,7 +222,7 @@ describe('a scenario, by keyboard', () => {
     await page.locator('.tab.active', { hasText: /Results/ }).waitFor({ timeout: 60_000 });
     await page.waitForTimeout(1000);
     await screenshot(page, 'scenario-sweep');
-    await runCommand(page, 'View: Close Editor');
+    await runCommand(page, 'View: Revert and Close Editor');
   });
 
   it('is drawn in high contrast', async () => {

@@ -86,10 +86,22 @@ export function resultsMarkdown(runs: readonly ScenarioRun[]): string {
   return [
     `# ${vscode.l10n.t('Scenario Results')}`,
     '',
-    ...rows.map((row) => `| ${row.map(cell).join(' | ')} |`),
+    ...aligned(rows),
     ...(failures.length > 0 ? ['', ...failures] : []),
     '',
   ].join('\n');
+}
+
+/** Columns as wide as what is in them: the table is read as it stands, too. */
+function aligned(rows: readonly (readonly string[])[]): readonly string[] {
+  const cells = rows.map((row) => row.map(cell));
+  const widths = (cells[0] ?? []).map((_, column) =>
+    Math.max(...cells.map((row) => row[column]?.length ?? 0)),
+  );
+  const rule = (text: string): string => (text === '---' ? '-' : ' ');
+  return cells.map(
+    (row) => `| ${row.map((text, column) => text.padEnd(widths[column] ?? 0, rule(text))).join(' | ')} |`,
+  );
 }
 
 const cell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('\n', ' ');
