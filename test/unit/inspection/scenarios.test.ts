@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { gzipSync } from 'node:zlib';
 import { type EngineClient, RequestError } from '../../../src/inspection/protocol';
 import { inProcessEngine } from './inProcess';
 
@@ -74,5 +75,135 @@ describe('scenarios through the protocol', () => {
       assert.match(error.failure.message, /^a\.iopte\.yaml:4: /);
       return true;
     });
+  });
+
+  const LONG = `
+version: 2
+title: Long
+machine: { vendor: smmuv3, memory: 64M }
+devices:
+  nic: { requester: 00:02.0 }
+domains:
+  main: { dirtyTracking: on, devices: [nic] }
+steps:
+  - traffic: { requests: 2000000, traffic: { kind: rx-ring } }
+expect: { requests: 1 }
+`;
+
+  it('tells how far it is; cancelled, it keeps what it has, and the machine is open', async () => {
+    const cancel = new AbortController();
+    const told: string[] = [];
+    const { outcome, record } = await engine.request(
+      'runScenario',
+      { text: LONG, file: 'long.iopte.yaml', variant: null, inspection: 'long' },
+      {
+        signal: cancel.signal,
+        onProgress: ({ message, fraction = 0 }) => {
+          told.push(message);
+          if (fraction > 0.02) cancel.abort();
+        },
+      },
+    );
+    assert.equal(outcome.cancelled, true);
+    assert.equal(outcome.passed, false);
+    assert.ok(outcome.requests > 0 && outcome.requests < 1_000_000, String(outcome.requests));
+    assert.match(told.at(-1) ?? '', /^[\d,]+ of 2,000,000 requests$/);
+    const state = await engine.request('machine', { inspection: 'long' });
+    assert.equal(state.operations, record?.operations.length);
+    assert.equal(state.iommus[0]?.counters['requests'], outcome.requests);
+  });
+
+  it('answers other requests while it runs', async () => {
+    const cancel = new AbortController();
+    const running = engine.request(
+      'runScenario',
+      { text: LONG, file: 'long.iopte.yaml', variant: null },
+      { signal: cancel.signal },
+    );
+    const { problems } = await engine.request('checkScenario', { text: SCENARIO });
+    assert.deepEqual(problems, []);
+    cancel.abort();
+    assert.equal((await running).outcome.cancelled, true);
+  });
+
+  it('takes the files that the outline names, packed or not', async () => {
+    const line = JSON.stringify({ sid: '00:02.0', iova: '0x9000', length: 64, access: 'write' });
+    const text = SCENARIO.replace(
+      '- dma: { iova: 0x5000, lands: 0x5000 }',
+      '- replay: { file: a.jsonl.gz }',
+    ).replace('{ start: 0x5000, end: 0x6000 }', '{ start: 0x9000, end: 0xa000 }');
+    const { outline } = await engine.request('checkScenario', { text });
+    assert.deepEqual(outline?.files, ['a.jsonl.gz']);
+    for (const bytes of [gzipSync(line), Buffer.from(line)]) {
+      const files = { 'a.jsonl.gz': new Uint8Array(bytes) };
+      const { outcome } = await engine.request('runScenario', { text, file: 'a', variant: null, files });
+      assert.deepEqual(outcome.failures, []);
+    }
+    const { outcome } = await engine.request('runScenario', { text, file: 'a', variant: null });
+    assert.deepEqual(
+      outcome.failures.map(({ line: number, what, actual }) => ({ number, what, actual })),
+      [{ number: 10, what: 'replay.file', actual: 'it was not found' }],
+    );
+  });
+
+  it('refuses a packed file that is cut short', async () => {
+    const text = SCENARIO.replace('- dma: { iova: 0x5000, lands: 0x5000 }', '- replay: { file: a.gz }');
+    const files = { 'a.gz': new Uint8Array(gzipSync('x'.repeat(5000)).subarray(0, 25)) };
+    await assert.rejects(
+      engine.request('runScenario', { text, file: 'a', variant: null, files }),
+      (error: unknown) => error instanceof RequestError && error.failure.message.includes('a.gz'),
+    );
+  });
+
+  it('replaces what was open under the id', async () => {
+    await run(SCENARIO, 'twice');
+    await run(SCENARIO.replace('0x5000, lands: 0x5000', '0x5000, count: 2'), 'twice');
+    const { iommus } = await engine.request('machine', { inspection: 'twice' });
+    assert.equal(iommus[0]?.counters['requests'], 2);
+  });
+
+  it('gives no machine where none can be made', async () => {
+    const { outcome, record } = await run(SCENARIO.replace('pages: [4K]', 'pages: [2M]'), 'none');
+    assert.equal(record, null);
+    assert.equal(outcome.failures[0]?.what, 'machine');
+    await assert.rejects(engine.request('machine', { inspection: 'none' }));
+  });
+
+  it('saves a machine as a scenario that makes it again', async () => {
+    await run(SCENARIO, 'saved');
+    const { text, files } = await engine.request('machineAsScenario', {
+      inspection: 'saved',
+      title: 'Saved',
+    });
+    const { outcome, record } = await engine.request('runScenario', {
+      ...{ text, files, file: 'saved.iopte.yaml', variant: null, inspection: 'again' },
+    });
+    assert.deepEqual(outcome.failures, []);
+    assert.equal(record?.operations.length, 2);
+    const [one, other] = await Promise.all([
+      engine.request('machine', { inspection: 'saved' }),
+      engine.request('machine', { inspection: 'again' }),
+    ]);
+    assert.deepEqual(one.iommus, other.iommus);
+    assert.deepEqual(one.bytes, other.bytes);
+    await assert.rejects(
+      engine.request('machineAsScenario', { inspection: 'saved', title: '' }),
+      (error: unknown) => error instanceof RequestError && error.failure.code === 'scenario/title',
+    );
+  });
+
+  it('helps while one is written', async () => {
+    const text = 'version: 2\ntitle: Help\nmachine: { vendor: ';
+    const { items } = await engine.request('completeScenario', { text, offset: text.length });
+    assert.ok(items.some(({ label }) => label === 'smmuv3'));
+    const hover = await engine.request('hoverScenario', { text, offset: text.indexOf('vendor') + 1 });
+    assert.match(hover?.markdown ?? '', /IOMMU/);
+    const { schema } = await engine.request('scenarioSchema', {});
+    assert.ok(JSON.stringify(schema).length > 10_000);
+    const templates = await engine.request('scenarioTemplates', {});
+    for (const { text: each } of templates) {
+      const { problems } = await engine.request('checkScenario', { text: each });
+      assert.deepEqual(problems, []);
+    }
   });
 });
