@@ -114,7 +114,10 @@ const product = (mode) => [
   bundle(mode, 'worker', 'webworker', 'dist/web', {
     extension: required('src/host/web/extension.ts'),
   }),
-  bundle(mode, 'webview', 'web', 'dist/webview', { entry: program('src/webview/entry/main.ts') }),
+  bundle(mode, 'webview', 'web', 'dist/webview', {
+    entry: program('src/webview/entry/main.ts'),
+    results: program('src/webview/results/main.ts'),
+  }),
 ];
 
 const tests = (mode) => [

@@ -1,5 +1,6 @@
 import { type EntryStrings, type FieldModel } from '../messages/entryMessages';
-import { element, fill } from '../shared/dom';
+import { element } from '../shared/dom';
+import { fill } from '../shared/fill';
 import { RovingFocus } from '../shared/rovingFocus';
 import { bitRows, type BitRow, type Segment } from './bitRows';
 import { type FieldView } from './fieldView';

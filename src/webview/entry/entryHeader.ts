@@ -1,5 +1,6 @@
 import { type CopyFormat, type EntryModel, type EntryStrings } from '../messages/entryMessages';
-import { element, fill } from '../shared/dom';
+import { element } from '../shared/dom';
+import { fill } from '../shared/fill';
 
 type Copy = (word: number, format: CopyFormat) => void;
 

@@ -1,5 +1,6 @@
 import { type CopyFormat, type EntryModel, type ShowMessage } from '../messages/entryMessages';
-import { element, fill } from '../shared/dom';
+import { element } from '../shared/dom';
+import { fill } from '../shared/fill';
 import { columnsFor } from './bitRows';
 import { diagram } from './diagram';
 import { entryHeader, wordHeader } from './entryHeader';

@@ -1,5 +1,6 @@
 import { type EntryModel, type EntryStrings } from '../messages/entryMessages';
-import { element, fill, icon } from '../shared/dom';
+import { element, icon } from '../shared/dom';
+import { fill } from '../shared/fill';
 import { type FieldKey } from './fieldChoice';
 import { bitsInWords } from './wording';
 

@@ -1,5 +1,5 @@
 import { type EntryStrings, type FieldModel } from '../messages/entryMessages';
-import { fill } from '../shared/dom';
+import { fill } from '../shared/fill';
 
 /** Bits are numbered over all words of an entry, as specifications number a structure of several words. */
 export const bitNumber = (word: number, bit: number): number => word * 64 + bit;

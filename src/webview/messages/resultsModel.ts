@@ -1,0 +1,47 @@
+import { type MigrationResult, type ScenarioOutcome } from '../../inspection/protocol';
+import { type MigrationModel, type ResultsModel, type RunModel } from './resultsMessages';
+
+/** Rounds that a page is sent for all runs together: a message of them stays below half a megabyte. */
+const MOST_ROUNDS = 2000;
+/** Rounds that are left of a migration, however many runs there are. */
+const FEWEST_ROUNDS = 6;
+
+/** A run as the page takes it, with all of its rounds. */
+export function runModel(
+  uri: string,
+  file: string,
+  set: Readonly<Record<string, string>>,
+  outcome: ScenarioOutcome,
+): RunModel {
+  const { variant, title, passed, cancelled, failures, requests, dirty, faults, migration } = outcome;
+  return {
+    ...{ uri, file, variant, title, requests, dirty, faults, set: { ...set } },
+    verdict: cancelled ? 'cancelled' : passed ? 'passed' : 'failed',
+    failures: failures.map((each) => ({ ...each })),
+    migration: migration && migrationModel(migration),
+  };
+}
+
+const migrationModel = (migration: MigrationResult): MigrationModel => ({
+  ...migration,
+  rounds: migration.rounds.map((round) => ({ ...round })),
+  leftOut: 0,
+  iotlb: { ...migration.iotlb },
+  leaves: { before: { ...migration.leaves.before }, after: { ...migration.leaves.after } },
+  time: { ...migration.time },
+});
+
+/** The same with so few rounds that a page can hold them: the first and the last ones of each migration. */
+export function forPage({ runs }: ResultsModel): ResultsModel {
+  const migrations = runs.filter(({ migration }) => migration).length;
+  const most = Math.max(FEWEST_ROUNDS, Math.floor(MOST_ROUNDS / Math.max(1, migrations)));
+  return { runs: runs.map((run) => ({ ...run, migration: run.migration && shortened(run.migration, most) })) };
+}
+
+function shortened(migration: MigrationModel, most: number): MigrationModel {
+  const { rounds, leftOut } = migration;
+  if (rounds.length <= most) return migration;
+  const last = Math.floor(most / 2);
+  const kept = [...rounds.slice(0, most - last), ...rounds.slice(rounds.length - last)];
+  return { ...migration, rounds: kept, leftOut: leftOut + rounds.length - kept.length };
+}

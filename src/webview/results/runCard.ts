@@ -1,0 +1,129 @@
+import { type Axis, type RunModel } from '../messages/resultsMessages';
+import { type ResultsStrings } from '../messages/resultsStrings';
+import { element } from '../shared/dom';
+import { fill } from '../shared/fill';
+import { ChartView } from './chart/chartView';
+import { type Domain } from './chart/domain';
+import { type Palette } from './chart/palette';
+import { dirtyBars, figureList, leavesTable, timeBars } from './figureList';
+import { roundInWords, roundTable } from './roundTable';
+import { convergedMark, verdictMark } from './verdict';
+
+export interface CardOptions {
+  readonly name: string;
+  readonly strings: ResultsStrings;
+  readonly domain: Domain;
+  readonly axis: Axis;
+  readonly palette: Palette;
+  readonly cursor: number | undefined;
+  reveal(failure: number): void;
+  moved(cursor: number): void;
+}
+
+export interface Card {
+  readonly element: HTMLElement;
+  readonly chart: ChartView | undefined;
+}
+
+/** All that there is to know of one run. */
+export function runCard(run: RunModel, options: CardOptions): Card {
+  const { strings, name } = options;
+  const made = run.migration && run.migration.rounds.length > 0 ? chartOf(run, options) : undefined;
+  const parts: readonly (HTMLElement | undefined)[] = [
+    element(
+      'header',
+      {},
+      element('h2', { text: name }),
+      verdictMark(run.verdict, strings),
+    ),
+    run.title === '' ? undefined : element('p', { class: 'about', text: run.title }),
+    failureList(run, strings, options.reveal),
+    run.migration
+      ? element(
+          'p',
+          { class: 'why' },
+          convergedMark(run.migration.converged, strings),
+          ' ',
+          element('span', { text: run.migration.why }),
+          ' ',
+          element('span', {
+            class: 'quiet',
+            text: run.migration.by === 'machine' ? strings.byMachine : strings.byModel,
+          }),
+        )
+      : undefined,
+    ...(made?.parts ?? []),
+    figureList(run, strings),
+    made?.table,
+    ...(run.migration
+      ? [timeBars(run.migration, strings), leavesTable(run.migration, strings)]
+      : [dirtyBars(run, strings)]),
+  ];
+  return {
+    element: element(
+      'section',
+      { class: 'card', attributes: { 'aria-label': name } },
+      ...parts,
+    ),
+    chart: made?.view,
+  };
+}
+
+function failureList(
+  { failures }: RunModel,
+  strings: ResultsStrings,
+  reveal: (failure: number) => void,
+): HTMLElement | undefined {
+  if (failures.length === 0) return undefined;
+  const items = failures.map(({ line, what, expected, actual }, index) => {
+    const button = element('button', {
+      class: 'link',
+      text: fill(strings.line, line),
+      attributes: { type: 'button' },
+    });
+    button.addEventListener('click', () => reveal(index));
+    const text = fill(strings.expected, what.replace(/^expect\./, ''), expected, actual);
+    return element('li', {}, button, ` ${text}`);
+  });
+  return element(
+    'ul',
+    { class: 'failures', attributes: { 'aria-label': strings.failures } },
+    ...items,
+  );
+}
+
+/** The chart, the line that says the round under its cursor, and the table of rounds. */
+function chartOf(run: RunModel, options: CardOptions) {
+  const { strings, name, domain, axis, palette } = options;
+  const { migration } = run;
+  if (!migration) return undefined;
+  const said = element('p', { class: 'said', attributes: { role: 'status', 'aria-live': 'polite' } });
+  const label = `${fill(strings.chart, name)}. ${migration.why} ${strings.keys}`;
+  const say = (cursor: number | undefined): void => {
+    const round = cursor === undefined ? undefined : migration.rounds[cursor];
+    said.classList.toggle('quiet', !round);
+    said.textContent = round ? roundInWords(round, strings) : strings.keys;
+  };
+  const moved = (cursor: number): void => {
+    say(cursor);
+    table.setCursor(cursor);
+    options.moved(cursor);
+  };
+  const view = new ChartView({ migration, domain, axis, strings, label }, palette, moved);
+  const table = roundTable(migration, strings, name, (index) => {
+    view.setCursor(index);
+    moved(index);
+  });
+  view.setCursor(options.cursor);
+  say(options.cursor);
+  table.setCursor(options.cursor);
+  const frame = element('div', { class: 'chart-frame' }, view.element);
+  const details = element(
+    'details',
+    {},
+    element('summary', { text: strings.table }),
+    table.element,
+  );
+  details.open = true;
+  return { view, parts: [frame, said], table: details };
+}
