@@ -20,7 +20,12 @@ export function scenarioJsonSchema(): object {
     properties: {
       ...(version && { version }),
       ...(title && { title }),
-      ...(parameters && { parameters }),
+      ...(parameters && {
+        parameters: {
+          ...parameters,
+          ...(parameters.propertyNames && { propertyNames: withoutOurs(parameters.propertyNames) }),
+        },
+      }),
       ...open(others),
     },
     definitions: {
@@ -35,10 +40,11 @@ export function scenarioJsonSchema(): object {
 }
 
 function withParameters(shape: Shape): Shape {
-  const { what: _what, refers: _refers, ...rest } = shape;
+  const { what: _what, refers: _refers, propertyNames, ...rest } = shape;
   const { properties, additionalProperties, items, anyOf, oneOf } = rest;
   const inside: Shape = {
     ...rest,
+    ...(propertyNames && { propertyNames: withoutOurs(propertyNames) }),
     ...(properties && {
       properties: Object.fromEntries(
         Object.entries(properties).map(([key, each]) => [key, withParameters(each)]),
@@ -53,6 +59,8 @@ function withParameters(shape: Shape): Shape {
   };
   return takesNoText(shape) ? { anyOf: [inside, { $ref: PARAMETER }], ...described(rest) } : inside;
 }
+
+const withoutOurs = ({ what: _what, refers: _refers, ...rest }: Shape): Shape => rest;
 
 const described = ({ description }: Shape): Shape => (description === undefined ? {} : { description });
 

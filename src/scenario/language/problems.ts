@@ -4,14 +4,19 @@ import { type TextRange } from './source/node';
 /** Problems that are told at once. */
 export const MOST_PROBLEMS = 200;
 
+/** Texts that a file quotes may have any length. */
+const MOST_LETTERS = 600;
+const bounded = (text: string): string =>
+  text.length > MOST_LETTERS ? `${text.slice(0, MOST_LETTERS)}…` : text;
+
 const problem =
   (severity: ScenarioProblem['severity']) =>
   ({ start, end }: TextRange, message: string, hint?: string): ScenarioProblem => ({
     severity,
     start,
     end,
-    message,
-    ...(hint !== undefined && hint !== '' && { hint }),
+    message: bounded(message),
+    ...(hint !== undefined && hint !== '' && { hint: bounded(hint) }),
   });
 
 export const error = problem('error');

@@ -6,12 +6,15 @@ import { type Refers } from './schema/values';
 /** What may stand somewhere, as a JSON schema (draft-07) says it, with what the editor wants to know besides. */
 export interface Shape {
   readonly $ref?: string;
+  /** One reference, beside which something is said. */
+  readonly allOf?: readonly Shape[];
   readonly anyOf?: readonly Shape[];
   readonly oneOf?: readonly Shape[];
   readonly type?: string | readonly string[];
   readonly properties?: Readonly<Record<string, Shape>>;
   readonly required?: readonly string[];
   readonly additionalProperties?: Shape | boolean;
+  readonly propertyNames?: Shape;
   readonly items?: Shape;
   readonly enum?: readonly string[];
   readonly enumDescriptions?: readonly string[];
@@ -49,6 +52,11 @@ function schemaOf(): Shape {
         const [value] = def.values;
         jsonSchema.const = typeof value === 'bigint' ? Number(value) : (value ?? null);
       }
+      // A value with a unit is one thing, and not one of several.
+      if (jsonSchema['what'] !== undefined && jsonSchema.anyOf) {
+        jsonSchema.type ??= WRITTEN;
+        delete jsonSchema.anyOf;
+      }
       // Left out where a value is read into something else; they are what one writes here.
       const examples = z.globalRegistry.get(zodSchema)?.['examples'];
       if (Array.isArray(examples)) jsonSchema.examples = examples;
@@ -60,6 +68,9 @@ function schemaOf(): Shape {
     },
   }) as Shape;
 }
+
+/** How values with units come: 4096, 0x1000, 4K. */
+const WRITTEN = ['integer', 'string'] as unknown as 'integer';
 
 /** A default as someone would write it. */
 function written(
@@ -123,7 +134,7 @@ export function alternativesOf(shape: Shape, root: Shape = fileShape()): readonl
     const { $ref: _ref, ...beside } = shape;
     return target ? alternativesOf({ ...target, ...beside }, root) : [];
   }
-  const parts = shape.anyOf ?? shape.oneOf;
+  const parts = shape.allOf ?? shape.anyOf ?? shape.oneOf;
   if (!parts) return [shape];
   const { description, refers, what, examples } = shape;
   return parts

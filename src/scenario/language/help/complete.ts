@@ -1,9 +1,9 @@
 import { ACTIONS } from '../schema/steps';
 import { expectation, type Shape } from '../shape';
-import { type Cursor, type LooseNode } from './looseNode';
+import { type Cursor, type LooseMap, type LooseNode } from './looseNode';
 import { knownAt } from './knowledge';
 import { readLoosely } from './loose';
-import { namesIn } from './names';
+import { childIn, namesIn } from './names';
 import { bodyOf } from './snippets';
 
 /** As src/inspection/scenario.ts has it for editors. */
@@ -71,7 +71,8 @@ class Completer {
   }
 
   private keys(shapes: readonly Shape[], dash: string): readonly Completion[] {
-    const { start, end, colon, flow, column, map } = this.cursor;
+    const { start, end, colon, flow, column } = this.cursor;
+    const map = this.cursor.map ?? this.mapBelow();
     const present = new Set(
       (dash === '' ? (map?.entries ?? []) : [])
         .filter(({ range }) => range.start !== start)
@@ -98,6 +99,13 @@ class Completer {
       }
     }
     return items;
+  }
+
+  /** What stands on later lines below a key that a first one is written for. */
+  private mapBelow(): LooseMap | undefined {
+    let node = this.root;
+    for (const key of this.cursor.path) node = childIn(node, key);
+    return node?.kind === 'map' ? node : undefined;
   }
 
   private values(shapes: readonly Shape[], dash: string): readonly Completion[] {

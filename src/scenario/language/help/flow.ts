@@ -37,7 +37,9 @@ export class FlowReader {
     do {
       const next = this.space(at);
       if (next === undefined) break;
-      at = this.token(next);
+      at = next;
+      if (at >= this.text.length) break;
+      at = this.token(at);
     } while (this.open.length > 0 && at < this.text.length);
     if (this.open.length > 0) this.look(at, this.text.length);
     for (const { node } of this.open) node.end = Math.max(node.end, at);

@@ -21,6 +21,7 @@ export const migrate = z
         warmUp: time('warm-up: how long before the first round.').default(0),
         ran: time('before-vcpus: how long the machine has run.').default(0),
       })
+      .meta({ description: 'When dirty tracking starts, and what it has run for by then.' })
       .optional(),
     pages: z
       .strictObject({
@@ -31,6 +32,7 @@ export const migrate = z
         to: size('Size of the pages to split to.').default(4096n),
         collapseAfter: flag('Small pages become large ones again afterwards.').default(false),
       })
+      .meta({ description: 'What is done about the sizes of pages.' })
       .optional(),
     firstRound: oneOf(['everything', 'populated'], 'What the first round sends.').default('everything'),
     populated: size('populated: memory that has been touched.').optional(),

@@ -348,14 +348,17 @@ export const step: z.ZodType<Step> = z.strictObject({
   ...beside,
   get repeat() {
     return z
-      .strictObject({ times: count('How often.', 1_000_000, 1), steps: z.array(step).min(1).max(1000) })
+      .strictObject({
+        times: count('How often.', 1_000_000, 1),
+        steps: z.array(step).min(1).max(1000).meta({ description: 'In their order.' }),
+      })
       .meta({ description: 'The same steps again and again.' })
       .optional();
   },
   get during() {
     return z
       .strictObject({
-        step,
+        step: step.meta({ description: 'What is done one atomic action at a time.' }),
         moments: z
           .array(
             z.strictObject({
@@ -366,7 +369,7 @@ export const step: z.ZodType<Step> = z.strictObject({
                 'Every so many steps, after every step whose name has this part, or `poll`: whenever software waits.',
               ),
               runsCommands: flag('Hardware does its commands first: for a step that holds them.').optional(),
-              steps: z.array(step).min(1).max(1000),
+              steps: z.array(step).min(1).max(1000).meta({ description: 'What is done then, in order.' }),
             }),
           )
           .min(1)

@@ -155,13 +155,13 @@ class Builder {
   }
 
   private node(of: ParsedNode): Built {
-    if (isAlias(of)) return this.alias(of.source, rangeOf(of));
+    if (isAlias(of)) return this.alias(of.source, this.rangeOf(of));
     const { anchor } = of;
     if (anchor !== undefined) this.anchors.set(anchor, null);
     const built = this.fresh(of);
-    if (built.size > MOST_NODES) throw new Refused(error(rangeOf(of), TOO_MANY, LARGE_HINT));
+    if (built.size > MOST_NODES) throw new Refused(error(this.rangeOf(of), TOO_MANY, LARGE_HINT));
     if (built.depth > MOST_DEPTH) {
-      throw new Refused(error(rangeOf(of), TOO_DEEP, 'Nest less.'));
+      throw new Refused(error(this.rangeOf(of), TOO_DEEP, 'Nest less.'));
     }
     if (anchor !== undefined) this.anchors.set(anchor, built);
     return built;
@@ -172,8 +172,12 @@ class Builder {
     if (known) return known;
     throw new Refused(
       known === null
-        ? error(at, `*${name} stands inside of what it stands for.`, 'Write out what is meant.')
-        : error(at, `Nothing above is called &${name}.`, 'Put &name before the value that *name stands for.'),
+        ? error(at, `*${short(name)} stands inside of what it stands for.`, 'Write out what is meant.')
+        : error(
+            at,
+            `Nothing above is called &${short(name)}.`,
+            'Put &name before the value that *name stands for.',
+          ),
     );
   }
 
@@ -187,8 +191,8 @@ class Builder {
         typeof value === 'boolean' ||
         value === null;
       if (!known)
-        throw new Refused(error(rangeOf(of), 'This is no value of YAML’s core schema.', 'Quote it.'));
-      const range = rangeOf(of);
+        throw new Refused(error(this.rangeOf(of), 'This is no value of YAML’s core schema.', 'Quote it.'));
+      const range = this.rangeOf(of);
       return {
         node: { kind: 'scalar', value, text: this.text.slice(range.start, range.end), ...range },
         size: 1,
@@ -197,10 +201,15 @@ class Builder {
     }
     if (isSeq(of)) {
       const built = of.items.map((item) => this.node(item));
-      const range = around(rangeOf(of), built, of.flow === true);
+      const range = around(this.rangeOf(of), built, of.flow === true);
       return { node: { kind: 'list', items: built.map(({ node }) => node), ...range }, ...measure(built) };
     }
-    return isMap(of) ? this.map(of) : this.fail(rangeOf(of as ParsedNode));
+    return isMap(of) ? this.map(of) : this.fail(this.rangeOf(of as ParsedNode));
+  }
+
+  /** What is not closed ends behind the text. */
+  private rangeOf({ range: [start, end] }: ParsedNode): TextRange {
+    return { start: Math.min(start, this.text.length), end: Math.min(end, this.text.length) };
   }
 
   private fail(at: TextRange): never {
@@ -212,7 +221,7 @@ class Builder {
     const values: Built[] = [];
     for (const pair of of.items) {
       const key = pair.key;
-      const at = rangeOf(key);
+      const at = this.rangeOf(key);
       if (!isScalar(key)) throw new Refused(error(at, 'A key is text.', 'Put it into quotes.'));
       const name = typeof key.value === 'string' ? key.value : this.text.slice(at.start, at.end);
       const value =
@@ -230,14 +239,12 @@ class Builder {
         this.problems.push(error(at, `"${short(name)}" is given twice.`, 'Remove one of the two.'));
       } else entries.set(name, { key: at, value: value.node });
     }
-    const range = around(rangeOf(of), values, of.flow === true);
+    const range = around(this.rangeOf(of), values, of.flow === true);
     return { node: { kind: 'map', entries, ...range }, ...measure(values) };
   }
 }
 
 const short = (text: string): string => (text.length > 40 ? `${text.slice(0, 40)}…` : text);
-
-const rangeOf = (of: ParsedNode): TextRange => ({ start: of.range[0], end: of.range[1] });
 
 /** Blocks end with their last value, and not with the white space behind it. */
 function around(range: TextRange, children: readonly Built[], flow: boolean): TextRange {
