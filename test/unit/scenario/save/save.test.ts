@@ -3,6 +3,7 @@ import * as fc from 'fast-check';
 import { type Machine } from '../../../../src/engine/machine/machine';
 import { type MachineOperation } from '../../../../src/engine/machine/operation';
 import { type MachineSpec } from '../../../../src/engine/machine/spec';
+import { frameNumber } from '../../../../src/engine/values';
 import { runSteps } from '../../../../src/engine/steps';
 import { readScenario } from '../../../../src/scenario/language/read';
 import { type SavedScenario, saveMachine } from '../../../../src/scenario/save/save';
@@ -35,7 +36,7 @@ function seen(machine: Machine | undefined) {
   const frames = [...machine.memory.heldFrames()].sort((one, other) => one - other);
   return {
     frames,
-    words: frames.map((frame) => machine.memory.readFrame(frame)),
+    words: frames.map((frame) => machine.memory.readFrame(frameNumber(frame))),
     cached: [...machine.cached()],
     totals: machine.ledgerTotals,
     behind: machine.ledger.behind,
@@ -161,10 +162,10 @@ steps:
       entry: 16,
       memory: { start: '0x1000', length: '64K' },
     } as const;
-    const operation = {
+    const operation: MachineOperation = {
       ...{ kind: 'traffic', requests: 60, seed: 77, skip: 5 },
       sources: [{ requester: '00:02.0', traffic }],
-    } as const;
+    };
     const { operations, machine } = runSaved(saved(spec, [operation]));
     assert.deepEqual(
       operations.map(({ kind }) => kind),
