@@ -64,10 +64,10 @@ describe('bounds of a scenario’s text', () => {
     assert.ok(performance.now() - begun < 10_000);
     assert.equal(outline, null);
     const [problem] = problems;
-    assert.ok(
-      problem && problem.severity === 'error' && problem.end <= text.length && problem.start <= problem.end,
-    );
-    return problem.message;
+    assert.ok(problem);
+    const { severity, start, end, message } = problem;
+    assert.ok(severity === 'error' && start <= end && end <= text.length);
+    return message;
   };
 
   it('refuses texts of more than 1 Mi characters', () => {

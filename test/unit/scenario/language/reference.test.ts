@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import prettier from 'prettier';
+import { scenarioReference } from '../../../../scripts/lib/scenarioReference.mjs';
 import { STEP_EXAMPLES } from '../../../../src/scenario/language/examples';
 import { scenarioJsonSchema } from '../../../../src/scenario/language/jsonSchema';
 import { ACTIONS } from '../../../../src/scenario/language/schema/steps';
@@ -19,9 +20,6 @@ describe('what is made from the schema of scenarios', () => {
   });
 
   it('is current: docs/scenarios/reference.md (npm run docs:scenarios)', async () => {
-    const { scenarioReference } = (await import('../../../../scripts/lib/scenarioReference.mjs')) as {
-      scenarioReference: (language: object) => string;
-    };
     const markdown = scenarioReference({ ...shape, examples: STEP_EXAMPLES, actions: ACTIONS });
     const file = path.join(root, 'docs/scenarios/reference.md');
     const options = await prettier.resolveConfig(file);

@@ -32,7 +32,7 @@ describe('variants of a scenario', () => {
     assert.equal(scenario.machine.vendor, 'vt-d');
     assert.equal(scenario.machine.seed, 1);
     assert.deepEqual(scenario.expect?.lost, { atLeast: 0, atMost: 0 });
-    assert.deepEqual(scenario.expect?.stale, { atLeast: 1, atMost: Infinity });
+    assert.deepEqual(scenario.expect.stale, { atLeast: 1, atMost: Infinity });
     assert.equal(scenario.steps.length, 2);
   });
 
