@@ -12,11 +12,23 @@ export const onPath = (program) =>
 /** Whether packages can be installed at all. */
 export const canInstall = () => process.getuid?.() === 0 && onPath('apt-get');
 
+/** apt takes one at a time, and lanes of `npm test` run side by side. */
+let last = Promise.resolve();
+
 /**
  * Installs Debian packages.
  * @returns whether they are there now; the reason is logged when not.
  */
-export async function aptPackages(names, log) {
+export function aptPackages(names, log) {
+  const installed = last.then(() => install(names, log));
+  last = installed.then(
+    () => undefined,
+    () => undefined,
+  );
+  return installed;
+}
+
+async function install(names, log) {
   if (names.length === 0) return true;
   if (!canInstall()) {
     log(`not installed, for want of root or apt: ${names.join(' ')}`);

@@ -1,6 +1,7 @@
 // The layers of `npm test`, in the order they are reported.
 import { ensureDependencies } from './dependencies.mjs';
 import { ensureHost } from './hostInstall.mjs';
+import { ensurePrograms, hasGnuParallel } from './programs.mjs';
 import { atLeast, check, inTurn, mocha, suite, tool } from './steps.mjs';
 
 /**
@@ -103,10 +104,22 @@ export const layers = [
     run: check('dead code: knip finds none', [tool('knip/bin/knip.js')], { seconds: 120 }),
   },
   {
+    name: 'programs',
+    group: 'set-up',
+    lane: 'checks',
+    needs: [],
+    run: async (report) => {
+      await ensurePrograms((text) => report.line(`     ${text}`));
+      const name = 'GNU parallel is there, for the test of docs/sweeps.md';
+      if (hasGnuParallel()) report.pass(name);
+      else report.suiteLine(`skip ${name}: apt cannot install it here`);
+    },
+  },
+  {
     name: 'unit',
     group: 'unit and conformance',
     lane: 'checks',
-    needs: ['build'],
+    needs: ['build', 'programs'],
     run: suite('unit and conformance', ['scripts/unitTests.mjs'], {
       seconds: 1200,
     }),
