@@ -19,14 +19,24 @@ export class DirtyRanges {
 
   /** Takes a bitmap of which bit n is `pageSize` bytes at `iova` + n * `pageSize`. */
   add(bitmap: Uint8Array, bits: number, iova: bigint, pageSize: bigint): void {
+    const set = (from: number, to: number): void => {
+      const end = Math.min(to, bits);
+      if (from < end) this.#set(iova + BigInt(from) * pageSize, iova + BigInt(end) * pageSize, end - from);
+    };
+    /** First bit of the run that goes on; undefined: none does. */
+    let first: number | undefined;
     for (let byte = 0; byte * 8 < bits; byte++) {
       const value = bitmap[byte] ?? 0;
-      for (let bit = 0; value >>> bit !== 0; bit++) {
-        if (((value >>> bit) & 1) === 0) continue;
-        const start = iova + BigInt(byte * 8 + bit) * pageSize;
-        this.#set(start, start + pageSize);
+      // No run begins or ends here: bitmaps of large pages are long.
+      if (value === (first === undefined ? 0 : 0xff)) continue;
+      for (let bit = 0; bit < 8; bit++) {
+        const isSet = ((value >>> bit) & 1) !== 0;
+        if (isSet === (first !== undefined)) continue;
+        if (first !== undefined) set(first, byte * 8 + bit);
+        first = isSet ? byte * 8 + bit : undefined;
       }
     }
+    if (first !== undefined) set(first, bits);
   }
 
   /** Takes pages of 4 KiB, half-open. */
@@ -51,7 +61,7 @@ export class DirtyRanges {
     else this.#ranges.push({ start: hex(last.start), end: hex(last.end) });
   }
 
-  #set(start: bigint, end: bigint, pages = 1): void {
+  #set(start: bigint, end: bigint, pages: number): void {
     this.pages += pages;
     if (this.#last?.end === start) {
       this.#last.end = end;
