@@ -247,5 +247,5 @@ async function say({ options, output }: ScenarioCall<SweepOptions>, report: Shar
   const what = report.skipped
     ? 'there already, so it is left alone (--force computes it again)'
     : `${passed} passed, ${failed} failed, ${errors} could not run`;
-  await output.lines([`${file}: ${rows} rows, ${what}`]);
+  await output.lines([`${file}: ${rows} row${rows === 1 ? '' : 's'}, ${what}`]);
 }

@@ -75,7 +75,7 @@ async function printMigration(output: Output, migration: MigrationResult): Promi
     `total ${timeText(total)}`,
     ...(preparation > 0 ? [`prepared in ${timeText(preparation)}`] : []),
     `sent ${bytesText(bytes.sent)}`,
-    `reported ${digits(amplification)} times what was written`,
+    ...(bytes.written > 0 ? [`reported ${digits(amplification)} times what was written`] : []),
   ];
   const indent = ' '.repeat(INDENT);
   await output.lines([`${indent}${printable(why)}`, `${indent}${facts.join(', ')}`]);

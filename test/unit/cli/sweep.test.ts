@@ -61,7 +61,7 @@ describe('iopte sweep', function () {
     assert.ok(Math.abs(Number(first?.['link_seconds']) - (64 * 2 ** 20 * 8) / 1e9) < 0.01);
     assert.ok(Math.abs(Number(rows[8]?.['link_seconds']) - (64 * 2 ** 20 * 8) / 100e9) < 0.001);
     assert.deepEqual([first?.['passed'], first?.['error'], first?.['converged']], [true, null, true]);
-    assert.equal(first['sent_bytes'], BigInt(64 * 2 ** 20));
+    assert.equal(first?.['sent_bytes'], BigInt(64 * 2 ** 20));
     const split = rows[2];
     assert.equal(split?.['migrate.pages.policy'], 'split-eagerly');
     assert.deepEqual(split['leaves_after'], { 4096: (64 * 2 ** 20) / 4096 });
