@@ -18,10 +18,9 @@ interface Sample {
 /** The same scenario, with what `broken` and `fixed` expect at the end changed for one another. */
 function swapped(text: string): string {
   const sample = parse(text, { intAsBigInt: true }) as Sample;
-  const { broken, fixed, ...others } = sample.variants;
+  const { broken, fixed } = sample.variants;
   assert.ok(broken && fixed);
   const variants = {
-    ...others,
     broken: { ...broken, expect: fixed.expect },
     fixed: { ...fixed, expect: broken.expect },
   };
@@ -34,6 +33,10 @@ describe('Samples of bugs', () => {
     engine = inProcessEngine(1).client;
   });
   after(() => engine.dispose());
+
+  it('are more than thirty', () => {
+    assert.ok(readdirSync(folder).length > 30);
+  });
 
   const run = async (text: string, file: string, variant: string) =>
     (await engine.request('runScenario', { text, file, variant })).outcome;
@@ -48,7 +51,7 @@ describe('Samples of bugs', () => {
       const { about, source, variants } = parse(text, { intAsBigInt: true }) as Sample;
       assert.ok(source.length > 0);
       assert.ok(about.split(/[.?!](?:\s|$)/).length > 2, about);
-      for (const name of VARIANTS) assert.ok(variants[name], name);
+      assert.deepEqual(Object.keys(variants), VARIANTS);
     });
 
     for (const variant of VARIANTS) {
