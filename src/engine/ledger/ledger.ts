@@ -18,7 +18,7 @@ import { GuestMemory, type GuestRegion } from './guestMemory';
 import { LastWrites, type LastWrite } from './lastWrites';
 import { Mappings, type DeviceSpace, type LedgerAttached } from './mappings';
 import { PageBits } from './pageBits';
-import { sweepTables } from './tableSweep';
+import { sweepTables, type SweptEntry } from './tableSweep';
 
 export interface LedgerOptions {
   /** Where guest memory is; absent: frames are guest pages. */
@@ -276,10 +276,13 @@ export class Ledger implements AccessObserver {
     return [...pages.runs()];
   }
 
-  /** Guest pages of leaves that are marked dirty: the next harvest reports them. `domain`: of the tables; absent: IOVA = guest. */
-  pendingIn(space: AddressSpace, domain?: number): PageBits {
+  /**
+   * Guest pages of leaves that are marked dirty: the next harvest reports them. `domain`: of the tables; absent: IOVA = guest.
+   * `within`: only leaves of these input pages.
+   */
+  pendingIn(space: AddressSpace, domain?: number, within?: PageRange): PageBits {
     const pending = new PageBits();
-    sweepTables(space, ({ class: found, depth, lo, hi, page }) => {
+    const visit = ({ class: found, depth, lo, hi, page }: SweptEntry): void => {
       if (found !== LEAF || !isDirty(space.format, lo, hi)) return;
       const level = levelOf(space.format, depth);
       const pages = 2 ** (pageShift(space.format, level, lo, hi) - 12);
@@ -287,7 +290,8 @@ export class Ledger implements AccessObserver {
       const range = { startPage, endPage: startPage + pages };
       for (const each of domain === undefined ? [range] : this.guestRanges(domain, range))
         pending.addRange(each);
-    });
+    };
+    sweepTables(space, visit, within);
     return pending;
   }
 

@@ -2,10 +2,12 @@ import { type Scenario } from '../language/schema/scenario';
 import { type Step } from '../language/schema/steps';
 import { type Mismatch } from './mismatch';
 
-/** What a run may come to: all of it is kept with the machine, to be done again. */
-export const MOST_STEPS = 200_000;
+/** Steps of a run, those of repeats counted each time. */
+export const MOST_STEPS = 1_000_000;
+/** Requests that are told one by one: all of them are kept with the machine, to be made again. */
 export const MOST_SINGLE_REQUESTS = 2_000_000;
-export const MOST_TRAFFIC = 200_000_000;
+/** Requests of devices in a run. */
+export const MOST_REQUESTS = 1e9;
 
 /** How much steps ask for, repeats multiplied. */
 export interface Effort {
@@ -53,6 +55,6 @@ export function tooMuch({ steps }: Pick<Scenario, 'steps'>): Mismatch | undefine
   return (
     over('steps, repeats multiplied', MOST_STEPS, effort.steps) ??
     over('single requests', MOST_SINGLE_REQUESTS, effort.single) ??
-    over('requests of traffic', MOST_TRAFFIC, effort.traffic)
+    over('requests of traffic', MOST_REQUESTS, effort.traffic)
   );
 }

@@ -52,6 +52,12 @@ export class Names {
     );
   }
 
+  /** A domain or a guest, which have tables; no name: the first domain. */
+  tables(name: string | undefined, at: Path): number {
+    const id = name === undefined ? undefined : this.#guests.get(name);
+    return id ?? this.domain(name, at);
+  }
+
   guest(name: string, at: Path): number {
     return this.#guests.get(name) ?? this.#unknown(name, at, 'guest', [...this.#guests.keys()]);
   }

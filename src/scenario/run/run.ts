@@ -51,6 +51,10 @@ export interface ScenarioRun {
   readonly isTorn: boolean;
 }
 
+/** A search through all tables: for who asks. */
+const asksForLost = ({ clean, lost, lostAt, findings }: Expectations): boolean =>
+  clean !== undefined || lost !== undefined || lostAt !== undefined || findings?.['lost-dirty'] !== undefined;
+
 /** Failures that are told; then a run ends. */
 const MOST_FAILURES = 100;
 const PAGE = 4096;
@@ -89,8 +93,9 @@ class Runner {
     else yield* this.#make(spec);
     if (this.#live) yield* this.#all();
     const live = this.#live;
+    const lost = pagesOf(yield* this.#lost());
     return {
-      outcome: this.#outcome((clock() - start) / 1000),
+      outcome: this.#outcome((clock() - start) / 1000, lost),
       spec,
       operations: live?.operations ?? [],
       machine: live?.machine,
@@ -124,7 +129,7 @@ class Runner {
     yield* this.#prepare();
     yield* this.#steps(steps, ['steps']);
     if (migrate && this.#goesOn) yield* this.#migrate(migrate, ['migrate']);
-    if (expect && this.#goesOn) this.#expect(expect, ['expect']);
+    if (expect && this.#goesOn) yield* this.#expect(expect, ['expect']);
   }
 
   *#prepare(): Slices<void> {
@@ -154,7 +159,7 @@ class Runner {
     }
     this.#stepsDone++;
     if (expect) {
-      this.#expect(expect, [...path, 'expect']);
+      yield* this.#expect(expect, [...path, 'expect']);
       // Looking takes time, too: a loop of expectations gives way.
       yield this.#progress();
     } else if (migrate) yield* this.#migrate(migrate, [...path, 'migrate']);
@@ -207,27 +212,29 @@ class Runner {
     live.isTorn ||= came.isGivenUp;
   }
 
-  #expect(expected: Expectations, path: Path): void {
+  *#expect(expected: Expectations, path: Path): Slices<void> {
+    const look = this.#look(asksForLost(expected) ? yield* this.#lost() : []);
     const { places } = this.#options;
-    const placed = unmet(expected, this.#look()).map((each) => ({
+    const placed = unmet(expected, look).map((each) => ({
       each,
       start: places.of(below(path, each).at).start,
     }));
     for (const { each } of placed.sort((one, other) => one.start - other.start)) this.#fail(path, each);
   }
 
-  #look(): Look {
-    const { live } = this.#running;
-    const { machine, dirty, requests, refused, cycles, hasCopy } = live;
-    let lost: Look['lost'] | undefined;
+  #look(lost: Look['lost']): Look {
+    const { machine, dirty, requests, refused, cycles } = this.#running.live;
     return {
-      ...{ machine, dirty, requests, refused, cycles, names: this.#names, migration: this.#migration },
-      // A search through all tables: for who asks.
-      get lost() {
-        lost ??= hasCopy ? lostNow(machine) : [];
-        return lost;
-      },
+      ...{ machine, dirty, requests, refused, cycles, lost },
+      names: this.#names,
+      migration: this.#migration,
     };
+  }
+
+  /** Nothing is lost before somebody copies. */
+  *#lost(): Slices<Look['lost']> {
+    const live = this.#live;
+    return live?.hasCopy === true ? yield* lostNow(live.machine) : [];
   }
 
   get #running(): { readonly live: LiveMachine; readonly scene: Scene } {
@@ -269,7 +276,7 @@ class Runner {
     return { message, fraction: Math.min(1, requests / all) };
   }
 
-  #outcome(seconds: number): ScenarioOutcome {
+  #outcome(seconds: number, lost: number): ScenarioOutcome {
     const live = this.#live;
     const totals = live?.machine.ledgerTotals;
     const cancelled = this.#isCancelled;
@@ -283,7 +290,7 @@ class Runner {
       dirty: {
         written: (totals?.written ?? 0) * PAGE,
         reported: (totals?.reported ?? 0) * PAGE,
-        lost: live ? pagesOf(this.#look().lost) * PAGE : 0,
+        lost: lost * PAGE,
         over: (live?.machine.ledger.findings.count('over-report').pages ?? 0) * PAGE,
       },
       faults: live ? loggedFaults(live.machine).length : 0,

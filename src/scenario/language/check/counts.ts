@@ -1,14 +1,11 @@
 import { type ScenarioProblem } from '../../outcome';
 import { error } from '../problems';
+import { MOST_REQUESTS, MOST_STEPS } from '../../run/bounds';
 import { INTERVAL } from '../../run/traffic';
 import { type Scenario } from '../schema/scenario';
 import { keyRangeAt, type Path, rangeAt, type SourceMap } from '../source/node';
 import { type PlacedStep, placedSteps } from './placedSteps';
 
-/** Steps that a run does, those of repeats counted each time. */
-export const MOST_STEPS = 1_000_000;
-/** Requests of devices in a run. */
-export const MOST_REQUESTS = 1e9;
 /** Operations in each other. */
 const MOST_DEEP = 4;
 

@@ -5,7 +5,7 @@ import {
   address,
   count,
   deviceName,
-  domainName,
+  attachmentName,
   expectedCount,
   expectedNumber,
   expectedTime,
@@ -17,7 +17,9 @@ import {
 } from './values';
 
 const place = {
-  domain: domainName('The domain; left out: the first one.').optional(),
+  domain: attachmentName(
+    'The domain, or a guest with tables of its own; left out: the first domain.',
+  ).optional(),
   iova: address('An address that the entry maps.'),
 };
 

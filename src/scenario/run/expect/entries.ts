@@ -6,6 +6,7 @@ import { type AddressSpace } from '../../../engine/pageTable/addressSpace';
 import { pageShift, permissionText } from '../../../engine/pageTable/entry';
 import { LEAF } from '../../../engine/pageTable/entryClass';
 import { isAccessed, isDirty } from '../../../engine/pageTable/marks';
+import { NestedMemory } from '../../../engine/pageTable/nestedMemory';
 import { walkTables } from '../../../engine/pageTable/walk';
 import { FRAME_BYTES, formatSize, frameNumber, hex } from '../../../engine/values';
 import { below, type Mismatch } from '../mismatch';
@@ -18,7 +19,7 @@ export const entries: Aspect<'entries'> = (expected, look) =>
   expected.flatMap((each, index) => entryMismatches(each, look).map((one) => below([index], one)));
 
 function entryMismatches(expected: Entry, { machine, names }: Look): Mismatch[] {
-  const id = names.domain(expected.domain, ['domain']);
+  const id = names.tables(expected.domain, ['domain']);
   const unknown = names.takeProblem();
   if (unknown) return [unknown];
   const leaf = leafAt(machine, id, expected.iova);
@@ -51,22 +52,34 @@ interface FoundLeaf {
   readonly word: bigint;
 }
 
-/** The leaf of a domain's tables that maps an address, as memory holds it. A guest's goes through its parent. */
+/** A domain's tables, or a guest's over those of its parent, as they stand in memory. */
+function spaceOf(machine: Machine, id: number): AddressSpace | undefined {
+  const { memory } = machine;
+  const domain = machine.hwpts.get(id);
+  if (domain) return { ...domain.paging.kernel.tables.space, memory };
+  const guest = machine.guests.get(id);
+  if (!guest) return undefined;
+  const stage2 = { ...guest.parent.paging.kernel.tables.space, memory };
+  return { ...guest.tables.space, memory: new NestedMemory(memory, stage2), stage2 };
+}
+
+/** The leaf that maps an address, as memory holds it. */
 function leafAt(machine: Machine, id: number, iova: bigint): FoundLeaf | undefined {
-  const paging = machine.hwpts.get(id)?.paging;
-  if (!paging) return undefined;
-  const space: AddressSpace = { ...paging.kernel.tables.space, memory: machine.memory };
+  const space = spaceOf(machine, id);
+  if (!space) return undefined;
   const { steps } = walkTables(space, Number(iova & 0xffffffffn), Number(iova >> 32n), false);
   const last = steps.at(-1);
   if (last?.class !== LEAF) return undefined;
   const { format } = space;
   const level = levelOf(format, last.depth);
   const shift = pageShift(format, level, last.lo, last.hi);
-  const copies = Math.max(1, 2 ** (shift - 12) / level.pagesPerEntry);
+  // Where a guest's copies are, its addresses do not say.
+  const copies = space.stage2 ? 1 : Math.max(1, 2 ** (shift - 12) / level.pagesPerEntry);
   const first = last.address - (last.index % copies) * 8;
-  let [dirty, accessed] = [false, false];
+  let dirty = isDirty(format, last.lo, last.hi);
+  let accessed = isAccessed(format, last.lo, last.hi);
   const halves: EntryHalves = { lo: 0, hi: 0 };
-  for (let copy = 0; copy < copies; copy++) {
+  for (let copy = 0; copies > 1 && copy < copies; copy++) {
     const address = first + copy * 8;
     const frame = frameNumber(Math.floor(address / FRAME_BYTES));
     if (!readEntry(space.memory, frame, (address % FRAME_BYTES) / 8, halves)) continue;

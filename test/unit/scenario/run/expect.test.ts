@@ -168,6 +168,17 @@ const TWINS: readonly Twin[] = [
     actual: 'R, at 0x5000',
   },
   {
+    name: 'entries of a guest',
+    steps:
+      '- guest: { name: os }\n- guestMap: { guest: os, iova: 0x201000, length: 4K, to: 0x5000 }\n- attach: { device: nic, to: os }\n- dma: { iova: 0x201000 }',
+    domain: 'pages: [4K], nestParent: true',
+    true: 'entries: [{ domain: os, iova: 0x201000, size: 4K, accessed: true }, { domain: os, iova: 0x202000, present: false }]',
+    false: 'entries: [{ domain: os, iova: 0x201000, accessed: false }]',
+    what: 'entries[0].accessed',
+    expected: 'no',
+    actual: 'yes, at 0x201000',
+  },
+  {
     name: 'translations',
     steps: '- unmap: { iova: 0x0, length: 16M }\n- map: { iova: 0x5000, length: 4K, to: 0x9000 }',
     true: 'translations: [{ device: nic, iova: 0x5123, to: 0x9123 }, { device: nic, iova: 0x6000, fault: not-present }]',

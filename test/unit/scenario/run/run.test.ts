@@ -134,7 +134,7 @@ describe('running scenarios', () => {
     const { outcome, operations, machine, isTorn } = runText(LONG, {
       isCancelled: () => isCancelled,
       onProgress: (_, fraction = 0) => {
-        isCancelled = fraction > 0.3;
+        isCancelled ||= fraction > 0.3;
       },
     });
     assert.equal(outcome.cancelled, true);
