@@ -1,5 +1,5 @@
 import { type ScenarioProblem } from '../outcome';
-import { error, suggest } from './problems';
+import { error, MOST_LOOKED_AT, suggest } from './problems';
 import { entryOf, type SourceMap, type SourceNode, type SourceScalar } from './source/node';
 
 const REFERENCE = /^\$([A-Za-z][\w-]*)$/;
@@ -26,6 +26,7 @@ export function fillIn(
       used.add(name);
       return { ...node, value: value.value, text: `$${name} (${value.text})` };
     }
+    if (problems.length >= MOST_LOOKED_AT) return node;
     const hint = values.size > 0 ? suggest(name, [...values.keys()], 'parameters') : ADD;
     problems.push(error(node, `There is no parameter "${name}".`, hint));
     return node;

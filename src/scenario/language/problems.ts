@@ -3,6 +3,10 @@ import { type TextRange } from './source/node';
 
 /** Problems that are told at once. */
 export const MOST_PROBLEMS = 200;
+/** Problems of one kind that are worth working out: more of them are told when these are gone. */
+export const MOST_LOOKED_AT = 250;
+/** Names among which the nearest is looked for. */
+const MOST_COMPARED = 200;
 
 /** Texts that a file quotes may have any length. */
 const MOST_LETTERS = 600;
@@ -47,7 +51,7 @@ export function nearest(given: string, known: readonly string[]): string | undef
   if (same !== undefined || given.length > 64 || given.length < 2) return same;
   const most = Math.min(3, Math.max(1, Math.floor(given.length / 3)));
   let best: { readonly name: string; readonly off: number } | undefined;
-  for (const name of known) {
+  for (const name of known.slice(0, MOST_COMPARED)) {
     if (Math.abs(name.length - given.length) > most) continue;
     const off = editDistance(wanted, name.toLowerCase());
     if (off <= most && (!best || off < best.off)) best = { name, off };

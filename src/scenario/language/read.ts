@@ -4,10 +4,10 @@ import { mergePatch, without } from './merge';
 import { outlineOf } from './outline';
 import { fillIn } from './parameters';
 import { type Places, placesOf } from './places';
-import { error, inOrder, isError, suggest, warning } from './problems';
+import { error, inOrder, isError, MOST_PROBLEMS, suggest, warning } from './problems';
 import { scenario as schema, type Scenario, VARIANT_KEYS } from './schema/scenario';
 import { applySettings } from './settings';
-import { entryOf, keyRangeAt, plainValue, type SourceEntry, type SourceMap } from './source/node';
+import { entryOf, keyRangeAt, plainValue, sizeOf, type SourceEntry, type SourceMap } from './source/node';
 import { parseText } from './source/parse';
 import { upgrade } from './versions/index';
 import { wordIssues } from './wording';
@@ -16,6 +16,8 @@ export type { Places } from './places';
 export type { Path } from './source/node';
 
 const MOST_VARIANTS = 64;
+/** Values of all variants together, each with what it shares with the others. */
+const MOST_IN_VARIANTS = 500_000;
 
 /** One variant as it runs. */
 export interface ReadVariant {
@@ -51,6 +53,11 @@ export function readScenario(text: string): ReadScenario {
   return new Reader(text, root, before).read();
 }
 
+interface VariantRead {
+  readonly name: string | null;
+  readonly read: ReadVariant;
+}
+
 class Reader {
   private readonly variants: ReadonlyMap<string, SourceEntry>;
   private readonly base: SourceMap;
@@ -68,8 +75,17 @@ class Reader {
 
   read(): ReadScenario {
     const own = [...this.before, ...this.checkVariants()];
-    const names = this.variants.size > 0 ? [...this.variants.keys()].slice(0, MOST_VARIANTS) : [null];
-    const each = names.map((name) => ({ name, read: this.one(name, {}) }));
+    const most = Math.max(1, Math.floor(MOST_IN_VARIANTS / sizeOf(this.base)));
+    if (this.variants.size > most)
+      own.push(error(keyRangeAt(this.root, ['variants']), TOO_MUCH, TOO_MUCH_HINT));
+    const names =
+      this.variants.size > 0 ? [...this.variants.keys()].slice(0, Math.min(most, MOST_VARIANTS)) : [null];
+    const each: VariantRead[] = [];
+    for (const name of names) {
+      each.push({ name, read: this.one(name, {}) });
+      // More would be told when these are gone.
+      if (each.reduce((sum, { read }) => sum + read.problems.length, 0) > 2 * MOST_PROBLEMS) break;
+    }
     const problems = [...own, ...this.unusedParameters(), ...this.merged(each)];
     const scenarios = each.flatMap(({ read }) => read.scenario ?? []);
     return {
@@ -173,9 +189,7 @@ class Reader {
   }
 
   /** Problems of the variants, each told once; those that not every variant has, and that stand above them, say which. */
-  private merged(
-    each: readonly { readonly name: string | null; readonly read: ReadVariant }[],
-  ): readonly ScenarioProblem[] {
+  private merged(each: readonly VariantRead[]): readonly ScenarioProblem[] {
     const end = this.text.length;
     const found = new Map<
       string,
@@ -203,6 +217,9 @@ class Reader {
     });
   }
 }
+
+const TOO_MUCH = `The variants have more than ${MOST_IN_VARIANTS.toLocaleString('en')} values together.`;
+const TOO_MUCH_HINT = 'Put some of them into a file of their own.';
 
 /** Told by themselves. */
 const unknownKeys = (patch: SourceMap): readonly string[] => {

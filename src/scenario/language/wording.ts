@@ -1,6 +1,6 @@
 import { type z } from 'zod';
 import { type ScenarioProblem } from '../outcome';
-import { error, suggest } from './problems';
+import { error, MOST_LOOKED_AT, suggest } from './problems';
 import { expectation, keysOf, type Shape, shapesAt } from './shape';
 import { entryOf, keyRangeAt, nodeAt, type Path, pathText, rangeAt, type SourceNode } from './source/node';
 
@@ -13,7 +13,11 @@ interface FlatIssue {
 
 /** What the schema found wrong, as sentences with their places in the text. */
 export function wordIssues(issues: readonly Issue[], root: SourceNode): readonly ScenarioProblem[] {
-  return issues.flatMap((issue) => flatten(issue, [])).flatMap((issue) => word(issue, root));
+  return issues
+    .slice(0, MOST_LOOKED_AT)
+    .flatMap((issue) => flatten(issue, []))
+    .slice(0, MOST_LOOKED_AT)
+    .flatMap((issue) => word(issue, root));
 }
 
 const pathOf = (path: readonly PropertyKey[]): Path =>

@@ -12,6 +12,7 @@ import { keyRangeAt, nodeAt, type Path, pathText, rangeAt, type SourceMap } from
 import { stepsOf } from './actions';
 
 const MOST_DEVICES = 64;
+const MOST_DOMAINS = 256;
 
 /** Whether there is such hardware, and whether it fits: the engine’s own rules, each at the field that it is about. */
 export function checkMachine(root: SourceMap, scenario: Scenario): readonly ScenarioProblem[] {
@@ -30,6 +31,10 @@ export function checkMachine(root: SourceMap, scenario: Scenario): readonly Scen
         'Write all: { devices: […] }.',
       ),
     ];
+  }
+  if (names.length > MOST_DOMAINS) {
+    const message = `The scenario has ${names.length} domains, and may have ${MOST_DOMAINS}.`;
+    return [error(keyRangeAt(root, ['domains']), message, 'Steps may make more: createDomain.')];
   }
   // Each domain as if it were the machine’s own: the same rules hold for all of them.
   const failures = names.flatMap((name) => {

@@ -1,5 +1,5 @@
 import { type ScenarioProblem } from '../../outcome';
-import { error, suggest } from '../problems';
+import { error, MOST_LOOKED_AT, suggest } from '../problems';
 import { type Refers } from '../schema/values';
 import { alternativesOf, below, fileShape, type Shape } from '../shape';
 import { childOf, entryOf, nodeAt, type SourceMap, type SourceNode, type TextRange } from '../source/node';
@@ -126,15 +126,21 @@ class Names {
   }
 
   private refer(refers: Refers, name: string, at: TextRange): void {
+    if (this.isKnown(refers, name) || this.problems.length >= MOST_LOOKED_AT) return;
     const names =
       refers === 'attachments'
         ? [...this.known.domains.keys(), ...this.known.guests.keys(), ...ATTACHMENTS]
         : [...this.known[refers].keys()];
-    if (names.includes(name)) return;
     const what = WHAT[refers];
     const said = refers === 'attachments' ? 'nothing to attach to' : `none of the ${what}`;
     const where = refers === 'devices' ? '' : ' at this place';
     this.problems.push(error(at, `"${name.slice(0, 40)}" is ${said}${where}.`, suggest(name, names, what)));
+  }
+
+  private isKnown(refers: Refers, name: string): boolean {
+    if (refers !== 'attachments') return this.known[refers].has(name);
+    const others: readonly string[] = ATTACHMENTS;
+    return this.known.domains.has(name) || this.known.guests.has(name) || others.includes(name);
   }
 
   /** A device, or a process of it, is in one domain. */

@@ -65,6 +65,13 @@ export function rangeAt(root: SourceNode, path: Path): TextRange {
   return node && node.end > node.start ? { start: node.start, end: node.end } : keyRangeAt(root, path);
 }
 
+/** Values in it, itself among them. */
+export function sizeOf(node: SourceNode): number {
+  if (node.kind === 'scalar') return 1;
+  const inside = node.kind === 'list' ? node.items : [...node.entries.values()].map(({ value }) => value);
+  return inside.reduce((sum, each) => sum + sizeOf(each), 1);
+}
+
 /** As plain values: objects, lists, scalars. */
 export function plainValue(node: SourceNode): unknown {
   if (node.kind === 'scalar') return node.value;

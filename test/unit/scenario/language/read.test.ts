@@ -126,6 +126,28 @@ describe('bounds of a scenario’s text', () => {
     });
   });
 
+  it('takes bounded time for many mistakes, and for many variants of much', () => {
+    const devices = Array.from(
+      { length: 8000 },
+      (_, index) => `, device-number-${index}: { requester: ${index} }`,
+    ).join('');
+    const steps = Array.from(
+      { length: 990 },
+      (_, index) => `{ attach: { device: device-numbr-${index}, to: $x${index} } }`,
+    );
+    const variants = Array.from({ length: 64 }, (_, index) => `a${index}: {}`).join(', ');
+    for (const rest of ['', `variants: { ${variants} }`]) {
+      const begun = process.cpuUsage().user;
+      const { problems } = readScenario(scenarioText({ devices, steps: steps.join(', '), rest }));
+      assert.equal(problems.length, 200);
+      assert.ok(process.cpuUsage().user - begun < 15e6);
+    }
+    const much = Array<string>(900).fill(`{ dma: [${Array<string>(10).fill('{ iova: 0 }').join(', ')}] }`);
+    expectProblems(scenarioText({ steps: much.join(', '), rest: `«variants»: { ${variants} }` }), {
+      says: /more than 500,000 values together/,
+    });
+  });
+
   it('does not let a file change what objects are', () => {
     expectProblems(scenarioText({ devices: ', «__proto__»: { requester: 00:03.0 }' }), {
       says: /"__proto__" cannot be a key/,
