@@ -87,7 +87,7 @@ export function activate(context: vscode.ExtensionContext, platform: Platform): 
         presenter.show(inspection, ref);
       }),
   );
-  const scenarios = new Scenarios(engine, inspections, log);
+  const scenarios = new Scenarios(engine, inspections, log, context.extensionUri);
   const app: App = {
     ...{ context, scenarios, log, reporter, engine, inspections, memory, selected },
     ...{ domains, walk, entry, presenter, answers, bookmarks, bookmarksView, iotlb, machineViews },

@@ -1,5 +1,6 @@
 import type * as vscode from 'vscode';
 import type { EntryDetails, InspectionSummary } from '../inspection/protocol';
+import type { RunModel } from '../webview/messages/resultsMessages';
 import type { App } from './app';
 import type { ScenarioRun } from './scenarios/results';
 import type { ScenarioTests } from './scenarios/testing';
@@ -33,6 +34,8 @@ export interface IopteApi {
   >[];
   /** What running scenarios came to in this session. */
   readonly outcomes: readonly ScenarioRun[];
+  /** What Scenario Results shows. */
+  readonly shownResults: readonly RunModel[];
   /** The scenarios of the Test Explorer. */
   readonly tests: Pick<ScenarioTests, 'items' | 'discover' | 'run'>;
   /** What the Entry view shows. */
@@ -56,6 +59,9 @@ export function createApi(app: App, shown: () => EntryDetails | undefined): Iopt
     machineViews: app.machineViews.map(({ provider }) => provider),
     get outcomes() {
       return app.scenarios.results.all;
+    },
+    get shownResults() {
+      return app.scenarios.presenter.panel.shown?.runs ?? [];
     },
     tests: app.scenarios.tests,
     get entry() {

@@ -50,6 +50,10 @@ export interface OperationsInFile {
 export const isKeptInFile = (operation: JournalOperation): operation is OperationInFile | OperationsInFile =>
   operation.kind === 'inFile' || operation.kind === 'manyInFile';
 
+/** How many operations there are, with those that are kept in files together. */
+export const countOperations = ({ operations }: JournalMachine): number =>
+  operations.reduce((sum, each) => sum + (each.kind === 'manyInFile' ? each.operations : 1), 0);
+
 /** The last walk's question; its answer follows from the image. */
 export interface JournalWalk {
   readonly iommu?: string;

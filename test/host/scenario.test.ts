@@ -257,6 +257,17 @@ describe('a scenario file', () => {
       ok(outcome);
       equal(outcome.cancelled, true);
       equal(outcome.requests, 1);
+      const [root] = await children(api);
+      ok(root);
+      const [, done] = /emulated, (\d+) operations/.exec(await text(api, root)) ?? [];
+      ok(Number(done) > 1, await text(api, root));
+      await must('iopte.undoOperation', root);
+      await must('iopte.restartEngine');
+      match(await text(api, root), /emulated/);
+      const [again] = await children(api);
+      ok(again);
+      match(await text(api, again), new RegExp(`emulated, ${Number(done) - 1} operation`));
+      ok((await children(api, again)).length > 0);
     });
   });
 
@@ -289,9 +300,9 @@ describe('a scenario file', () => {
 
     it('shows results side by side', async () => {
       await must('iopte.showScenarioResults', { uri: inFolder('fails.iopte.yaml') });
-      const shown = vscode.window.visibleTextEditors.map(({ document }) => document);
-      const results = shown.find(({ uri }) => uri.scheme === 'iopte-results');
-      match(results?.getText() ?? '', /fails: right/);
+      const variants = api.shownResults.map(({ variant, verdict }) => `${variant ?? ''} ${verdict}`);
+      ok(variants.includes('right passed'), variants.join());
+      await until(() => resultsTab() !== undefined);
     });
   });
 

@@ -4,7 +4,7 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { type Page } from 'playwright-core';
 import { answer, choose, openWorkbench, runCommand, screenshot, treeRow, type Workbench } from './harness';
-import { input, prompt, useTheme } from './person';
+import { input, prompt, step, useTheme } from './person';
 
 const FAILS = `version: 2
 title: A write that nobody reports
@@ -53,7 +53,6 @@ describe('a scenario, by keyboard', () => {
         'workbench.startupEditor': 'none',
         'testing.automaticallyOpenPeekView': 'never',
         'testing.automaticallyOpenTestResults': 'neverOpen',
-        'task.quickOpen.skip': true,
       },
     });
     page = workbench.page;
@@ -177,23 +176,31 @@ describe('a scenario, by keyboard', () => {
     await runCommand(page, 'Testing: Focus on Test Explorer View');
     const row = (text: string) => page.locator('.test-explorer .monaco-list-row', { hasText: text });
     await row('fails').first().waitFor({ timeout: 30_000 });
-    await runCommand(page, 'Test: Run All Tests in Current File');
-    await page
-      .locator('.test-explorer .monaco-list-row[aria-label*="unreported"][aria-label*="Failed"]')
-      .waitFor({ timeout: 60_000 });
+    await focusEditor();
+    await runCommand(page, 'Test: Run Tests in Current File');
+    const failed = (name: string) =>
+      page.locator(`.test-explorer .monaco-list-row[aria-label*="${name}"][aria-label*="Failed"]`);
+    await failed('A write that nobody reports').waitFor({ timeout: 60_000 });
+    await row('fails').click();
+    await page.keyboard.press('ArrowRight');
+    await failed('unreported').waitFor();
+    assert.equal(await failed('With the report').count(), 0);
+    await page.mouse.move(900, 700);
     await screenshot(page, 'scenario-tests', { docs: true });
   });
 
   it('is a task, whose terminal says what failed', async () => {
-    await runCommand(page, 'Tasks: Run Task');
+    await page.keyboard.press('Control+P');
     await prompt(page).waitFor();
-    await choose(page, 'iopte', 'iopte');
-    await choose(page, 'fails.iopte.yaml');
+    await choose(page, 'task iopte', 'iopte');
+    await choose(page, 'fails.iopte', 'fails.iopte.yaml');
     const terminal = page.locator('.terminal-wrapper.active');
     await terminal.waitFor({ timeout: 30_000 });
-    await page.waitForTimeout(4000);
+    await page.locator('.part.panel .title-actions .codicon-error').first().waitFor({ timeout: 30_000 });
+    await page.locator('.part.panel .badge', { hasText: '1' }).first().waitFor();
     await screenshot(page, 'scenario-task');
-    await runCommand(page, 'View: Close Panel');
+    await page.keyboard.press('Control+J');
+    await terminal.waitFor({ state: 'hidden' });
   });
 
   it('is stopped by the button of its message', async () => {
@@ -216,6 +223,7 @@ describe('a scenario, by keyboard', () => {
     await openFile('fails.iopte.yaml');
     await runCommand(page, 'IOPTE: Run Sweep');
     await choose(page, 'All variants');
+    await step(page, '2/2');
     await answer(page, 'memory');
     await page.locator('.quick-input-message', { hasText: /is no setting/ }).waitFor();
     await answer(page, 'machine.memory=64M,128M machine.seed=1,2');

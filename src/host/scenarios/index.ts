@@ -7,7 +7,8 @@ import { ScenarioDiagnostics } from './diagnostics';
 import { ScenarioFailures } from './failures';
 import { ScenarioLens } from './lens';
 import { ScenarioResults } from './results';
-import { ResultsDocument } from './resultsDocument';
+import { ResultsPanel } from './resultsPanel';
+import { ResultsPresenter } from './resultsPresenter';
 import { ScenarioRunner } from './runner';
 import { registerScenarioTasks } from './tasks';
 import { ScenarioTests } from './testing';
@@ -17,19 +18,24 @@ export class Scenarios implements vscode.Disposable {
   readonly checks: ScenarioChecks;
   readonly failures = new ScenarioFailures();
   readonly results = new ScenarioResults();
-  readonly document: ResultsDocument;
+  readonly presenter: ResultsPresenter;
   readonly runner: ScenarioRunner;
   readonly tests: ScenarioTests;
   private readonly disposables: { dispose(): unknown }[];
 
-  constructor(engine: EngineHost, inspections: Inspections, log: vscode.LogOutputChannel) {
+  constructor(
+    engine: EngineHost,
+    inspections: Inspections,
+    log: vscode.LogOutputChannel,
+    extension: vscode.Uri,
+  ) {
     const { failures, results } = this;
     this.checks = new ScenarioChecks(engine);
-    this.document = new ResultsDocument();
+    this.presenter = new ResultsPresenter(results, new ResultsPanel(extension), log);
     this.runner = new ScenarioRunner(engine, inspections, this.checks, results, failures, log);
     this.tests = new ScenarioTests(this.checks, this.runner, log);
     this.disposables = [
-      ...[this.runner, this.checks, failures, results, this.document, this.tests],
+      ...[this.runner, this.checks, failures, results, this.presenter, this.tests],
       ...[new ScenarioDiagnostics(this.checks, log), new ScenarioLens(this.checks)],
       ...[registerScenarioHelp(engine), registerScenarioTasks(this.runner)],
     ];

@@ -201,7 +201,7 @@ export function withTimeLeft(
     const { message, fraction = 0 } = progress;
     const passed = (now() - began) / 1000;
     // The first figures say little.
-    const isEarly = passed < 2 || fraction < 0.02;
+    const isEarly = passed < 2 || fraction < 0.02 || fraction >= 1;
     const left = isEarly ? '' : timeText((passed * (1 - fraction)) / fraction);
     report({ ...progress, message: left === '' ? message : vscode.l10n.t('{0}, {1} left', message, left) });
   };

@@ -11,7 +11,7 @@ import {
 import { LatestOnly, signalOf } from '../cancel';
 import { failureOf, isCancelled } from '../errors';
 import type { Inspection, Inspections } from '../inspections';
-import type { JournalMachine } from '../journal';
+import { countOperations, type JournalMachine } from '../journal';
 import { baseName } from '../source';
 import { failureElement, imageElement, nodeElement, wordsOf, type Element } from './elements';
 import { tooltipOf, treeItem } from './items';
@@ -177,7 +177,7 @@ function word(element: Element): Wording {
   switch (element.kind) {
     case 'image': {
       const { title, where, imageUri, machine } = element.inspection;
-      const image = machine ? operationsText(machine.operations.length) : baseName(imageUri);
+      const image = machine ? operationsText(countOperations(machine)) : baseName(imageUri);
       const description = where === '' ? image : vscode.l10n.t('{0}, filtered', image);
       return {
         label: title,

@@ -267,13 +267,15 @@ class Runner {
     const requests = this.#live?.requests ?? 0;
     const { single, traffic, steps } = this.#effort;
     const all = single + traffic;
+    const done = this.#stepsDone;
     if (!this.#live) return { message: 'Making the machine' };
-    if (all === 0) {
-      const message = `Step ${this.#stepsDone.toLocaleString('en')} of ${steps.toLocaleString('en')}`;
-      return { message, fraction: steps === 0 ? 1 : this.#stepsDone / steps };
-    }
-    const message = `${requests.toLocaleString('en')} of ${all.toLocaleString('en')} requests`;
-    return { message, fraction: Math.min(1, requests / all) };
+    // What there is more of takes the time, as far as anybody knows; both count.
+    const fraction = steps + all === 0 ? 1 : Math.min(1, (done + requests) / (steps + all));
+    const message =
+      all < steps
+        ? `Step ${done.toLocaleString('en')} of ${steps.toLocaleString('en')}`
+        : `${requests.toLocaleString('en')} of ${all.toLocaleString('en')} requests`;
+    return { message, fraction };
   }
 
   #outcome(seconds: number, lost: number): ScenarioOutcome {

@@ -1,4 +1,5 @@
 import type { Command } from '../../app';
+import { copyResultsMarkdown, exportResultsCsv, exportResultsPng } from './exportResults';
 import { newScenario } from './newScenario';
 import { exportScenarioResults, showScenarioResults } from './results';
 import { runScenario, runScenarioVariant } from './run';
@@ -23,4 +24,7 @@ export const scenarioCommands: readonly Command[] = [
   saveScenario,
   showScenarioResults,
   exportScenarioResults,
+  exportResultsCsv,
+  exportResultsPng,
+  copyResultsMarkdown,
 ];

@@ -12,7 +12,9 @@ import { activeScenario, givenScenario } from './target';
 /** Shows what the runs of a scenario came to: of the one given, or in front, or of all. */
 export const showScenarioResults: Command = {
   id: 'iopte.showScenarioResults',
-  run: async (app, ...args) => app.scenarios.document.show(runsOf(app, args)),
+  run: (app, ...args) => {
+    app.scenarios.presenter.show(runsOf(app, args));
+  },
 };
 
 /** Writes them as CSV. Takes `{uri, target}`, or asks where to. */

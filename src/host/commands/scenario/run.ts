@@ -119,7 +119,7 @@ function tell(app: App, ready: Runnable, runs: readonly ScenarioRun[]): void {
           },
         ]
       : []),
-    { title: vscode.l10n.t('Show Results'), run: () => app.scenarios.document.show(runs) },
+    { title: vscode.l10n.t('Show Results'), run: () => app.scenarios.presenter.show(runs) },
   ];
   void show(summary(ready, runs), ...actions.map(({ title }) => title)).then((chosen) =>
     actions.find(({ title }) => title === chosen)?.run(),

@@ -73,7 +73,7 @@ async function sweep(
     .showInformationMessage(said, asCsv)
     .then((chosen) => (chosen === asCsv ? exportRuns(runs, stemOf(ready.uri), undefined) : undefined))
     .then(undefined, (error: unknown) => app.reporter.report(error));
-  await app.scenarios.document.show(runs);
+  app.scenarios.presenter.show(runs);
 }
 
 const askVariants =
