@@ -5,7 +5,7 @@ import { FAULTS } from '../../engine/faults';
 import { DEVICE_STOPPED } from '../language/schema/steps';
 import { faultName } from '../run/steps/dma';
 import { type SavedNames } from './names';
-import { type Written, type WrittenMap } from './yamlText';
+import { type WrittenMap } from './yamlText';
 
 /** Requests of one operation that are written into the text; more go into a file. */
 const MOST_WRITTEN = 50;
@@ -47,10 +47,11 @@ export function requestStep(
 ): WrittenMap {
   const refused = new Map((report?.refused ?? []).map(({ index, fault }) => [index, faultName(fault)]));
   const count = report?.counts['refused'] ?? 0;
-  const written = count === refused.size && report ? writtenRequests(lines, refused, names) : undefined;
+  const written = count === refused.size ? writtenRequests(lines, refused, names) : undefined;
   if (written && written.length <= MOST_WRITTEN && written.length > 0) {
-    const [only] = written;
-    return { dma: written.length === 1 && only !== undefined ? only : written };
+    const all = report ? written : written.map((each) => ({ ...each, mayBeRefused: true }));
+    const [only] = all;
+    return { dma: all.length === 1 && only !== undefined ? only : all };
   }
   const file = files.add(lines);
   return { replay: { file, refused: report ? count : { atLeast: 0 } } };
@@ -61,7 +62,7 @@ function writtenRequests(
   lines: readonly DmaLine[],
   refused: ReadonlyMap<number, string>,
   names: SavedNames,
-): readonly Written[] | undefined {
+): readonly WrittenMap[] | undefined {
   const written: {
     first: DmaLine;
     start: bigint;

@@ -220,8 +220,11 @@ function during(
         every,
         runsCommands,
         steps: operations.map((each, place) => {
-          const found = report?.meanwhile?.find((one) => one.moment === moment && one.place === place);
-          return within(each, found, saving);
+          const found = (report?.meanwhile ?? []).filter(
+            (one) => one.moment === moment && one.place === place,
+          );
+          const isWhole = report?.counts['meanwhile'] === report?.meanwhile?.length;
+          return within(each, found, isWhole, saving);
         }),
       })),
       ...(holdsCommands === true ? { holdsCommands } : {}),
@@ -229,13 +232,17 @@ function during(
   };
 }
 
-/** Done once or many times, with one end or another: what it came to the first time says whether something was refused at all. */
+/**
+ * What is done within another operation, once or many times, with one end or another each time. `isWhole`: all of its reports are
+ * there.
+ */
 function within(
   operation: MachineOperation,
-  report: OperationReport | undefined,
+  reports: readonly OperationReport[],
+  isWhole: boolean,
   saving: Saving,
 ): WrittenMap {
-  const isQuiet = report !== undefined && (report.counts['refused'] ?? 0) === 0;
+  const isRefused = reports.some(({ counts }) => (counts['refused'] ?? 0) > 0);
   const isRequests = operation.kind === 'dma' || operation.kind === 'traffic';
-  return stepOf(operation, isRequests && !isQuiet ? undefined : report, saving);
+  return stepOf(operation, isRequests && (isRefused || !isWhole) ? undefined : reports[0], saving);
 }
