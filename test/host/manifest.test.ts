@@ -141,7 +141,11 @@ describe('what package.json contributes', () => {
   it('works in untrusted and in virtual workspaces, and wakes by itself only where a folder has descriptions or scenarios', () => {
     const { capabilities, activationEvents } = manifest();
     deepEqual(capabilities, { untrustedWorkspaces: { supported: true }, virtualWorkspaces: true });
-    deepEqual(activationEvents, ['workspaceContains:**/*.iopte.json', 'workspaceContains:**/*.iopte.yaml']);
+    deepEqual(activationEvents, [
+      'workspaceContains:**/*.iopte.json',
+      'workspaceContains:**/*.iopte.yaml',
+      'onWebviewPanel:iopte.scenarioResults',
+    ]);
   });
 
   it('has every file that it names', async () => {

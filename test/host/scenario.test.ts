@@ -30,6 +30,15 @@ const LONG = PASSING.replace('memory: 64M', 'memory: 1G').replace(
   '  - repeat: { times: 150000, steps: [{ readDirty: {} }] }',
 );
 
+/** The panel's tab; VS Code puts a word of its own before a webview's type. */
+const resultsTab = (): vscode.Tab | undefined =>
+  vscode.window.tabGroups.all
+    .flatMap(({ tabs }) => tabs)
+    .find(
+      ({ input }) =>
+        input instanceof vscode.TabInputWebview && input.viewType.endsWith('iopte.scenarioResults'),
+    );
+
 /** Opens a text as an unsaved scenario. */
 const untitled = async (content: string): Promise<vscode.TextDocument> => {
   const document = await vscode.workspace.openTextDocument({ language: LANGUAGE, content });

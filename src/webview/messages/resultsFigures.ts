@@ -7,47 +7,49 @@ export type FigureKey = keyof ResultsStrings['figures'];
 /** A figure of a run, where it has it. */
 export interface Figure {
   readonly key: FigureKey;
-  readonly text: (value: number) => string;
-  /** Whether less is better; otherwise no value is better than another. */
-  readonly lessIsBetter: boolean;
-  /** Of a migration; what there is of one that was given up is better than nothing. */
-  readonly ofMigration: boolean;
+  readonly text: (value: number, strings: ResultsStrings) => string;
+  /** Whether more or less is better; undefined: no value is better than another. */
+  readonly better: 'less' | 'more' | undefined;
+  /** A migration that was given up has it, but has not earned it. */
+  readonly needsEnd: boolean;
   readonly of: (run: RunModel) => number | undefined;
 }
 
 type Of = (migration: MigrationModel) => number | null;
 
-const LESS = { lessIsBetter: true };
-const ANY = { lessIsBetter: false };
+type Rating = Pick<Figure, 'better' | 'needsEnd'>;
 
-const migration = (
-  key: FigureKey,
-  text: Figure['text'],
-  better: Pick<Figure, 'lessIsBetter'>,
-  of: Of,
-): Figure => ({
-  ...{ key, text, ...better, ofMigration: true },
+const LESS: Rating = { better: 'less', needsEnd: false };
+const LESS_AT_END: Rating = { better: 'less', needsEnd: true };
+const MORE: Rating = { better: 'more', needsEnd: false };
+const ANY: Rating = { better: undefined, needsEnd: false };
+
+const migration = (key: FigureKey, text: Figure['text'], rating: Rating, of: Of): Figure => ({
+  ...{ key, text, ...rating },
   of: (run) => (run.migration ? (of(run.migration) ?? undefined) : undefined),
 });
 
-const plain = (
-  key: FigureKey,
-  text: Figure['text'],
-  better: Pick<Figure, 'lessIsBetter'>,
-  of: Figure['of'],
-): Figure => ({ ...{ key, text, ...better, ofMigration: false, of } });
+const plain = (key: FigureKey, text: Figure['text'], rating: Rating, of: Figure['of']): Figure => ({
+  ...{ key, text, ...rating, of },
+});
 
 const leaves = (counts: Readonly<Record<string, number>>): number =>
   Object.values(counts).reduce((all, each) => all + each, 0);
 
 /** In the order in which they are read. */
 export const FIGURES: readonly Figure[] = [
-  migration('total', secondsText, LESS, ({ total }) => total),
-  migration('blackout', secondsText, LESS, ({ blackout }) => blackout),
+  migration(
+    'converged',
+    (value, { yes, no }) => (value > 0 ? yes : no),
+    MORE,
+    (each) => Number(each.converged),
+  ),
+  migration('total', secondsText, LESS_AT_END, ({ total }) => total),
+  migration('blackout', secondsText, LESS_AT_END, ({ blackout }) => blackout),
   migration('downtimeLimit', secondsText, ANY, ({ downtimeLimit }) => downtimeLimit),
   migration('preparation', secondsText, LESS, ({ preparation }) => preparation),
   migration('rounds', countText, ANY, ({ rounds, leftOut }) => rounds.length + leftOut),
-  migration('sent', bytesText, LESS, ({ bytes }) => bytes.sent),
+  migration('sent', bytesText, LESS_AT_END, ({ bytes }) => bytes.sent),
   migration('deviceState', bytesText, ANY, ({ bytes }) => bytes.deviceState),
   plain('written', bytesText, ANY, (run) => run.migration?.bytes.written ?? run.dirty.written),
   plain('reported', bytesText, ANY, (run) => run.migration?.bytes.reported ?? run.dirty.reported),
@@ -72,24 +74,32 @@ const MAY_BE_LEFT_OUT: ReadonlySet<FigureKey> = new Set(['deviceState', 'prepara
 const isIdle = ({ key, of }: Figure, runs: readonly RunModel[]): boolean =>
   MAY_BE_LEFT_OUT.has(key) && runs.every((run) => (of(run) ?? 0) === 0);
 
-/** Indexes of the runs that are best in a figure; none when all are alike. Ones that were given up or cancelled are best in nothing. */
+/**
+ * Indexes of the runs that are best in a figure; none when all are alike. What was cancelled is best in nothing, and what was given up
+ * not in what it took to the end.
+ */
 export function bestOf(figure: Figure, runs: readonly RunModel[]): ReadonlySet<number> {
-  const values = runs.map((run) => (isOver(figure, run) ? figure.of(run) : undefined));
+  if (figure.better === undefined || runs.length < 2) return new Set();
+  const values = runs.map((run) => (isRated(figure, run) ? figure.of(run) : undefined));
   const known = values.filter((value) => value !== undefined);
-  const best = Math.min(...known);
-  if (!figure.lessIsBetter || runs.length < 2 || runs.every((run) => figure.of(run) === best)) return new Set();
+  const best = figure.better === 'less' ? Math.min(...known) : Math.max(...known);
+  if (runs.every((run) => figure.of(run) === best)) return new Set();
   return new Set(values.flatMap((value, index) => (value === best ? [index] : [])));
 }
 
-const isOver = ({ ofMigration }: Figure, run: RunModel): boolean =>
-  run.verdict !== 'cancelled' && (!ofMigration || run.migration?.converged === true);
+const isRated = ({ needsEnd }: Figure, run: RunModel): boolean =>
+  run.verdict !== 'cancelled' && (!needsEnd || run.migration?.converged === true);
 
 /** `split: fixed`, with what a sweep set; the file is left out where all runs are of one. */
 export function runNames(runs: readonly RunModel[]): readonly string[] {
   const isOneFile = new Set(runs.map(({ uri }) => uri)).size <= 1;
   return runs.map(({ file, variant, set }) => {
     const settings = Object.entries(set).map(([path, value]) => `${path}=${value}`);
-    const parts = [isOneFile && (variant !== null || settings.length > 0) ? '' : file, variant ?? '', ...settings];
+    const parts = [
+      isOneFile && (variant !== null || settings.length > 0) ? '' : file,
+      variant ?? '',
+      ...settings,
+    ];
     return parts.filter((part) => part !== '').join(' · ');
   });
 }

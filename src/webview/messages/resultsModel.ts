@@ -35,7 +35,9 @@ const migrationModel = (migration: MigrationResult): MigrationModel => ({
 export function forPage({ runs }: ResultsModel): ResultsModel {
   const migrations = runs.filter(({ migration }) => migration).length;
   const most = Math.max(FEWEST_ROUNDS, Math.floor(MOST_ROUNDS / Math.max(1, migrations)));
-  return { runs: runs.map((run) => ({ ...run, migration: run.migration && shortened(run.migration, most) })) };
+  return {
+    runs: runs.map((run) => ({ ...run, migration: run.migration && shortened(run.migration, most) })),
+  };
 }
 
 function shortened(migration: MigrationModel, most: number): MigrationModel {

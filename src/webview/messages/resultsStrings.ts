@@ -23,6 +23,8 @@ export const resultsStrings = z.object({
   comparison: text,
   figure: text,
   best: text,
+  yes: text,
+  no: text,
   show: text,
   chart: text,
   keys: text,
@@ -34,7 +36,6 @@ export const resultsStrings = z.object({
   timeSince: text,
   roundStart: text,
   round: text,
-  roundSaid: text,
   table: text,
   leftOut: text,
   columns: z.object({
@@ -43,7 +44,7 @@ export const resultsStrings = z.object({
   }),
   series: z.object({ sent: text, reported: text, written: text, pending: text }),
   figures: z.object({
-    ...{ rounds: text, total: text, blackout: text, downtimeLimit: text, preparation: text },
+    ...{ converged: text, rounds: text, total: text, blackout: text, downtimeLimit: text, preparation: text },
     ...{ sent: text, deviceState: text, written: text, reported: text, amplification: text },
     ...{ over: text, lost: text, leavesBefore: text, leavesAfter: text },
     ...{ missesBefore: text, missesDuring: text, missesAdded: text, requests: text, faults: text },

@@ -30,7 +30,7 @@ export function roundsCsv({ runs }: ResultsModel): string {
       migration?.downtimeLimit ?? '',
     ]),
   );
-  return [head, ...rows].map((row) => `${row.map(csvField).join(',')}\r\n`).join('');
+  return [head, ...rows].map((row) => `${row.map(csvField).join(',')}\n`).join('');
 }
 
 /** Quoted where it must be (RFC 4180, section 2). A text that a spreadsheet would take for a formula is none. */
@@ -51,7 +51,7 @@ export function comparisonMarkdown({ runs }: ResultsModel, strings: ResultsStrin
       const best = bestOf(figure, runs);
       const values = runs.map((run, index) => {
         const value = figure.of(run);
-        const text = value === undefined ? '' : figure.text(value);
+        const text = value === undefined ? '' : figure.text(value, strings);
         return best.has(index) ? `**${text}**` : text;
       });
       return [strings.figures[figure.key], ...values];

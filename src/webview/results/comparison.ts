@@ -37,7 +37,7 @@ export function comparison(
       const best = bestOf(figure, runs);
       const cells = runs.map((run, index) => {
         const value = figure.of(run);
-        const text = value === undefined ? '–' : figure.text(value);
+        const text = value === undefined ? '–' : figure.text(value, strings);
         const cell = element('td', { class: best.has(index) ? 'best' : '', text });
         if (best.has(index)) cell.append(' ', element('span', { class: 'best-mark', text: strings.best }));
         return cell;
@@ -45,7 +45,9 @@ export function comparison(
       return [head(figureScope, strings.figures[figure.key]), ...cells];
     }),
   ];
-  const rows = isTurned ? columns[0]?.map((_, row) => columns.flatMap((column) => column[row] ?? [])) : columns;
+  const rows = isTurned
+    ? columns[0]?.map((_, row) => columns.flatMap((column) => column[row] ?? []))
+    : columns;
   const [first, ...others] = rows ?? [];
   const table = element(
     'table',
@@ -70,7 +72,7 @@ export function comparison(
 
   return element(
     'section',
-    { attributes: { 'aria-label': strings.comparison } },
+    { class: 'compared', attributes: { 'aria-label': strings.comparison } },
     element('h2', { text: strings.comparison }),
     element(
       'div',

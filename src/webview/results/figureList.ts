@@ -19,13 +19,14 @@ export function figureList(run: RunModel, strings: ResultsStrings): HTMLElement 
     const value = figure?.of(run);
     if (!figure || value === undefined) return [];
     const isBad =
-      (key === 'lost' && value > 0) || (key === 'blackout' && value > (run.migration?.downtimeLimit ?? Infinity));
+      (key === 'lost' && value > 0) ||
+      (key === 'blackout' && value > (run.migration?.downtimeLimit ?? Infinity));
     return [
       element(
         'div',
         { class: isBad ? 'tile bad' : 'tile' },
         element('dt', { text: strings.figures[key] }),
-        element('dd', { text: figure.text(value) }),
+        element('dd', { text: figure.text(value, strings) }),
       ),
     ];
   });

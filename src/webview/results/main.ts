@@ -39,7 +39,9 @@ const PLOT_MARGINS = 90;
 
 function axisOf({ axis, results, picked }: ResultsState): Axis {
   if (axis) return axis;
-  const shown = results ? shownOf(results, picked).flatMap((index) => results.runs[index]?.migration ?? []) : [];
+  const shown = results
+    ? shownOf(results, picked).flatMap((index) => results.runs[index]?.migration ?? [])
+    : [];
   return suitingAxis(shown, main.clientWidth - PLOT_MARGINS);
 }
 
@@ -83,7 +85,8 @@ function show({ results, notice, strings, generation: of }: ShowResults): void {
   if (generation !== undefined && of < generation) return;
   generation = of;
   // A page that comes back from hiding has painted what it saved, and is told the same once more.
-  const again = state && JSON.stringify([state.results, state.strings]) === JSON.stringify([results, strings]);
+  const again =
+    state && JSON.stringify([state.results, state.strings]) === JSON.stringify([results, strings]);
   const kept = isSameRuns(state?.results, results) ? state : undefined;
   state = {
     ...{ v, results, notice, strings },

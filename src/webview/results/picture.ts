@@ -23,7 +23,9 @@ export async function picture(
   const names = runNames(runs);
   const shown = runs
     .flatMap(({ migration, title }, index) =>
-      migration && migration.rounds.length > 0 ? [{ migration, title: `${names[index] ?? ''} – ${title}` }] : [],
+      migration && migration.rounds.length > 0
+        ? [{ migration, title: `${names[index] ?? ''} – ${title}` }]
+        : [],
     )
     .slice(0, MOST_CHARTS);
   if (shown.length === 0) return null;

@@ -1,5 +1,5 @@
 import { runNames } from '../messages/resultsFigures';
-import { type Axis, type ExportFormat, type ResultsModel } from '../messages/resultsMessages';
+import { type Axis, type ExportFormat, type ResultsModel, type RunModel } from '../messages/resultsMessages';
 import { type ResultsStrings } from '../messages/resultsStrings';
 import { element } from '../shared/dom';
 import { fill } from '../shared/fill';
@@ -7,7 +7,7 @@ import { type ChartView } from './chart/chartView';
 import { domainOf } from './chart/domain';
 import { type Palette } from './chart/palette';
 import { comparison } from './comparison';
-import { runCard } from './runCard';
+import { runCard, type Card } from './runCard';
 
 /** The details of more runs than this would be a page that nobody reads: one of them is picked. */
 export const MOST_CARDS = 6;
@@ -20,7 +20,7 @@ export interface PageChoices {
 }
 
 export interface PageActions {
-  pick(run: number): void;
+  readonly pick: (run: number) => void;
   useAxis(axis: Axis): void;
   moved(run: number, cursor: number): void;
   reveal(run: number, failure: number): void;
@@ -47,49 +47,69 @@ export function resultsPage(
   const { runs } = results;
   const names = runNames(runs);
   const shown = shownOf(results, choices.picked);
+  /** A comparison has the figures of all of them. */
+  const isEachShown = runs.length > 1 && shown.length === runs.length;
   const domain = domainOf(shown.flatMap((index) => runs[index]?.migration ?? []));
   const cards = shown.flatMap((index) => {
     const run = runs[index];
     if (!run) return [];
     const card = runCard(run, {
       ...{ strings, domain, palette, axis: choices.axis, name: names[index] ?? '' },
+      title: isOneTitle(runs) ? '' : run.title,
+      isCompared: isEachShown,
       cursor: choices.cursors[String(index)],
       reveal: (failure) => actions.reveal(index, failure),
       moved: (cursor) => actions.moved(index, cursor),
     });
-    return [card];
+    return [{ ...card, name: names[index] ?? '' }];
   });
   const charts = cards.flatMap(({ chart }) => chart ?? []);
   const pick = runs.length > MOST_CARDS ? actions.pick : undefined;
+  const compared = comparison(runs, strings, choices.picked, pick);
   return {
     charts,
     elements: [
       heading(results, strings),
       toolbar(charts.length > 0, strings, choices.axis, actions),
-      ...(runs.length > 1 ? [comparison(runs, strings, choices.picked, pick)] : []),
-      element('div', { class: cards.length > 1 ? 'cards several' : 'cards' }, ...cards.map((card) => card.element)),
+      ...(isEachShown
+        ? [row(cards.map(summaryOf)), compared, row(cards.map(detailsOf))]
+        : [...(runs.length > 1 ? [compared] : []), row(cards.map(wholeOf))]),
     ],
   };
 }
+
+type NamedCard = Card & { readonly name: string };
+
+const section = (name: string, children: readonly HTMLElement[]): HTMLElement =>
+  element('section', { class: 'card', attributes: { 'aria-label': name } }, ...children);
+
+const wholeOf = ({ name, summary, details }: NamedCard): HTMLElement =>
+  section(name, [...summary, ...details]);
+
+const summaryOf = ({ name, summary }: NamedCard): HTMLElement => section(name, summary);
+
+const detailsOf = ({ name, details }: NamedCard): HTMLElement =>
+  section(name, [element('h2', { text: name }), ...details]);
+
+const row = (cards: readonly HTMLElement[]): HTMLElement =>
+  element('div', { class: cards.length > 1 ? 'cards several' : 'cards' }, ...cards);
+
+const isOneTitle = (runs: readonly RunModel[]): boolean => new Set(runs.map(({ title }) => title)).size === 1;
 
 function heading({ runs }: ResultsModel, strings: ResultsStrings): HTMLElement {
   const files = [...new Set(runs.map(({ file }) => file))];
   const failed = runs.filter(({ verdict }) => verdict !== 'passed').length;
   const said = failed === 0 ? strings.allPassed : fill(strings.someFailed, failed, runs.length);
+  const count = runs.length > 1 ? fill(strings.runs, runs.length) : '';
   return element(
     'header',
     { class: 'page' },
-    element('h1', { text: files.length === 1 ? (files[0] ?? '') : strings.heading }),
-    element('p', { text: runs.length > 1 ? `${fill(strings.runs, runs.length)}, ${said}` : said }),
+    element('h1', { text: isOneTitle(runs) ? (runs[0]?.title ?? '') : strings.heading }),
+    element('p', { text: [files.join(', '), count, said].filter((part) => part !== '').join(' · ') }),
   );
 }
 
-function toolbar(
-  hasCharts: boolean,
-  strings: ResultsStrings,
-  axis: Axis,
-  actions: PageActions,
-): HTMLElement {
+function toolbar(hasCharts: boolean, strings: ResultsStrings, axis: Axis, actions: PageActions): HTMLElement {
   const button = (text: string, pressed: boolean | undefined, act: () => void): HTMLElement => {
     const made = element('button', {
       class: pressed === undefined ? 'button' : 'button toggle',

@@ -1,4 +1,4 @@
-import { type Axis, type RunModel } from '../messages/resultsMessages';
+import { type Axis, type MigrationModel, type RunModel } from '../messages/resultsMessages';
 import { type ResultsStrings } from '../messages/resultsStrings';
 import { element } from '../shared/dom';
 import { fill } from '../shared/fill';
@@ -11,63 +11,57 @@ import { convergedMark, verdictMark } from './verdict';
 
 export interface CardOptions {
   readonly name: string;
+  /** Empty where it is said elsewhere. */
+  readonly title: string;
+  readonly isCompared: boolean;
   readonly strings: ResultsStrings;
   readonly domain: Domain;
   readonly axis: Axis;
   readonly palette: Palette;
   readonly cursor: number | undefined;
-  reveal(failure: number): void;
-  moved(cursor: number): void;
+  readonly reveal: (failure: number) => void;
+  readonly moved: (cursor: number) => void;
 }
 
+/** One run in two parts: what it came to, with its chart; and the figures behind that. */
 export interface Card {
-  readonly element: HTMLElement;
+  readonly summary: readonly HTMLElement[];
+  readonly details: readonly HTMLElement[];
   readonly chart: ChartView | undefined;
 }
 
-/** All that there is to know of one run. */
+/** All that there is to know of one run; its figures stand in it unless a comparison has them. */
 export function runCard(run: RunModel, options: CardOptions): Card {
-  const { strings, name } = options;
-  const made = run.migration && run.migration.rounds.length > 0 ? chartOf(run, options) : undefined;
-  const parts: readonly (HTMLElement | undefined)[] = [
-    element(
-      'header',
-      {},
-      element('h2', { text: name }),
-      verdictMark(run.verdict, strings),
-    ),
-    run.title === '' ? undefined : element('p', { class: 'about', text: run.title }),
+  const { strings, name, isCompared } = options;
+  const { migration } = run;
+  const made = chartOf(run, options);
+  const summary = [
+    element('header', {}, element('h2', { text: name }), verdictMark(run.verdict, strings)),
+    options.title === '' ? undefined : element('p', { class: 'about', text: options.title }),
     failureList(run, strings, options.reveal),
-    run.migration
-      ? element(
-          'p',
-          { class: 'why' },
-          convergedMark(run.migration.converged, strings),
-          ' ',
-          element('span', { text: run.migration.why }),
-          ' ',
-          element('span', {
-            class: 'quiet',
-            text: run.migration.by === 'machine' ? strings.byMachine : strings.byModel,
-          }),
-        )
-      : undefined,
-    ...(made?.parts ?? []),
-    figureList(run, strings),
-    made?.table,
-    ...(run.migration
-      ? [timeBars(run.migration, strings), leavesTable(run.migration, strings)]
-      : [dirtyBars(run, strings)]),
+    migration && ending(migration, strings),
+    ...(made ? [made.frame, made.said] : []),
+    isCompared ? undefined : figureList(run, strings),
   ];
-  return {
-    element: element(
-      'section',
-      { class: 'card', attributes: { 'aria-label': name } },
-      ...parts,
-    ),
-    chart: made?.view,
-  };
+  const details = migration
+    ? [made?.table, timeBars(migration, strings), leavesTable(migration, strings)]
+    : [dirtyBars(run, strings)];
+  return { summary: present(summary), details: present(details), chart: made?.view };
 }
+
+const present = (elements: readonly (HTMLElement | null | undefined)[]): readonly HTMLElement[] =>
+  elements.flatMap((each) => each ?? []);
+
+/** How a migration ended, and why. */
+const ending = ({ converged, why, by }: MigrationModel, strings: ResultsStrings): HTMLElement =>
+  element(
+    'p',
+    { class: 'why' },
+    convergedMark(converged, strings),
+    element('span', { text: why }),
+    ' ',
+    element('span', { class: 'quiet', text: by === 'machine' ? strings.byMachine : strings.byModel }),
+  );
 
 function failureList(
   { failures }: RunModel,
@@ -85,18 +79,14 @@ function failureList(
     const text = fill(strings.expected, what.replace(/^expect\./, ''), expected, actual);
     return element('li', {}, button, ` ${text}`);
   });
-  return element(
-    'ul',
-    { class: 'failures', attributes: { 'aria-label': strings.failures } },
-    ...items,
-  );
+  return element('ul', { class: 'failures', attributes: { 'aria-label': strings.failures } }, ...items);
 }
 
 /** The chart, the line that says the round under its cursor, and the table of rounds. */
 function chartOf(run: RunModel, options: CardOptions) {
   const { strings, name, domain, axis, palette } = options;
   const { migration } = run;
-  if (!migration) return undefined;
+  if (!migration || migration.rounds.length === 0) return undefined;
   const said = element('p', { class: 'said', attributes: { role: 'status', 'aria-live': 'polite' } });
   const label = `${fill(strings.chart, name)}. ${migration.why} ${strings.keys}`;
   const say = (cursor: number | undefined): void => {
@@ -118,12 +108,7 @@ function chartOf(run: RunModel, options: CardOptions) {
   say(options.cursor);
   table.setCursor(options.cursor);
   const frame = element('div', { class: 'chart-frame' }, view.element);
-  const details = element(
-    'details',
-    {},
-    element('summary', { text: strings.table }),
-    table.element,
-  );
+  const details = element('details', {}, element('summary', { text: strings.table }), table.element);
   details.open = true;
-  return { view, parts: [frame, said], table: details };
+  return { view, frame, said, table: details };
 }

@@ -10,12 +10,7 @@ const PATHS: Readonly<Record<RunModel['verdict'], string>> = {
 
 /** A run's verdict: a sign and a word. */
 export const verdictMark = (verdict: RunModel['verdict'], strings: ResultsStrings): HTMLElement =>
-  element(
-    'span',
-    { class: `verdict ${verdict}` },
-    icon(PATHS[verdict], 'sign'),
-    strings.verdicts[verdict],
-  );
+  element('span', { class: `verdict ${verdict}` }, icon(PATHS[verdict], 'sign'), strings.verdicts[verdict]);
 
 /** Whether a migration converged: the same signs. */
 export const convergedMark = (converged: boolean, strings: ResultsStrings): HTMLElement =>

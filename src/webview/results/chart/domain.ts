@@ -36,7 +36,8 @@ export function domainOf(migrations: readonly MigrationModel[]): Domain {
   };
 }
 
-const greatest = (values: readonly number[]): number => values.reduce((most, each) => Math.max(most, each), 0);
+const greatest = (values: readonly number[]): number =>
+  values.reduce((most, each) => Math.max(most, each), 0);
 
 /** From below the smallest that is more than nothing to above the greatest. */
 function spanOf(values: readonly number[], least: number): { low: number; high: number } {

@@ -1,12 +1,11 @@
 import { bytesText, secondsText } from '../../messages/resultsFormat';
 import { type Axis, type MigrationModel } from '../../messages/resultsMessages';
 import { type ResultsStrings } from '../../messages/resultsStrings';
-import { fill } from '../../shared/fill';
 import { type Domain } from './domain';
 import { legend, LEGEND_LINE } from './legend';
 import { bytesPanel, downtimePanel, type Panel } from './panels';
 import { type Box, type Mark, type Scene, type Slot } from './scene';
-import { linearScale, logScale } from './scales';
+import { linearScale, logScale, type Scale } from './scales';
 import { roundAxis, timeAxis } from './xAxes';
 
 export interface Chart {
@@ -44,7 +43,7 @@ export function layout(chart: Chart): Scene {
   const below: Box = { ...inner, y: above.y + above.height + GAP + TITLE, height: DOWNTIME_HEIGHT };
   const height = below.y + below.height + AXIS_HEIGHT;
 
-  const start = axis === 'time' ? -Math.min(domain.preparation, migration.preparation > 0 ? Infinity : 0) : 0;
+  const start = axis === 'time' ? -domain.preparation : 0;
   const time = linearScale(start, domain.total, { from: LEFT, to: LEFT + inner.width }, 70);
   const slots: readonly Slot[] = rounds.map((round, index) =>
     axis === 'time'
@@ -56,17 +55,19 @@ export function layout(chart: Chart): Scene {
   );
   const bytes = logScale(domain.bytes, 2, BYTE_STRIDES, { from: above.y + above.height, to: above.y }, 34);
   const seconds = logScale(domain.downtime, 10, DECADES, { from: below.y + below.height, to: below.y }, 24);
-  const bytesPart: Panel = { box: above, scale: bytes, slots, migration, strings };
-  const downtimePart: Panel = { box: below, scale: seconds, slots, migration, strings };
+  const end = (slot: Slot): number => (axis === 'time' ? slot.to : (slot.from + slot.to) / 2);
+  const shared = { slots, migration, strings, end };
+  const bytesPart: Panel = { ...shared, box: above, scale: bytes };
+  const downtimePart: Panel = { ...shared, box: below, scale: seconds };
 
   const marks: Mark[] = [
     ...head.marks,
     ...frame(bytesPart, strings.bytesOfRound, bytesText),
     ...frame(downtimePart, strings.downtimeIfStopped, secondsText),
     ...(axis === 'time'
-      ? timeAxis(time, [above, below], strings, height)
+      ? timeAxis(time, [above, below], migration, strings, height)
       : roundAxis(slots, rounds, [above, below], strings, height)),
-    ...(start < 0 ? preparation(time.at(0), [above, below], migration, strings) : []),
+    ...(axis === 'time' ? preparation(time, domain, [above, below], migration) : []),
     ...cursorBand(slots[chart.cursor ?? -1], [above, below]),
     ...bytesPanel(bytesPart),
     ...downtimePanel(downtimePart),
@@ -83,26 +84,39 @@ function frame({ box, scale }: Panel, title: string, text: (value: number) => st
   const lines = scale.ticks.flatMap((tick): Mark[] => {
     const y = scale.at(tick);
     return [
-      { kind: 'line', paint: 'grid', width: 1, points: [{ x: box.x, y }, { x: box.x + box.width, y }] },
+      {
+        kind: 'line',
+        paint: 'grid',
+        width: 1,
+        points: [
+          { x: box.x, y },
+          { x: box.x + box.width, y },
+        ],
+      },
       { kind: 'text', paint: 'quiet', text: text(tick), align: 'right', x: box.x - 6, y },
     ];
   });
-  return [{ kind: 'text', paint: 'text', bold: true, text: title, align: 'left', x: 2, y: box.y - 11 }, ...lines];
+  return [
+    { kind: 'text', paint: 'text', bold: true, text: title, align: 'left', x: 2, y: box.y - 11 },
+    ...lines,
+  ];
 }
 
+/** What came before the first round, as far as there is room for it. */
 function preparation(
-  zero: number,
+  time: Scale,
+  domain: Domain,
   boxes: readonly Box[],
   { preparation: seconds }: MigrationModel,
-  strings: ResultsStrings,
 ): Mark[] {
-  const text = fill(strings.preparation, secondsText(seconds));
-  return boxes.flatMap(({ x, y, height }, index): Mark[] => [
-    { kind: 'box', paint: 'quiet', fill: 'hatched', x, y, width: zero - x, height },
-    ...(index === 0
-      ? [{ kind: 'text', paint: 'text', boxed: true, text, align: 'left', x: x + 4, y: y + 10 } as const]
-      : []),
-  ]);
+  const from = time.at(-Math.min(domain.preparation, seconds));
+  const width = time.at(0) - from;
+  return width < 2
+    ? []
+    : boxes.map(({ y, height }) => ({
+        ...{ kind: 'box', paint: 'quiet', fill: 'hatched' },
+        ...{ x: from, y, width, height },
+      }));
 }
 
 function cursorBand(slot: Slot | undefined, boxes: readonly Box[]): Mark[] {

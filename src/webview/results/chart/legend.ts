@@ -18,7 +18,10 @@ export function legend(
     [series.written, (at, y) => [swatch('written', 'hatched', at, y)]],
     [series.pending, (at, y) => [...stroke('pending', at, y), dot('pending', 'circle', at, y)]],
     [limit.replace(/\s*\{0\}/, ''), (at, y) => stroke('limit', at, y, [5, 3])],
-    [blackout.replace(/\s*\{0\}/, ''), (at, y) => [swatch('blackout', 'hatched', at, y), dot('blackout', 'diamond', at, y)]],
+    [
+      blackout.replace(/\s*\{0\}/, ''),
+      (at, y) => [swatch('blackout', 'hatched', at, y), dot('blackout', 'diamond', at, y)],
+    ],
   ];
   for (const [text, draw] of entries) {
     const wanted = SWATCH + textWidth(text);
@@ -38,7 +41,15 @@ const swatch = (paint: Boxed['paint'], how: Boxed['fill'], x: number, y: number)
 
 const stroke = (paint: Mark['paint'], x: number, y: number, dash?: readonly number[]): Mark[] => [
   {
-    ...{ kind: 'line', paint, width: 2, points: [{ x, y }, { x: x + 16, y }] },
+    ...{
+      kind: 'line',
+      paint,
+      width: 2,
+      points: [
+        { x, y },
+        { x: x + 16, y },
+      ],
+    },
     ...(dash && { dash }),
   },
 ];

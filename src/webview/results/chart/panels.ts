@@ -12,11 +12,21 @@ export interface Panel {
   readonly slots: readonly Slot[];
   readonly migration: MigrationModel;
   readonly strings: ResultsStrings;
+  /** Where in its slot a round ends. */
+  readonly end: (slot: Slot) => number;
 }
 
 /** Narrower rounds have only a box for what was sent, and a stroke for what was reported. */
 const TWO_BOXES = 7;
+const MOST_FOUND = 40;
 const MARKERS = 6;
+
+/** On the points of those rounds that have room for one. */
+const dots = (paint: Mark['paint'], points: readonly Point[], slots: readonly Slot[]): Mark[] =>
+  points.flatMap((at, index): Mark[] => {
+    const slot = slots[index];
+    return slot && slot.to - slot.from >= MARKERS ? [{ kind: 'dot', paint, shape: 'circle', ...at }] : [];
+  });
 
 /** What each round sent, reported and found written, and the line of what was pending when it began. */
 export function bytesPanel(panel: Panel): Mark[] {
@@ -27,13 +37,14 @@ export function bytesPanel(panel: Panel): Mark[] {
     return slot ? [{ round, slot }] : [];
   });
   const pending = pairs.map(({ round, slot }): Point => ({ x: slot.from, y: panel.scale.at(round.pending) }));
-  const isRoomy = slots.every(({ from, to }) => to - from >= MARKERS);
   return [
     ...pairs.filter(({ round }) => round.blackout).flatMap(({ slot }) => band(slot, box)),
     ...pairs.flatMap(({ round, slot }) => roundBoxes(round, slot, panel)),
     { kind: 'line', paint: 'pending', width: 2, points: pending },
-    ...(isRoomy ? pending.map((at): Mark => ({ kind: 'dot', paint: 'pending', shape: 'circle', ...at })) : []),
-    ...pairs.filter(({ round }) => round.blackout).flatMap(({ round, slot }) => blackoutName(round, slot, panel)),
+    ...dots('pending', pending, slots),
+    ...pairs
+      .filter(({ round }) => round.blackout)
+      .flatMap(({ round, slot }) => blackoutName(round, slot, panel)),
   ];
 }
 
@@ -46,19 +57,32 @@ function roundBoxes(round: RoundModel, slot: Slot, { box, scale }: Panel): Mark[
   if (width < TWO_BOXES) {
     const y = scale.at(round.reported);
     return [
-      { kind: 'box', paint: 'sent', fill: 'solid', ...standing(slot.from, Math.max(1, width - 1), round.sent) },
-      { kind: 'line', paint: 'reported', width: 2, points: [{ x: slot.from, y }, { x: slot.to, y }] },
+      {
+        kind: 'box',
+        paint: 'sent',
+        fill: 'solid',
+        ...standing(slot.from, Math.max(1, width - 1), round.sent),
+      },
+      {
+        kind: 'line',
+        paint: 'reported',
+        width: 2,
+        points: [
+          { x: slot.from, y },
+          { x: slot.to, y },
+        ],
+      },
     ];
   }
-  const space = Math.min(8, width * 0.08);
-  const half = (width - space * 2) / 2;
-  const left = slot.from + space;
-  const right = left + half + Math.min(2, space);
-  const narrow = half - Math.min(2, space);
+  const space = Math.min(2, width * 0.08);
+  const inner = width - space * 2;
+  // At the end of the round stands what its harvest found.
+  const found = Math.min(MOST_FOUND, inner / 2);
+  const [left, right] = [slot.from + space, slot.to - space - found];
   return [
-    { kind: 'box', paint: 'sent', fill: 'solid', ...standing(left, half, round.sent) },
-    { kind: 'box', paint: 'written', fill: 'hatched', ...standing(right, narrow, round.written) },
-    { kind: 'box', paint: 'reported', fill: 'open', ...standing(right, narrow, round.reported) },
+    { kind: 'box', paint: 'sent', fill: 'solid', ...standing(left, inner - found - space, round.sent) },
+    { kind: 'box', paint: 'written', fill: 'hatched', ...standing(right, found, round.written) },
+    { kind: 'box', paint: 'reported', fill: 'open', ...standing(right, found, round.reported) },
   ];
 }
 
@@ -80,7 +104,7 @@ export function downtimePanel(panel: Panel): Mark[] {
   const { box, scale, slots, migration, strings } = panel;
   const live = migration.rounds.flatMap((round, index) => {
     const slot = slots[index];
-    return slot && !round.blackout ? [{ x: (slot.from + slot.to) / 2, y: scale.at(round.estimatedDowntime) }] : [];
+    return slot && !round.blackout ? [{ x: panel.end(slot), y: scale.at(round.estimatedDowntime) }] : [];
   });
   const last = migration.rounds.at(-1);
   const slot = slots[migration.rounds.length - 1];
@@ -88,15 +112,31 @@ export function downtimePanel(panel: Panel): Mark[] {
     last?.blackout === true && slot
       ? { x: (slot.from + slot.to) / 2, y: scale.at(migration.blackout ?? last.seconds), slot }
       : undefined;
-  const isRoomy = slots.every(({ from, to }) => to - from >= MARKERS);
   const y = scale.at(migration.downtimeLimit);
   const name = fill(strings.limit, secondsText(migration.downtimeLimit));
   return [
-    { kind: 'box', paint: 'limit', fill: 'tint', x: box.x, y, width: box.width, height: box.y + box.height - y },
+    {
+      kind: 'box',
+      paint: 'limit',
+      fill: 'tint',
+      x: box.x,
+      y,
+      width: box.width,
+      height: box.y + box.height - y,
+    },
     ...(stop ? band(stop.slot, box) : []),
-    { kind: 'line', paint: 'limit', width: 2, dash: [5, 3], points: [{ x: box.x, y }, { x: box.x + box.width, y }] },
+    {
+      kind: 'line',
+      paint: 'limit',
+      width: 2,
+      dash: [5, 3],
+      points: [
+        { x: box.x, y },
+        { x: box.x + box.width, y },
+      ],
+    },
     { kind: 'line', paint: 'estimate', width: 2, points: stop ? [...live, stop] : live },
-    ...(isRoomy ? live.map((at): Mark => ({ kind: 'dot', paint: 'estimate', shape: 'circle', ...at })) : []),
+    ...dots('estimate', live, slots),
     ...(stop ? [{ kind: 'dot', paint: 'blackout', shape: 'diamond', x: stop.x, y: stop.y } as const] : []),
     ...limitName(name, y, live, box),
   ];

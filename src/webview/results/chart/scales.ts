@@ -53,6 +53,9 @@ export function logScale(
   return {
     at: (value) =>
       between(pixels, value <= 0 ? 0 : Math.min(1, Math.max(0, (log(value) - low) / (end - low)))),
-    ticks: Array.from({ length: Math.min(count, MOST_TICKS) }, (_, index) => base ** (first + index * stride)),
+    ticks: Array.from(
+      { length: Math.min(count, MOST_TICKS) },
+      (_, index) => base ** (first + index * stride),
+    ),
   };
 }

@@ -1,36 +1,50 @@
 import { secondsText } from '../../messages/resultsFormat';
-import { type RoundModel } from '../../messages/resultsMessages';
+import { type MigrationModel, type RoundModel } from '../../messages/resultsMessages';
 import { type ResultsStrings } from '../../messages/resultsStrings';
+import { fill } from '../../shared/fill';
 import { textWidth, type Box, type Mark, type Slot } from './scene';
 import { type Scale } from './scales';
 
 const upright = (x: number, boxes: readonly Box[]): Mark[] =>
   boxes.map(({ y, height }) => ({
     ...{ kind: 'line', paint: 'grid', width: 1 },
-    points: [{ x, y }, { x, y: y + height }],
+    points: [
+      { x, y },
+      { x, y: y + height },
+    ],
   }));
 
-const endOf = (boxes: readonly Box[]): number => boxes.reduce((end, { y, height }) => Math.max(end, y + height), 0);
+const endOf = (boxes: readonly Box[]): number =>
+  boxes.reduce((end, { y, height }) => Math.max(end, y + height), 0);
 
 /** Seconds since the first round. */
 export function timeAxis(
   scale: Scale,
   boxes: readonly Box[],
+  { preparation }: MigrationModel,
   strings: ResultsStrings,
   height: number,
 ): Mark[] {
   const [box] = boxes;
   const below = endOf(boxes) + 10;
+  const before = preparation > 0 ? fill(strings.preparation, secondsText(preparation)) : '';
+  const width = box?.width ?? 0;
+  const hasRoom = textWidth(before) + textWidth(strings.timeSince) + 12 < width;
   const ticks = scale.ticks.filter((tick) => tick >= 0);
   return [
     ...ticks.flatMap((tick): Mark[] => [
       ...upright(scale.at(tick), boxes),
       { kind: 'text', paint: 'quiet', text: secondsText(tick), align: 'center', x: scale.at(tick), y: below },
     ]),
-    {
-      ...{ kind: 'text', paint: 'quiet', text: strings.timeSince, align: 'right' },
-      ...{ x: (box?.x ?? 0) + (box?.width ?? 0), y: height - 8 },
-    },
+    { kind: 'text', paint: 'quiet', text: before, align: 'left', x: box?.x ?? 0, y: height - 8 },
+    ...(before === '' || hasRoom
+      ? [
+          {
+            ...({ kind: 'text', paint: 'quiet', text: strings.timeSince, align: 'right' } as const),
+            ...{ x: (box?.x ?? 0) + width, y: height - 8 },
+          },
+        ]
+      : []),
   ];
 }
 
