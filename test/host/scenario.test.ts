@@ -311,7 +311,7 @@ describe('a scenario file', () => {
       await must('iopte.showScenarioResults', { uri: inFolder('fails.iopte.yaml') });
       const variants = api.shownResults.map(({ variant, verdict }) => `${variant ?? ''} ${verdict}`);
       ok(variants.includes('right passed'), variants.join());
-      await until(() => resultsTab() !== undefined);
+      await until('the panel', () => resultsTab() !== undefined);
     });
   });
 
