@@ -376,11 +376,11 @@ describe('a scenario file', () => {
     it('ends with 1 where an expectation fails, and with 0 where none does', async () => {
       await writeText('passes.iopte.yaml', PASSING);
       equal(await exitCode(await taskOf('passes.iopte.yaml')), 0);
-      equal(await exitCode(await taskOf('fails.iopte.yaml')), 1);
+      equal(await exitCode(await taskOf('tested.iopte.yaml')), 1);
     });
 
     it('shows what failed as a problem, by its matcher', async () => {
-      const uri = inFolder('fails.iopte.yaml');
+      const uri = inFolder('tested.iopte.yaml');
       const found = (): readonly string[] =>
         problems(uri).filter((each) => each.includes('expected requests'));
       await until('the problem', () => found().length > 0);
