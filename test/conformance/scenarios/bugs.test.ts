@@ -3,10 +3,9 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { parse, stringify } from 'yaml';
-import { type EngineClient } from '../../../src/inspection/protocol';
-import { inProcessEngine } from '../../unit/inspection/inProcess';
+import { SAMPLES, ScenarioRuns } from './scenarioRuns';
 
-const folder = path.join(__dirname, '../../../samples/bugs');
+const folder = path.join(SAMPLES, 'bugs');
 const VARIANTS = ['broken', 'fixed'] as const;
 
 interface Sample {
@@ -28,25 +27,19 @@ function swapped(text: string): string {
 }
 
 describe('Samples of bugs', () => {
-  let engine: EngineClient;
-  before(() => {
-    engine = inProcessEngine(1).client;
-  });
-  after(() => engine.dispose());
+  const runs = new ScenarioRuns();
+  after(() => runs.dispose());
 
   it('are more than thirty', () => {
     assert.ok(readdirSync(folder).length > 30);
   });
-
-  const run = async (text: string, file: string, variant: string) =>
-    (await engine.request('runScenario', { text, file, variant })).outcome;
 
   for (const file of readdirSync(folder)) {
     const text = readFileSync(path.join(folder, file), 'utf8');
 
     it(`${file}: says what it is, and where it is from`, async () => {
       assert.match(file, /^[a-z0-9-]+\.iopte\.yaml$/);
-      const { problems } = await engine.request('checkScenario', { text });
+      const { problems } = await runs.check(text);
       assert.deepEqual(problems, []);
       const { about, source, variants } = parse(text, { intAsBigInt: true }) as Sample;
       assert.ok(source.length > 0);
@@ -56,13 +49,13 @@ describe('Samples of bugs', () => {
 
     for (const variant of VARIANTS) {
       it(`${file}: ${variant}`, async () => {
-        const { failures, passed } = await run(text, file, variant);
+        const { failures, passed } = await runs.run(text, file, variant);
         assert.deepEqual(failures, []);
         assert.ok(passed);
       });
 
       it(`${file}: ${variant} fails what the other one expects`, async () => {
-        const { failures, passed } = await run(swapped(text), file, variant);
+        const { failures, passed } = await runs.run(swapped(text), file, variant);
         assert.equal(passed, false);
         assert.ok(failures.length > 0);
       });
