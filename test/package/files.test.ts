@@ -33,9 +33,13 @@ describe('package', () => {
     assert.ok(bytes.length < 1_000_000, `${String(bytes.length)} bytes`);
   });
 
-  it('has at most 100 KB of samples', () => {
-    const size = sizeOf(({ name }) => name.startsWith('extension/samples/'));
-    assert.ok(size > 0 && size <= 100 * KIB, `${String(size)} bytes`);
+  it('has at most 100 KB of sample images, and 200 KB of scenarios, which pack to less than half', () => {
+    const isScenario = (name: string): boolean => name.endsWith('.iopte.yaml');
+    const samples = (scenarios: boolean) =>
+      sizeOf(({ name }) => name.startsWith('extension/samples/') && isScenario(name) === scenarios);
+    const [images, scenarios] = [samples(false), samples(true)];
+    assert.ok(images > 0 && images <= 100 * KIB, `${String(images)} bytes`);
+    assert.ok(scenarios > 0 && scenarios <= 200 * KIB, `${String(scenarios)} bytes`);
   });
 
   it('keeps its bundles small', () => {
