@@ -24,6 +24,22 @@ const FAILING = `${PASSING}variants:
   right: {}
 `;
 
+/** A migration over links of two speeds. */
+const MOVING = `version: 2
+title: A machine moves
+machine: { vendor: vt-d, memory: 64M }
+devices:
+  nic:
+    requester: 00:02.0
+    traffic: { kind: rx-ring, rate: 1Gbps }
+domains:
+  guest: { maps: guest, pages: [4K], dirtyTracking: off, devices: [nic] }
+migrate: { link: 10Gbps, downtimeLimit: 300ms, by: model }
+variants:
+  slow: { migrate: { link: 2Gbps } }
+  quick: {}
+`;
+
 /** More than anybody waits for. */
 const LONG = PASSING.replace('memory: 64M', 'memory: 1G').replace(
   '  - readDirty: {}',
@@ -312,6 +328,59 @@ describe('a scenario file', () => {
       const variants = api.shownResults.map(({ variant, verdict }) => `${variant ?? ''} ${verdict}`);
       ok(variants.includes('right passed'), variants.join());
       await until('the panel', () => resultsTab() !== undefined);
+    });
+  });
+
+  describe('that moves a machine', () => {
+    before(async () => {
+      await writeText('moves.iopte.yaml', MOVING);
+      await must('iopte.runScenario', { uri: inFolder('moves.iopte.yaml') });
+      await must('iopte.showScenarioResults', { uri: inFolder('moves.iopte.yaml') });
+    });
+    after(async () => {
+      for (const name of ['moves.iopte.yaml', 'moves.csv', 'moves.png']) {
+        const gone = vscode.workspace.fs.delete(inFolder(name));
+        await gone.then(undefined, () => undefined);
+      }
+    });
+
+    it('is shown with its rounds', () => {
+      const [slow, quick, ...others] = api.shownResults;
+      equal(others.length, 0);
+      equal(slow?.variant, 'slow');
+      ok((quick?.migration?.rounds.length ?? 0) > 0);
+    });
+
+    it('gives its rounds as CSV, and its charts as a picture', async () => {
+      await must('iopte.exportResultsCsv', { target: inFolder('moves.csv') });
+      const lines = (await readText(inFolder('moves.csv'))).trim().split('\n');
+      match(lines[0] ?? '', /^file,variant,round,.*sent \(bytes\)/);
+      const rounds = api.shownResults.flatMap(({ migration }) => migration?.rounds ?? []);
+      equal(lines.length, 1 + rounds.length);
+      await must('iopte.exportResultsPng', { target: inFolder('moves.png') });
+      const png = await vscode.workspace.fs.readFile(inFolder('moves.png'));
+      equal(new TextDecoder('latin1').decode(png.slice(1, 4)), 'PNG');
+      ok(png.length > 10_000, `${png.length} bytes`);
+    });
+
+    it('gives its figures as a table for the clipboard', async () => {
+      await must('iopte.copyResultsMarkdown');
+      match(await vscode.env.clipboard.readText(), /^\| Figure \| slow \| quick \|\n/);
+    });
+
+    it('is shown as it is now when it runs again', async () => {
+      const before = api.shownResults;
+      await must('iopte.runScenario', { uri: inFolder('moves.iopte.yaml') });
+      ok(api.shownResults !== before);
+      equal(api.shownResults.length, 2);
+    });
+
+    it('is no longer shown once its tab is closed', async () => {
+      const tab = resultsTab();
+      ok(tab);
+      await vscode.window.tabGroups.close(tab);
+      await until(() => api.shownResults.length === 0);
+      match(JSON.stringify(await run('iopte.exportResultsCsv')), /scenario\/no-results-shown/);
     });
   });
 

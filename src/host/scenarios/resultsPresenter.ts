@@ -9,7 +9,7 @@ import { showRange } from './runner';
 
 /** Brings runs into the Scenario Results panel, keeps them up to date there, and leads from what failed to the text. */
 export class ResultsPresenter implements vscode.Disposable {
-  readonly #disposables: readonly vscode.Disposable[];
+  readonly #disposables: readonly { dispose(): unknown }[];
 
   constructor(
     results: ScenarioResults,

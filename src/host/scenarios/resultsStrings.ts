@@ -30,6 +30,7 @@ export function resultsStrings(): ResultsStrings {
     yes: vscode.l10n.t('yes'),
     no: vscode.l10n.t('no'),
     show: vscode.l10n.t('Show details of {0}'),
+    details: vscode.l10n.t('Details of {0}'),
     chart: vscode.l10n.t('Rounds of {0}'),
     keys: vscode.l10n.t('Arrow keys move from round to round.'),
     bytesOfRound: vscode.l10n.t('Bytes of each round'),

@@ -26,6 +26,7 @@ export const resultsStrings = z.object({
   yes: text,
   no: text,
   show: text,
+  details: text,
   chart: text,
   keys: text,
   bytesOfRound: text,

@@ -71,8 +71,8 @@ export function comparison(
   }
 
   return element(
-    'section',
-    { class: 'compared', attributes: { 'aria-label': strings.comparison } },
+    'div',
+    { class: 'compared' },
     element('h2', { text: strings.comparison }),
     element(
       'div',

@@ -72,7 +72,7 @@ export function resultsPage(
       heading(results, strings),
       toolbar(charts.length > 0, strings, choices.axis, actions),
       ...(isEachShown
-        ? [row(cards.map(summaryOf)), compared, row(cards.map(detailsOf))]
+        ? [row(cards.map(summaryOf)), compared, row(cards.map(detailsOf(strings)))]
         : [...(runs.length > 1 ? [compared] : []), row(cards.map(wholeOf))]),
     ],
   };
@@ -88,8 +88,10 @@ const wholeOf = ({ name, summary, details }: NamedCard): HTMLElement =>
 
 const summaryOf = ({ name, summary }: NamedCard): HTMLElement => section(name, summary);
 
-const detailsOf = ({ name, details }: NamedCard): HTMLElement =>
-  section(name, [element('h2', { text: name }), ...details]);
+const detailsOf =
+  (strings: ResultsStrings) =>
+  ({ name, details }: NamedCard): HTMLElement =>
+    section(fill(strings.details, name), [element('h2', { text: name }), ...details]);
 
 const row = (cards: readonly HTMLElement[]): HTMLElement =>
   element('div', { class: cards.length > 1 ? 'cards several' : 'cards' }, ...cards);

@@ -58,6 +58,7 @@ const ending = ({ converged, why, by }: MigrationModel, strings: ResultsStrings)
     'p',
     { class: 'why' },
     convergedMark(converged, strings),
+    ' ',
     element('span', { text: why }),
     ' ',
     element('span', { class: 'quiet', text: by === 'machine' ? strings.byMachine : strings.byModel }),

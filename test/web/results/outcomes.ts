@@ -52,7 +52,7 @@ function ran(
 ): Outcome {
   const { scenario, problems, places } = readScenario(text).variant(variant, set);
   assert.ok(scenario, JSON.stringify(problems));
-  const options = { file: `${file}.iopte.yaml`, variant, places, files: {} };
+  const options = { file: `${file}.iopte.yaml`, variant, places };
   const run = runScenario(scenario, { ...options, clock: () => 0, isCancelled: () => false });
   for (;;) {
     const step = run.next();
@@ -60,15 +60,20 @@ function ran(
   }
 }
 
+const once = (make: () => readonly Outcome[]): (() => readonly Outcome[]) => {
+  let made: readonly Outcome[] | undefined;
+  return () => (made ??= make());
+};
+
 /** Pages of 2 MiB as they are, and split before. */
-export const migrations = (): readonly Outcome[] =>
-  ['as-is', 'split'].map((variant) => ran('disk', MIGRATION, variant));
+export const migrations = once(() => ['as-is', 'split'].map((variant) => ran('disk', MIGRATION, variant)));
 
 /** The same migration over links of several speeds. */
-export const sweep = (): readonly Outcome[] =>
+export const sweep = once(() =>
   ['10Gbps', '20Gbps', '25Gbps', '40Gbps', '50Gbps', '100Gbps', '200Gbps', '400Gbps'].map((link) =>
     ran('disk', MIGRATION, 'split', { 'migrate.link': link }),
-  );
+  ),
+);
 
 /** No migration; an expectation fails. */
 export const steps = (): readonly Outcome[] => [ran('steps', STEPS, null)];

@@ -28,6 +28,7 @@ export const strings: ResultsStrings = {
   yes: 'yes',
   no: 'no',
   show: 'Show details of {0}',
+  details: 'Details of {0}',
   chart: 'Rounds of {0}',
   keys: 'Arrow keys move from round to round.',
   bytesOfRound: 'Bytes of each round',

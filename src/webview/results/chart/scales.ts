@@ -1,6 +1,6 @@
 /** A place on an axis for a value, and the marks that stand on it. Pure arithmetic; pixels. */
 export interface Scale {
-  at(value: number): number;
+  readonly at: (value: number) => number;
   readonly ticks: readonly number[];
 }
 
