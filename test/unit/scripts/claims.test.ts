@@ -8,7 +8,7 @@ const rows = readFileSync(path.join(root, 'docs/claims.md'), 'utf8')
   .filter((line) => line.startsWith('| ') && !line.startsWith('| ---') && !/^\| claim +\|/.test(line));
 
 const PATH =
-  /(?:src|test|docs|scripts|media|bench|samples|l10n)\/[\w./-]*\w|\.ci\/run|\.(?:c8rc\.json|dependency-cruiser\.cjs)|\b(?:README\.md|LICENSE|package(?:\.nls)?\.json)/g;
+  /(?:src|test|docs|scripts|media|bench|samples|schemas|snippets|l10n)\/[\w./-]*\w|\.ci\/run|\.(?:c8rc\.json|dependency-cruiser\.cjs)|\b(?:README\.md|LICENSE|package(?:\.nls)?\.json)/g;
 
 describe('docs/claims.md', () => {
   it('names only files that are there', () => {
