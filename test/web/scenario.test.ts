@@ -3,7 +3,16 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { type Page } from 'playwright-core';
-import { answer, choose, openWorkbench, runCommand, screenshot, treeRow, type Workbench } from './harness';
+import {
+  answer,
+  choose,
+  openWorkbench,
+  runCommand,
+  screenshot,
+  treeRow,
+  webview,
+  type Workbench,
+} from './harness';
 import { input, prompt, step, useTheme } from './person';
 
 const FAILS = `version: 2
@@ -166,9 +175,24 @@ describe('a scenario, by keyboard', () => {
   it('shows the results side by side', async () => {
     await runCommand(page, 'IOPTE: Show Scenario Results');
     await page.locator('.tab.active', { hasText: /Results/ }).waitFor({ timeout: 20_000 });
-    await page.waitForTimeout(1000);
+    const frame = await webview(page, 'table');
+    await frame.locator('h1', { hasText: 'A write that nobody reports' }).waitFor();
     await screenshot(page, 'scenario-results');
     await runCommand(page, 'View: Revert and Close Editor');
+  });
+
+  it('is chosen from what is open, what the folder has, and what ships', async () => {
+    await openFile('fails.iopte.yaml');
+    const rows = page.locator('.quick-input-list .monaco-list-row');
+    await page.keyboard.press('F1');
+    await input(page).fill('>IOPTE: Run Scenario');
+    // Run Scenario with Variant is a row of the same words.
+    await rows.filter({ hasText: 'IOPTE: Run Scenario...' }).click();
+    await rows.filter({ hasText: 'fails' }).first().waitFor({ timeout: 20_000 });
+    await screenshot(page, 'scenario-choice');
+    await choose(page, 'mail-split-1g');
+    await treeRow(page, 'mail-split-1g').first().waitFor({ timeout: 60_000 });
+    await runCommand(page, 'Notifications: Clear All Notifications');
   });
 
   it('is a test of the Test Explorer, with its variants', async () => {

@@ -1,6 +1,7 @@
 import * as vscode from 'vscode';
 import type { ScenarioOutcome } from '../../../inspection/protocol';
 import type { App, Command } from '../../app';
+import type { Inspection } from '../../inspections';
 import { requestOptions, withProgressIfLong, type LongTask } from '../../progress';
 import { askPick, type Choice } from '../../prompts/pick';
 import { failureRange, failureText } from '../../scenarios/failures';
@@ -16,7 +17,7 @@ import {
 } from '../../scenarios/runner';
 import { activeScenario, givenScenario, targetScenario, type GivenScenario } from './target';
 
-/** The machines of at most so many variants open: each takes memory. */
+/** The machines of the first so many variants open: each takes memory. */
 const MOST_OPENED = 4;
 
 /** Runs a scenario: every variant of it, or the one that is given. Takes a file, or `{uri, variant}`; else it asks which. */
@@ -66,24 +67,29 @@ async function askVariant({ outline, uri }: Runnable): Promise<string | null | u
 async function runVariants(app: App, ready: Runnable, variants: readonly (string | null)[]): Promise<void> {
   const { runner } = app.scenarios;
   runner.forgetFailures(ready.uri);
-  const open = variants.length <= MOST_OPENED;
   const runs: ScenarioRun[] = [];
-  let last: Parameters<App['domains']['reveal']>[0] | undefined;
+  let shown: Inspection | undefined;
+  let isWrong = false;
   await withProgressIfLong(vscode.l10n.t('Running {0}', stemOf(ready.uri)), async (task) => {
     const report = withTimeLeft((progress) => {
       task.report(progress);
     });
     for (const [index, variant] of variants.entries()) {
-      const options = { ...requestOptions(partOf(task, report, variant, index, variants.length)), open };
+      const options = {
+        ...requestOptions(partOf(task, report, variant, index, variants.length)),
+        open: index < MOST_OPENED,
+      };
       const { outcome, inspection } = await runner.run(ready, variant, options);
       runs.push({ uri: ready.uri, outcome, set: {} });
-      last = inspection ?? last;
+      // The first that failed is what is looked at, else the last.
+      if (!isWrong) shown = inspection ?? shown;
+      isWrong ||= !outcome.passed;
       if (outcome.cancelled) break;
     }
   });
   tell(app, ready, runs);
   // The text that was run keeps the focus.
-  if (last) await app.domains.reveal(last, [], { focus: false });
+  if (shown) await app.domains.reveal(shown, [], { focus: false });
 }
 
 /** One run of several as a part of the whole. */

@@ -2,7 +2,6 @@ import * as vscode from 'vscode';
 import type { App } from '../../app';
 import { findScenarios, nameOf, SCENARIO_LANGUAGE, isScenario, stemOf } from '../../scenarios/files';
 import { shippedScenarios } from '../../scenarios/samples';
-import { baseName, folderOf } from '../../source';
 import { givenUris } from '../openMemoryImage';
 import { givenText, givenValues } from '../targets';
 
@@ -64,9 +63,8 @@ async function itemsOf(app: App): Promise<ScenarioItem[]> {
 const folderName = (path: string): string => path.slice(0, path.lastIndexOf('/'));
 
 const ofWorkspace = (uri: vscode.Uri): ScenarioItem => {
-  const folder = uri.scheme === 'untitled' ? '' : nameOf(folderOf(uri));
-  // Outside the workspace a folder is named by its whole path.
-  return { label: stemOf(uri), description: folder === baseName(folderOf(uri)) ? '' : folder, uri };
+  const path = nameOf(uri);
+  return { label: stemOf(uri), description: path.includes('/') ? folderName(path) : '', uri };
 };
 
 /** The scenario that the editor in front shows. */
