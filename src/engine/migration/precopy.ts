@@ -164,6 +164,7 @@ class Precopy {
         halfWay,
         halfSeconds: sending / 2,
         estimate,
+        deviceState: Math.round(estimate * bandwidth - found.reported),
       });
       if (stopsAfter(rule, end, downtimeLimit)) return undefined;
       if (isSteady(this.#facts) || isHopeless(this.#facts, bandwidth) || round === mostRounds)

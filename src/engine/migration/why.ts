@@ -11,6 +11,8 @@ export interface RoundFacts {
   readonly halfWay: Pending;
   readonly halfSeconds: number;
   readonly estimate: number;
+  /** Of devices' states, what the estimate counts in. */
+  readonly deviceState: number;
 }
 
 /** Rounds that leave the same before it is called steady, and by how much they may differ. */
@@ -54,7 +56,7 @@ export function isSteady(facts: readonly RoundFacts[]): boolean {
 export function whyConverged(facts: readonly RoundFacts[], { downtimeLimit, rule }: MigrationSpec): string {
   const last = facts.at(-1);
   const round = facts.length;
-  const estimate = secondsText(last?.estimate ?? 0);
+  const estimate = last ? estimateText(last) : secondsText(0);
   const than = rule === 'qemu' ? 'less than' : 'within';
   return `After round ${round}, ${bytesText(last?.pending ?? 0)} were pending: ${estimate}, ${than} the ${secondsText(downtimeLimit)} that the guest may stand still.`;
 }
@@ -67,7 +69,7 @@ export function whyNot(
 ): string {
   const last = facts.at(-1);
   if (!last) return 'No round was done.';
-  const { halfWay, halfSeconds, pending, estimate } = last;
+  const { halfWay, halfSeconds, pending } = last;
   // What is all dirty again half way tells no rate.
   const isFull = halfWay.bytes >= pending * (1 - FULL);
   if (!isFull && halfWay.bytes > halfSeconds * bandwidth) {
@@ -80,12 +82,16 @@ export function whyNot(
   const before = facts.at(-2)?.pending ?? 0;
   const what = isFull ? ` (${leavesText(halfWay)})` : '';
   const left = `${bytesText(pending)}${what} are dirty again`;
-  const takes = `${secondsText(estimate)}, more than the ${secondsText(downtimeLimit)} that the guest may stand still`;
+  const takes = `${estimateText(last)}, more than the ${secondsText(downtimeLimit)} that the guest may stand still`;
   if (Math.abs(pending - before) <= pending * TOLERANCE)
     return `After each round the same ${left}: ${takes}.`;
   const trend = pending < before ? `, ${percent(1 - pending / before)} less than a round before` : '';
   return `After round ${facts.length}, the last one allowed, ${left}${trend}: ${takes}.`;
 }
+
+/** `1.37 s with 17.2 GB of device state`. */
+const estimateText = ({ estimate, deviceState }: RoundFacts): string =>
+  `${secondsText(estimate)}${deviceState > 0 ? ` with ${bytesText(deviceState)} of device state` : ''}`;
 
 /** `11.7 dirty 1G leaves a second x 1G are 12.6 GB/s`; of several sizes, by the one that weighs most. */
 function rateText({ leaves, bytes }: Pending, seconds: number, digits: number): string {

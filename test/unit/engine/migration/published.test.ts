@@ -122,5 +122,9 @@ describe("QEMU's rule", () => {
     assert.equal(outcome.blackout, 0.31);
     assert.deepEqual([outcome.deviceState, outcome.deviceStateInBlackout], [100, 60]);
     assert.equal(outcome.rounds[0]?.estimatedDowntime, 0.26);
+    assert.match(outcome.why, /200 B were pending: 260 ms with 60 B of device state, less than the 300 ms/);
+    const withoutState = migration({ link: 1000, rule: 'cloud-hypervisor' });
+    const again = new ScriptedSource(1000, [200, 50], { deviceState: { running: 40, stopped: 60 } });
+    assert.match(runSteps(precopy(again, withoutState)).why, /200 B were pending: 200 ms, within/);
   });
 });
