@@ -18,7 +18,7 @@ export const DEFAULT_MIGRATION: MigrationSpec = {
   link: DEFAULT_LINK,
   downtimeLimit: DEFAULT_DOWNTIME_LIMIT,
   rule: 'qemu',
-  mostRounds: 30,
+  mostRounds: 100,
   tracking: { starts: 'at-migration', warmUp: 0, ran: 0 },
   pages: { policy: 'as-is', to: 4096, collapseAfter: false },
   firstRound: 'everything',

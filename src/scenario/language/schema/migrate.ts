@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { DEFAULT_MIGRATION as base } from '../../../engine/migration/defaults';
 import { count, domainName, flag, oneOf, rate, share, size, time } from './values';
 
 /** Defaults and their sources: src/engine/migration/defaults.ts. */
@@ -10,16 +11,16 @@ export const migrate = z
       .meta({ description: 'Domains whose dirty pages are tracked; left out: every one that can.' })
       .optional(),
     link: rate('Rate of the link between the hosts.'),
-    downtimeLimit: time('For how long the guest may stand still.').default(0.3),
-    rule: oneOf(['qemu', 'cloud-hypervisor'], 'When rounds end.').default('qemu'),
-    mostRounds: count('Rounds after which it is given up.', 10_000, 1).default(100),
+    downtimeLimit: time('For how long the guest may stand still.').default(base.downtimeLimit),
+    rule: oneOf(['qemu', 'cloud-hypervisor'], 'When rounds end.').default(base.rule),
+    mostRounds: count('Rounds after which it is given up.', 10_000, 1).default(base.mostRounds),
     tracking: z
       .strictObject({
         starts: oneOf(['before-vcpus', 'at-migration', 'warm-up'], 'When dirty tracking starts.').default(
-          'at-migration',
+          base.tracking.starts,
         ),
-        warmUp: time('warm-up: how long before the first round.').default(0),
-        ran: time('before-vcpus: how long the machine has run.').default(0),
+        warmUp: time('warm-up: how long before the first round.').default(base.tracking.warmUp),
+        ran: time('before-vcpus: how long the machine has run.').default(base.tracking.ran),
       })
       .meta({ description: 'When dirty tracking starts, and what it has run for by then.' })
       .optional(),
@@ -28,15 +29,19 @@ export const migrate = z
         policy: oneOf(
           ['as-is', 'split-eagerly', 'split-on-dirty'],
           'What is done about large pages.',
-        ).default('as-is'),
-        to: size('Size of the pages to split to.').default(4096n),
-        collapseAfter: flag('Small pages become large ones again afterwards.').default(false),
+        ).default(base.pages.policy),
+        to: size('Size of the pages to split to.').default(BigInt(base.pages.to)),
+        collapseAfter: flag('Small pages become large ones again afterwards.').default(
+          base.pages.collapseAfter,
+        ),
       })
       .meta({ description: 'What is done about the sizes of pages.' })
       .optional(),
-    firstRound: oneOf(['everything', 'populated'], 'What the first round sends.').default('everything'),
+    firstRound: oneOf(['everything', 'populated'], 'What the first round sends.').default(base.firstRound),
     populated: size('populated: memory that has been touched.').optional(),
-    zeroPages: share('Of the pages of the first round: those of zeros, which cost a few bytes.').default(0),
+    zeroPages: share('Of the pages of the first round: those of zeros, which cost a few bytes.').default(
+      base.zeroPages,
+    ),
     costs: z
       .strictObject({
         scan: time('To look at one leaf entry.'),
