@@ -379,7 +379,7 @@ describe('a scenario file', () => {
       const tab = resultsTab();
       ok(tab);
       await vscode.window.tabGroups.close(tab);
-      await until(() => api.shownResults.length === 0);
+      await until('nothing is shown', () => api.shownResults.length === 0);
       match(JSON.stringify(await run('iopte.exportResultsCsv')), /scenario\/no-results-shown/);
     });
   });
