@@ -190,8 +190,8 @@ describe('a scenario, by keyboard', () => {
     await rows.filter({ hasText: 'IOPTE: Run Scenario...' }).click();
     await rows.filter({ hasText: 'fails' }).first().waitFor({ timeout: 20_000 });
     await screenshot(page, 'scenario-choice');
-    await choose(page, 'mail-split-1g');
-    await treeRow(page, 'mail-split-1g').first().waitFor({ timeout: 60_000 });
+    await choose(page, 'first-vtd');
+    await treeRow(page, 'first-vtd').first().waitFor({ timeout: 60_000 });
     await runCommand(page, 'Notifications: Clear All Notifications');
   });
 
