@@ -8,8 +8,8 @@ export type FigureKey = keyof ResultsStrings['figures'];
 export interface Figure {
   readonly key: FigureKey;
   readonly text: (value: number, strings: ResultsStrings) => string;
-  /** Whether more or less is better; undefined: no value is better than another. */
-  readonly better: 'less' | 'more' | undefined;
+  /** Otherwise no value is better than another. */
+  readonly lessIsBetter: boolean;
   /** A migration that was given up has it, but has not earned it. */
   readonly needsEnd: boolean;
   readonly of: (run: RunModel) => number | undefined;
@@ -17,12 +17,11 @@ export interface Figure {
 
 type Of = (migration: MigrationModel) => number | null;
 
-type Rating = Pick<Figure, 'better' | 'needsEnd'>;
+type Rating = Pick<Figure, 'lessIsBetter' | 'needsEnd'>;
 
-const LESS: Rating = { better: 'less', needsEnd: false };
-const LESS_AT_END: Rating = { better: 'less', needsEnd: true };
-const MORE: Rating = { better: 'more', needsEnd: false };
-const ANY: Rating = { better: undefined, needsEnd: false };
+const LESS: Rating = { lessIsBetter: true, needsEnd: false };
+const LESS_AT_END: Rating = { lessIsBetter: true, needsEnd: true };
+const ANY: Rating = { lessIsBetter: false, needsEnd: false };
 
 const migration = (key: FigureKey, text: Figure['text'], rating: Rating, of: Of): Figure => ({
   ...{ key, text, ...rating },
@@ -41,7 +40,7 @@ export const FIGURES: readonly Figure[] = [
   migration(
     'converged',
     (value, { yes, no }) => (value > 0 ? yes : no),
-    MORE,
+    ANY,
     (each) => Number(each.converged),
   ),
   migration('total', secondsText, LESS_AT_END, ({ total }) => total),
@@ -79,10 +78,10 @@ const isIdle = ({ key, of }: Figure, runs: readonly RunModel[]): boolean =>
  * not in what it took to the end.
  */
 export function bestOf(figure: Figure, runs: readonly RunModel[]): ReadonlySet<number> {
-  if (figure.better === undefined || runs.length < 2) return new Set();
+  if (!figure.lessIsBetter || runs.length < 2) return new Set();
   const values = runs.map((run) => (isRated(figure, run) ? figure.of(run) : undefined));
   const known = values.filter((value) => value !== undefined);
-  const best = figure.better === 'less' ? Math.min(...known) : Math.max(...known);
+  const best = Math.min(...known);
   if (runs.every((run) => figure.of(run) === best)) return new Set();
   return new Set(values.flatMap((value, index) => (value === best ? [index] : [])));
 }

@@ -6,7 +6,7 @@ import { fill } from '../shared/fill';
 import { verdictMark } from './verdict';
 
 /** More runs than this have a row each instead of a column: a page scrolls down more easily than sideways. */
-const MOST_COLUMNS = 6;
+const MOST_COLUMNS = 8;
 
 type Cell = HTMLTableCellElement;
 

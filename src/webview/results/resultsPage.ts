@@ -10,7 +10,7 @@ import { comparison } from './comparison';
 import { runCard, type Card } from './runCard';
 
 /** The details of more runs than this would be a page that nobody reads: one of them is picked. */
-export const MOST_CARDS = 6;
+export const MOST_CARDS = 12;
 
 export interface PageChoices {
   readonly picked: number;
