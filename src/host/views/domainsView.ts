@@ -107,10 +107,9 @@ export class DomainsView implements vscode.Disposable {
     const elements = this.provider.elementsOf(inspection, path);
     const found = elements.filter((each) => each.kind !== 'node' || choose(each.node)).at(-1);
     if (!found || signal.aborted) return undefined;
-    const wasHidden = !this.view.visible;
+    // A tree that nobody sees reads its roots only when it is shown, and does not move to one that is new.
+    if (!this.view.visible) await vscode.commands.executeCommand('iopte.domains.open', { preserveFocus: true });
     await this.view.reveal(found, { select: true, focus, expand: false });
-    // A tree that nobody saw reads its new roots only when it is shown, and then has not moved to this one.
-    if (wasHidden) await this.view.reveal(found, { select: true, focus, expand: false });
     return found;
   }
 
