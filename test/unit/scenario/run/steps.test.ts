@@ -245,6 +245,29 @@ describe('steps of scenarios', () => {
     );
   });
 
+  it('dma of many requests fails once, at the first address that is refused', () => {
+    // 16M / 768: request 21,846 is the first that begins beyond memory.
+    fails(
+      withSteps(
+        'steps:\n- dma: [{ iova: 0x5000 }, { iova: 0x0, count: 30000, stride: 768 }, { iova: 0x6000 }]',
+      ),
+      FIRST_LINE + 1,
+      'dma[1]',
+      'lands',
+      'refused at 0x1000200: not-present, and 8,153 more',
+    );
+  });
+
+  it('dma that is refused is seen behind any number that may be', () => {
+    fails(
+      withSteps('steps:\n- dma: [{ iova: 0x2000000, count: 1500, mayBeRefused: true }, { iova: 0x2000000 }]'),
+      FIRST_LINE + 1,
+      'dma[1]',
+      'lands',
+      'refused at 0x2000000: not-present',
+    );
+  });
+
   it('dma that lands although it should be refused, or elsewhere, fails', () => {
     fails(
       withSteps('steps:\n- dma: { iova: 0x5000, refused: not-present }'),
