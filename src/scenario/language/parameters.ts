@@ -24,6 +24,12 @@ export function fillIn(
     const value = values.get(name);
     if (value) {
       used.add(name);
+      const other = typeof value.value === 'string' ? REFERENCE.exec(value.value)?.[1] : undefined;
+      if (other !== undefined && problems.length < MOST_LOOKED_AT) {
+        const message = `The parameter "${name}" is "$${other}", and parameters do not stand for others.`;
+        problems.push(error(node, message, `Write $${other} here, or a value in \`parameters\`.`));
+        return node;
+      }
       return { ...node, value: value.value, text: `$${name} (${value.text})` };
     }
     if (problems.length >= MOST_LOOKED_AT) return node;

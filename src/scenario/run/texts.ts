@@ -18,8 +18,13 @@ export const ROUNDS = count('round', 'rounds');
 export const PLAIN: Unit = (value) => value.toLocaleString('en', { maximumFractionDigits: 3 });
 export const BYTES: Unit = (value) =>
   Number.isSafeInteger(value) ? formatSize(value) : value.toLocaleString('en');
+const HOUR = 3600;
 export const SECONDS: Unit = (value) =>
-  value >= 1 || value === 0 ? `${Number(value.toFixed(3))} s` : `${Number((value * 1000).toFixed(3))} ms`;
+  value >= HOUR
+    ? `${value.toLocaleString('en', { maximumFractionDigits: 3 })} s (${(value / HOUR).toFixed(1)} h)`
+    : value >= 1 || value === 0
+      ? `${Number(value.toFixed(3))} s`
+      : `${Number((value * 1000).toFixed(3))} ms`;
 
 export const isWithin = ({ atLeast, atMost }: Expected, value: number): boolean =>
   value >= atLeast && value <= atMost;

@@ -37,7 +37,8 @@ function value<T>(what: string, read: (given: Written) => T | undefined, meta: M
 
 const wholeOf = (given: Written): bigint | undefined => {
   if (typeof given === 'bigint') return given >= 0n && given < 1n << 64n ? given : undefined;
-  if (typeof given === 'string') return parseInteger(given);
+  // As times and rates may have it, a unit may stand off its number.
+  if (typeof given === 'string') return parseInteger(given.replace(/^\s*(\d[\d_]*)\s+(?=[KMGTPE])/i, '$1'));
   return Number.isSafeInteger(given) && given >= 0 ? BigInt(given) : undefined;
 };
 
@@ -69,18 +70,28 @@ export const count = (description: string, most = Number.MAX_SAFE_INTEGER, least
     { description, type: ['integer', 'string'], minimum: least, maximum: most },
   );
 
-/** Powers of 1000 of a unit's prefix, as rates of links and disks have them. */
-const DECIMAL: Readonly<Record<string, number>> = { '': 1, k: 1e3, m: 1e6, g: 1e9, t: 1e12 };
-const BINARY: Readonly<Record<string, number>> = { ki: 2 ** 10, mi: 2 ** 20, gi: 2 ** 30, ti: 2 ** 40 };
+/** What a unit's prefix stands for, in small letters: powers of 1000, as rates of links and disks have them, or of 1024. */
+const PREFIXES: ReadonlyMap<string, number> = new Map([
+  ['', 1],
+  ...['k', 'm', 'g', 't'].flatMap((prefix, index): [string, number][] => [
+    [prefix, 1000 ** (index + 1)],
+    [`${prefix}i`, 1024 ** (index + 1)],
+  ]),
+]);
 
-/** Bits or bytes a second as bytes a second: `100Gbps`, `12.5GB/s`, `1GiB/s`. */
+/** What digits and a scale come to; undefined: more than a number holds. */
+function scaled(digits: string, scale: number | undefined): number | undefined {
+  const result = scale === undefined ? undefined : Number(digits) * scale;
+  return Number.isFinite(result) ? result : undefined;
+}
+
+/** Bits or bytes a second as bytes a second: `100Gbps`, `12.5GB/s`, `1GiB/s`. Prefixes in either case: SI has kB/s. */
 export function parseRate(text: string): number | undefined {
-  const match = /^(\d+(?:\.\d+)?)\s*([KMGT]i?)?(bps|bit\/s|b\/s|B\/s)$/.exec(text.trim());
+  const match = /^(\d+(?:\.\d+)?)\s*([KMGTkmgt]i?)?(bps|bit\/s|b\/s|B\/s)$/.exec(text.trim());
   if (!match) return undefined;
   const [, digits = '', prefix = '', unit = ''] = match;
-  const scale = { ...DECIMAL, ...BINARY }[prefix.toLowerCase()];
-  if (scale === undefined) return undefined;
-  return (Number(digits) * scale) / (unit === 'B/s' ? 1 : 8);
+  const rate = scaled(digits, PREFIXES.get(prefix.toLowerCase()));
+  return rate === undefined || unit === 'B/s' ? rate : rate / 8;
 }
 
 export const rate = (description: string) =>
@@ -94,22 +105,21 @@ export const rate = (description: string) =>
     },
   );
 
-const SECONDS: Readonly<Record<string, number>> = {
-  ns: 1e-9,
-  us: 1e-6,
-  µs: 1e-6,
-  ms: 1e-3,
-  s: 1,
-  min: 60,
-  h: 3600,
-};
+const SECONDS: ReadonlyMap<string, number> = new Map([
+  ['ns', 1e-9],
+  ['us', 1e-6],
+  ['µs', 1e-6],
+  ['ms', 1e-3],
+  ['s', 1],
+  ['min', 60],
+  ['h', 3600],
+]);
 
 /** `300ms`, `62ns`, `10min` as seconds. */
 export function parseTime(text: string): number | undefined {
   const match = /^(\d+(?:\.\d+)?)\s*([a-zµ]+)$/.exec(text.trim());
   const [, digits = '', unit = ''] = match ?? [];
-  const scale = SECONDS[unit];
-  return scale === undefined ? undefined : Number(digits) * scale;
+  return scaled(digits, SECONDS.get(unit));
 }
 
 export const time = (description: string) =>
@@ -128,9 +138,9 @@ export const share = (description: string) =>
   value(
     'share: 0 to 1, or 30%',
     (given) => {
-      const text = String(given).trim();
-      const number = text.endsWith('%') ? Number(text.slice(0, -1)) / 100 : Number(text);
-      return text !== '' && number >= 0 && number <= 1 ? number : undefined;
+      const [, digits = '', percent] = /^\s*([\d.]+(?:e-?\d+)?)\s*(%)?\s*$/.exec(String(given)) ?? [];
+      const number = digits === '' ? NaN : Number(digits) / (percent === undefined ? 1 : 100);
+      return number >= 0 && number <= 1 ? number : undefined;
     },
     { description, examples: ['0.3', '30%'], type: ['number', 'integer', 'string'] },
   );
@@ -192,6 +202,8 @@ export const expectedCount = (description: string) => bounds(asNumber(descriptio
 export const expectedTime = (description: string) => bounds(time(description), description);
 export const expectedNumber = (description: string) =>
   bounds(
-    value('number', (given) => (Number.isFinite(Number(given)) ? Number(given) : undefined), { description }),
+    value('number', (given) => (String(given).trim() === '' ? undefined : scaled(String(given), 1)), {
+      description,
+    }),
     description,
   );
