@@ -80,7 +80,7 @@ function does(blocks: readonly Block[]): void {
 }
 
 describe('The tutorial of scenarios', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   const blocks = blocksOf(TUTORIAL);
 
   it('has only blocks that are tried', () => {
@@ -97,7 +97,7 @@ describe('The tutorial of scenarios', function () {
 });
 
 describe('The scenario of the README', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   const blocks = blocksOf(README).filter(({ kind, file }) => kind === 'console' || file !== undefined);
 
   it('is a file and what a terminal shows of it', () => {
