@@ -63,7 +63,7 @@ export function layout(chart: Chart): Scene {
   const marks: Mark[] = [
     ...head.marks,
     ...frame(bytesPart, strings.bytesOfRound, bytesText),
-    ...frame(downtimePart, strings.downtimeIfStopped, secondsText),
+    ...frame(downtimePart, strings.downtimeIfStopped, decadeText),
     ...(axis === 'time'
       ? timeAxis(time, [above, below], migration, strings, height)
       : roundAxis(slots, rounds, [above, below], strings, height)),
@@ -78,6 +78,9 @@ export function layout(chart: Chart): Scene {
 
 /** A round that lasted no time is seen nevertheless. */
 const wide = (from: number, to: number): Slot => ({ from: to - from < 2 ? to - 2 : from, to });
+
+/** A power of ten is not told in minutes. */
+const decadeText = (seconds: number): string => (seconds > 100 ? `${seconds} s` : secondsText(seconds));
 
 /** Title, grid and what its lines mean. */
 function frame({ box, scale }: Panel, title: string, text: (value: number) => string): Mark[] {
