@@ -77,14 +77,8 @@ export class TrafficSources {
   }
 
   #specOf(traffic: Traffic, requester: string): TrafficSpec | Mismatch {
-    const { rate, interval } = traffic;
-    const common = {
-      ...(rate === undefined ? {} : { rate }),
-      ...(interval === undefined ? {} : { interval }),
-    };
-    if (traffic.kind === 'trace') return this.#trace(traffic.file, requester, common);
-    const { rate: _rate, interval: _interval, memory, ...kind } = traffic;
-    return { ...common, ...kind, memory: memory ? memoryText(memory) : this.#memory };
+    if (traffic.kind === 'trace') return this.#trace(traffic.file, requester, commonOf(traffic));
+    return generatorOf(traffic, this.#memory);
   }
 
   #trace(
@@ -103,6 +97,17 @@ export class TrafficSources {
     this.#traces.set(key, spec);
     return spec;
   }
+}
+
+const commonOf = ({ rate, interval }: Traffic): Pick<TrafficSpec, 'rate' | 'interval'> => ({
+  ...(rate === undefined ? {} : { rate }),
+  ...(interval === undefined ? {} : { interval }),
+});
+
+/** Traffic that is no file as the engine has it; `all`: where it goes when it does not say. */
+export function generatorOf(traffic: Exclude<Traffic, { kind: 'trace' }>, all: TrafficMemory): TrafficSpec {
+  const { rate: _rate, interval: _interval, memory, ...kind } = traffic;
+  return { ...commonOf(traffic), ...kind, memory: memory ? memoryText(memory) : all };
 }
 
 const problem = (expected: string, actual: string): Mismatch => ({
@@ -124,7 +129,7 @@ const memoryText = ({
 });
 
 /** Generators work in one piece: what is mapped with a hole below 4 GiB gives them its larger part. */
-function largestPart({ regions }: GuestLayout): TrafficMemory {
+export function largestPart({ regions }: GuestLayout): TrafficMemory {
   const [first, ...others] = regions.map(({ startPage, endPage }) => ({
     start: BigInt(startPage) * 4096n,
     length: BigInt(endPage - startPage) * 4096n,

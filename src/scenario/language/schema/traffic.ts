@@ -21,8 +21,8 @@ export const traffic = z
       kind: z.literal('rx-ring').meta({ description: 'Receive ring of a network interface.' }),
       ...common,
       memory,
-      entries: count('Descriptors in the ring; a power of two.', 2 ** 20, 1).default(512),
-      packet: count('Bytes of a packet.', 2 ** 16, 1).default(1500),
+      entries: count('Descriptors in the ring; a power of two.', 2 ** 16, 1).default(512),
+      packet: count('Bytes of a packet: at most those of a buffer.', 2 ** 24, 1).default(1500),
       buffer: size('Bytes of a buffer: one packet each.').transform(Number).default(2048),
       buffers: oneOf(
         ['recycled', 'fresh'],
@@ -52,8 +52,8 @@ export const traffic = z
       kind: z.literal('descriptor-ring').meta({ description: 'A ring that a device and its driver share.' }),
       ...common,
       memory,
-      entries: count('Entries of the ring.', 2 ** 20, 1).default(1024),
-      entry: count('Bytes of an entry.', 4096, 1).default(16),
+      entries: count('Entries of the ring; a power of two.', 2 ** 20, 1).default(1024),
+      entry: count('Bytes of an entry; a power of two.', 4096, 8).default(16),
     }),
     z.strictObject({
       kind: z.literal('trace').meta({ description: 'Requests of a file, again and again.' }),
