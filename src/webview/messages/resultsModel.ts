@@ -22,14 +22,17 @@ export function runModel(
   };
 }
 
-const migrationModel = (migration: MigrationResult): MigrationModel => ({
-  ...migration,
-  rounds: migration.rounds.map((round) => ({ ...round })),
-  leftOut: 0,
-  iotlb: { ...migration.iotlb },
-  leaves: { before: { ...migration.leaves.before }, after: { ...migration.leaves.after } },
-  time: { ...migration.time },
-});
+function migrationModel(migration: MigrationResult): MigrationModel {
+  const { rounds, converged, why, downtimeLimit, preparation, total, blackout } = migration;
+  const { bytes, amplification, leaves, iotlb, time, by } = migration;
+  return {
+    ...{ converged, why, downtimeLimit, preparation, total, blackout, bytes, amplification, iotlb, by },
+    rounds: rounds.map((round) => ({ ...round })),
+    leftOut: 0,
+    leaves: { before: { ...leaves.before }, after: { ...leaves.after } },
+    time: { ...time },
+  };
+}
 
 /** The same with so few rounds that a page can hold them: the first and the last ones of each migration. */
 export function forPage({ runs }: ResultsModel): ResultsModel {

@@ -43,6 +43,7 @@ export function migrationOf(
     iotlb: { missesBefore: 10, missesDuring: 20, missesAdded: 1000, sampled: 100 },
     time: { link: 15, split: 1 },
     by: 'model',
+    ...{ byWhy: 'It was asked for.', requests: 5 },
     ...more,
   };
 }
