@@ -36,6 +36,7 @@ export class EnginePool {
   readonly #idle: EngineClient[] = [];
   /** Those that are neither lost nor ended. */
   readonly #all = new Set<EngineClient>();
+  readonly #starting = new Set<Promise<EngineClient>>();
   /** From #first on; those before have started. */
   #waiting: Waiting[] = [];
   #first = 0;
@@ -71,9 +72,11 @@ export class EnginePool {
     }
   }
 
-  /** Ends all engines: what runs rejects, and nothing starts any more. */
+  /** Ends all engines, also those that are starting: what runs rejects, and nothing starts any more. */
   async dispose(): Promise<void> {
     this.#closed = true;
+    // Why one could not start is told to the task that it was for.
+    await Promise.allSettled(this.#starting);
     await Promise.all([...this.#all].map((engine) => this.#end(engine)));
   }
 
@@ -84,10 +87,19 @@ export class EnginePool {
   }
 
   async #start(): Promise<EngineClient> {
-    const engine = await this.startEngine();
-    this.#all.add(engine);
-    engine.onLost(() => this.#all.delete(engine));
-    return engine;
+    const starting = this.startEngine();
+    this.#starting.add(starting);
+    try {
+      const engine = await starting;
+      this.#all.add(engine);
+      engine.onLost(() => this.#all.delete(engine));
+      // Its worker would keep the process alive for ever.
+      if (this.#closed) await this.#end(engine);
+      else return engine;
+    } finally {
+      this.#starting.delete(starting);
+    }
+    throw cancelled();
   }
 
   async #end(engine: EngineClient): Promise<void> {

@@ -103,6 +103,32 @@ describe('a pool of engines', () => {
     await pool.dispose();
   });
 
+  it('ends an engine that was still starting when the pool was ended, and runs nothing on it', async () => {
+    for (const fails of [false, true]) {
+      const engines = new Engines();
+      let go = (): void => undefined;
+      const told = new Promise<void>((resolve) => (go = resolve));
+      const slow = async (): Promise<EngineClient> => {
+        await told;
+        if (fails) throw new Error('no worker');
+        return engines.start();
+      };
+      const pool = new EnginePool({ jobs: 1, bytes: GIB }, slow, never);
+      let ran = false;
+      const task = pool.run(0, () => Promise.resolve((ran = true)));
+      const refused = assert.rejects(task, fails ? /no worker/ : CliError);
+      await settled();
+      let ended = false;
+      const ending = pool.dispose().then(() => (ended = true));
+      await settled();
+      assert.equal(ended, false);
+      go();
+      await Promise.all([ending, refused]);
+      assert.equal(ran, false);
+      assert.equal(engines.ended, engines.started);
+    }
+  });
+
   it('starts nothing after a cancel', async () => {
     const cancel = new AbortController();
     const engines = new Engines();
