@@ -103,7 +103,10 @@ export function sweepColumns(settings: Settings): readonly SweepColumn[] {
   ];
 }
 
-/** A setting is a number or a boolean when all its values are, else the text as it was given. */
+/**
+ * A setting is a number or a boolean when all its values are, and a number holds each of them exactly, so that two that differ never
+ * look alike; else the text as it was given.
+ */
 function settingColumn(key: string, values: readonly string[]): SweepColumn {
   const text = (row: Row): string => row.set[key] ?? '';
   if (values.every(isWhole)) return { name: key, type: 'INT64', of: ({ row }) => text(row) };
@@ -112,7 +115,24 @@ function settingColumn(key: string, values: readonly string[]): SweepColumn {
   return { name: key, type: 'STRING', of: ({ row }) => text(row) };
 }
 
-/** Of 18 digits, which 64 bits hold. */
-const isWhole = (text: string): boolean => /^(-?\d{1,18}|0x[0-9a-f]{1,15})$/.test(text);
-const isNumber = (text: string): boolean => /^-?\d+(\.\d+)?(e[-+]?\d+)?$/.test(text);
+const MOST_DIGITS = 20;
+
+/** Of 64 bits, as two's complement has them. */
+function isWhole(text: string): boolean {
+  if (text.length > MOST_DIGITS || !/^(-?\d+|0x[0-9a-f]+)$/.test(text)) return false;
+  const value = BigInt(text);
+  return BigInt.asIntN(64, value) === value;
+}
+
+/** Of 15 digits: a double gives as many back, whatever they are (IEEE 754 binary64). */
+function isNumber(text: string): boolean {
+  const [, whole = '', fraction = ''] = /^-?(\d+)(?:\.(\d+))?(?:e[-+]?\d+)?$/.exec(text) ?? [];
+  const digits = `${whole}${fraction}`.replace(/^0+/, '');
+  return whole !== '' && digits.length <= 15 && isOrdinary(Number(text), digits === '');
+}
+
+/** Neither infinite nor so small that digits are lost. */
+const isOrdinary = (value: number, zero: boolean): boolean =>
+  zero || (Number.isFinite(value) && Math.abs(value) >= SMALLEST_NORMAL);
+const SMALLEST_NORMAL = 2 ** -1022;
 const isFlag = (text: string): boolean => text === 'true' || text === 'false';
