@@ -12,7 +12,10 @@ const MOST_WRITTEN = 50;
 const PAGE = 4096n;
 const KNOWN: readonly string[] = [...FAULTS, DEVICE_STOPPED];
 
-/** Files beside a scenario, by their names. */
+/**
+ * Files beside a scenario, by their names. A name has the sum of what is in the file, so that a scenario that is saved into a folder of
+ * others never takes the place of their files, but for the same.
+ */
 export class SavedFiles {
   readonly files: Record<string, Uint8Array> = {};
   readonly #stem: string;
@@ -28,11 +31,24 @@ export class SavedFiles {
 
   /** Writes requests as a trace, one a line; its name. */
   add(lines: readonly DmaLine[]): string {
-    const name = `${this.#stem}-${Object.keys(this.files).length + 1}.jsonl`;
     const text = lines.map((line) => `${JSON.stringify(line)}\n`).join('');
-    this.files[name] = Uint8Array.from(text, (character) => character.charCodeAt(0) & 0x7f);
+    const bytes = Uint8Array.from(text, (character) => character.charCodeAt(0) & 0x7f);
+    const name = `${this.#stem}-${sumOf(bytes)}.jsonl`;
+    this.files[name] = bytes;
     return name;
   }
+}
+
+/** FNV-1a of 64 bits, as 16 digits: two halves of 32, of which the prime 2^40 + 0x1b3 moves the lower one up by 8 bits. */
+function sumOf(bytes: Uint8Array): string {
+  let [high, low] = [0xcbf29ce4, 0x84222325];
+  for (const byte of bytes) {
+    low = (low ^ byte) >>> 0;
+    const product = low * 0x1b3;
+    high = (Math.imul(high, 0x1b3) + Math.floor(product / 2 ** 32) + (low << 8)) >>> 0;
+    low = product >>> 0;
+  }
+  return [high, low].map((half) => half.toString(16).padStart(8, '0')).join('');
 }
 
 /**

@@ -150,10 +150,32 @@ steps:
     }));
     const { spec } = passes(withSteps('steps: []'));
     const whole = saved(spec, [{ kind: 'dma', requests: lines }], 'Über: many, many requests!');
-    assert.deepEqual(Object.keys(whole.files), ['ber-many-many-requests-1.jsonl']);
-    assert.match(whole.text, /- replay: \{ file: ber-many-many-requests-1\.jsonl, refused: 53 \}/);
+    const [name = '', ...others] = Object.keys(whole.files);
+    assert.deepEqual(others, []);
+    assert.match(name, /^ber-many-many-requests-[0-9a-f]{16}\.jsonl$/);
+    assert.ok(whole.text.includes(`- replay: { file: ${name}, refused: 53 }`), whole.text);
     const { operations } = runSaved(whole);
     assert.deepEqual(operations, [{ kind: 'dma', requests: lines }]);
+  });
+
+  it('name a file by what is in it, so that two of one title never stand in for each other', () => {
+    const { spec } = passes(withSteps('steps: []'));
+    const filesOf = (start: number): Readonly<Record<string, Uint8Array>> => {
+      const requests = Array.from({ length: 80 }, (_, index) => ({
+        ...{ sid: '00:02.0', iova: `0x${(start + index * 0x1230).toString(16)}` },
+        ...{ length: 1 + index, access: 'write' as const },
+      }));
+      return saved(spec, [{ kind: 'dma', requests }], 'One title').files;
+    };
+    const [one, other] = [filesOf(0), filesOf(1)];
+    assert.equal(Object.keys({ ...one, ...other }).length, 2);
+    assert.deepEqual(filesOf(0), one);
+    const sum = (bytes: Uint8Array): string =>
+      [...bytes]
+        .reduce((hash, byte) => ((hash ^ BigInt(byte)) * 0x100000001b3n) % 2n ** 64n, 0xcbf29ce484222325n)
+        .toString(16)
+        .padStart(16, '0');
+    for (const [name, bytes] of Object.entries(one)) assert.equal(name, `one-title-${sum(bytes)}.jsonl`);
   });
 
   it('write the requests of generators that no step makes', () => {
