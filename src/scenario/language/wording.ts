@@ -65,10 +65,12 @@ function word({ path, issue }: FlatIssue, root: SourceNode): readonly ScenarioPr
 function unknownKey(root: SourceNode, path: Path, key: string, shapes: readonly Shape[]): ScenarioProblem {
   const known = keysOf(shapes);
   const there = nodeAt(root, path);
-  const free = known.filter((name) => !entryOf(there, name));
+  const at = keyRangeAt(root, [...path, key]);
+  // What a setting put in has no place in the text; it may have meant a key that is there.
+  const free = at.start === at.end ? known : known.filter((name) => !entryOf(there, name));
   const of = path.length === 0 ? 'A scenario' : pathText(path);
   const hint = suggest(key, free.length > 0 ? free : known, path.length === 0 ? 'the keys' : 'keys');
-  return error(keyRangeAt(root, [...path, key]), `${of} has no key "${shown(key)}".`, hint);
+  return error(at, `${of} has no key "${shown(key)}".`, hint);
 }
 
 function missing(root: SourceNode, path: Path, shapes: readonly Shape[]): ScenarioProblem {

@@ -167,4 +167,15 @@ describe('settings from outside a scenario', () => {
       assert.match(problems.find(({ severity }) => severity === 'error')?.message ?? '', says);
     });
   }
+
+  it('name the key that was meant, also where the file has it', () => {
+    const hints = ['machine.memroy', 'machine.vendr', 'machine.sed'].map((name) => {
+      const { problems } = one('base', { [name]: '1' });
+      return problems.find(({ message }) => message.includes('has no key'))?.hint;
+    });
+    assert.deepEqual(
+      hints,
+      ['memory', 'vendor', 'seed'].map((key) => `Did you mean "${key}"?`),
+    );
+  });
 });
