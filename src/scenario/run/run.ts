@@ -19,7 +19,7 @@ import { specOf } from './specOf';
 import { actionOf, planStep } from './steps/index';
 import { type Planned, type Scene } from './steps/planned';
 import { refusal } from './steps/refusal';
-import { type ScenarioFiles, TrafficSources } from './traffic';
+import { linesIn, readTraces, type ScenarioFiles, type Traces, TrafficSources } from './traffic';
 import { pagesOf } from './texts';
 
 export type { RunProgress } from './live';
@@ -69,7 +69,7 @@ class Runner {
   readonly #options: RunOptions;
   readonly #failures: ExpectationFailure[] = [];
   readonly #names: Names;
-  readonly #effort: ReturnType<typeof effortOf>;
+  #effort: ReturnType<typeof effortOf>;
   #live: LiveMachine | undefined;
   #scene: Scene | undefined;
   #migration: MigrationResult | null = null;
@@ -81,16 +81,19 @@ class Runner {
     this.#scenario = scenario;
     this.#options = options;
     this.#names = new Names(scenario);
-    this.#effort = effortOf(scenario.steps);
+    this.#effort = effortOf(scenario);
   }
 
   *run(): Slices<ScenarioRun> {
     const { clock } = this.#options;
     const start = clock();
     const spec = specOf(this.#scenario);
-    const excess = tooMuch(this.#scenario);
+    const traces = yield* this.#read();
+    const lines = (file: string): number => linesIn(traces, file);
+    const excess = tooMuch(this.#scenario, lines);
+    this.#effort = effortOf(this.#scenario, lines);
     if (excess) this.#end([], excess);
-    else yield* this.#make(spec);
+    else yield* this.#make(spec, traces);
     if (this.#live) yield* this.#all();
     const live = this.#live;
     const lost = pagesOf(yield* this.#lost());
@@ -103,7 +106,18 @@ class Runner {
     };
   }
 
-  *#make(spec: MachineSpec): Slices<void> {
+  /** The files that the scenario names; none of them: it was given up. */
+  *#read(): Slices<Traces> {
+    const reading = readTraces(this.#scenario, this.#options.files ?? new Map());
+    for (;;) {
+      const step = reading.next();
+      if (step.done === true) return step.value;
+      yield step.value;
+      if (this.#isCancelled) return new Map();
+    }
+  }
+
+  *#make(spec: MachineSpec, traces: Traces): Slices<void> {
     const made = yield* LiveMachine.make(spec, {
       isCancelled: () => this.#isCancelled,
       progress: () => this.#progress(),
@@ -119,7 +133,7 @@ class Runner {
     const { machine } = live;
     const [name] = Object.keys(this.#scenario.domains);
     if (name !== undefined) this.#names.nameDomain(name, machine.domains[0]?.id);
-    const traffic = new TrafficSources(this.#scenario, machine.layout, this.#options.files ?? new Map());
+    const traffic = new TrafficSources(this.#scenario, machine.layout, traces);
     const scene: Scene = { names: this.#names, traffic, plan: (step) => planStep(step, scene) };
     this.#scene = scene;
   }

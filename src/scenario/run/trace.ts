@@ -1,19 +1,22 @@
 import { requestOf } from '../../engine/machine/dma';
 import { type DmaLine } from '../../engine/machine/dmaLine';
 import { parseDevice } from '../../engine/values';
+import { type Slices } from './live';
 
 /** Requests that a trace may have: all of them are kept with the machine. */
 const MOST_REQUESTS = 1_000_000;
 const MOST_LINE_BYTES = 4096;
 
-type Trace =
+const LINES_PER_YIELD = 1000;
+
+export type Trace =
   { readonly ok: true; readonly lines: readonly DmaLine[] } | { readonly ok: false; readonly why: string };
 
 /**
  * The requests of a trace file, one JSON object a line; empty lines and those with # are left out. Of one device: other devices'
  * are left out, too, and a request without `sid` is its own.
  */
-export function readTrace(bytes: Uint8Array, requester?: string): Trace {
+export function* readTrace(bytes: Uint8Array, requester?: string): Slices<Trace> {
   const own = requester === undefined ? undefined : parseDevice(requester)?.requester;
   const lines: DmaLine[] = [];
   let number = 0;
@@ -21,6 +24,11 @@ export function readTrace(bytes: Uint8Array, requester?: string): Trace {
     const found = bytes.indexOf(0x0a, start);
     const end = found < 0 ? bytes.length : found;
     number++;
+    if (number % LINES_PER_YIELD === 0)
+      yield {
+        message: `Reading requests: ${number.toLocaleString('en')} lines`,
+        fraction: start / bytes.length,
+      };
     if (end - start > MOST_LINE_BYTES) return wrong(number, `has more than ${MOST_LINE_BYTES} bytes`);
     const text = asciiText(bytes.subarray(start, end)).trim();
     start = end + 1;

@@ -4,15 +4,51 @@ import { type TrafficMemory, type TrafficSpec } from '../../engine/traffic/spec'
 import { type DmaLine } from '../../engine/machine/dmaLine';
 import { type GuestLayout } from '../../engine/machine/layout';
 import { formatSize, hex } from '../../engine/values';
+import { placedSteps } from '../language/check/placedSteps';
 import { type Scenario } from '../language/schema/scenario';
 import { SourceKeys } from '../sourceKeys';
 import { type Mismatch } from './mismatch';
-import { readTrace } from './trace';
+import { type Slices } from './live';
+import { readTrace, type Trace } from './trace';
 
 export type Traffic = NonNullable<Scenario['devices'][string]['traffic']>;
 
 /** Files that a scenario names, by those names, unpacked. */
 export type ScenarioFiles = ReadonlyMap<string, Uint8Array>;
+
+/** Files that were read, by `traceKey`. */
+export type Traces = ReadonlyMap<string, Trace>;
+
+/** A file as a device has it, or all of it. */
+const traceKey = (file: string, requester?: string): string => `${requester ?? ''} ${file}`;
+
+/** Reads each file that a scenario names once; one that is missing is told where it is asked for. */
+export function* readTraces(
+  { devices, steps }: Pick<Scenario, 'devices' | 'steps'>,
+  files: ScenarioFiles,
+): Slices<Traces> {
+  const traces = new Map<string, Trace>();
+  function* add(file: string, requester?: string): Slices<void> {
+    const key = traceKey(file, requester);
+    const bytes = files.get(file);
+    if (bytes && !traces.has(key)) traces.set(key, yield* readTrace(bytes, requester));
+  }
+  for (const { traffic, requester } of Object.values(devices))
+    if (traffic?.kind === 'trace') yield* add(traffic.file, requester);
+  for (const { step } of placedSteps(steps)) {
+    if (step.replay) yield* add(step.replay.file);
+    const { traffic, devices: names = Object.keys(devices).slice(0, 1) } = step.traffic ?? {};
+    if (traffic?.kind === 'trace')
+      for (const name of names) yield* add(traffic.file, devices[name]?.requester ?? '');
+  }
+  return traces;
+}
+
+/** Lines of a file, all devices' together; 0: it was not read. */
+export function linesIn(traces: Traces, file: string): number {
+  const trace = traces.get(traceKey(file));
+  return trace?.ok === true ? trace.lines.length : 0;
+}
 
 /** Cycles between two requests of a device that says nothing of it. */
 export const INTERVAL = 100;
@@ -21,9 +57,8 @@ export const INTERVAL = 100;
 export class TrafficSources {
   readonly seed: number;
   readonly #devices: Scenario['devices'];
-  readonly #files: ScenarioFiles;
   readonly #memory: TrafficMemory;
-  readonly #traces = new Map<string, TrafficSpec>();
+  readonly #traces: Traces;
   readonly #keys = new SourceKeys();
   /** Requests that were made of the same sources before. */
   readonly #made = new Map<string, number>();
@@ -31,10 +66,10 @@ export class TrafficSources {
   constructor(
     { devices, machine }: Pick<Scenario, 'devices' | 'machine'>,
     layout: GuestLayout,
-    files: ScenarioFiles,
+    traces: Traces,
   ) {
     this.#devices = devices;
-    this.#files = files;
+    this.#traces = traces;
     this.seed = machine.seed;
     this.#memory = largestPart(layout);
   }
@@ -59,10 +94,9 @@ export class TrafficSources {
 
   /** All requests of a file, in their order. Below the step. */
   requestsOf(file: string): readonly DmaLine[] | Mismatch {
-    const bytes = this.#files.get(file);
+    const trace = this.#traces.get(traceKey(file));
     const missing = { at: ['file'], what: 'file', expected: `the file ${file}` };
-    if (!bytes) return { ...missing, actual: 'it was not found' };
-    const trace = readTrace(bytes);
+    if (!trace) return { ...missing, actual: 'it was not found' };
     return trace.ok
       ? trace.lines
       : { ...missing, expected: 'a file of requests', actual: `${file}: ${trace.why}` };
@@ -86,16 +120,10 @@ export class TrafficSources {
     requester: string,
     common: Pick<TrafficSpec, 'rate' | 'interval'>,
   ): TrafficSpec | Mismatch {
-    const key = `${requester} ${file}`;
-    const known = this.#traces.get(key);
-    if (known) return known;
-    const bytes = this.#files.get(file);
-    if (!bytes) return problem(`the file ${file}`, 'it was not found');
-    const trace = readTrace(bytes, requester);
+    const trace = this.#traces.get(traceKey(file, requester));
+    if (!trace) return problem(`the file ${file}`, 'it was not found');
     if (!trace.ok) return problem('a file of requests', `${file}: ${trace.why}`);
-    const spec: TrafficSpec = { ...common, kind: 'requests', requests: trace.lines };
-    this.#traces.set(key, spec);
-    return spec;
+    return { ...common, kind: 'requests', requests: trace.lines };
   }
 }
 

@@ -1,10 +1,13 @@
 import { pageShiftsOf } from '../../../engine/machine/choices';
 import { type CheckedSpec } from '../../../engine/machine/checkSpec';
 import { checkMigration } from '../../../engine/migration/check';
+import { makeGenerator } from '../../../engine/traffic/index';
+import { type TrafficMemory } from '../../../engine/traffic/spec';
 import { formatSize } from '../../../engine/values';
 import { type ScenarioProblem } from '../../outcome';
 import { migrationSpecOf } from '../../run/migration';
 import { attachedTo } from '../../run/specOf';
+import { generatorOf, largestPart } from '../../run/traffic';
 import { error, warning } from '../problems';
 import { type Scenario } from '../schema/scenario';
 import { keyRangeAt, nodeAt, type Path, rangeAt, type SourceMap } from '../source/node';
@@ -32,6 +35,7 @@ export function checkMigrations(
       all.map(({ given }) => given),
     ),
     ...idle(root, scenario),
+    ...endless(root, scenario, all, largestPart(checked.layout)),
   ];
 }
 
@@ -123,5 +127,28 @@ function idle(root: SourceMap, { devices }: Scenario): readonly ScenarioProblem[
     if (!traffic || traffic.rate !== undefined) return [];
     const message = `The traffic of ${name} has no rate: while the guest migrates it does nothing.`;
     return [warning(keyRangeAt(root, ['devices', name, 'traffic']), message, 'Add rate: 10Gbps to it.')];
+  });
+}
+
+/** Accesses of a device before the first round: more than any makes in a day. */
+const MOST_BEFORE = 1e13;
+
+/** Time before the first round is lived through: its accesses are bounded. */
+function endless(
+  root: SourceMap,
+  { devices, machine }: Scenario,
+  migrations: readonly { readonly given: Migrate }[],
+  memory: TrafficMemory,
+): readonly ScenarioProblem[] {
+  const seconds = Math.max(
+    ...migrations.map(({ given }) => migrationSpecOf(given).tracking).map(({ warmUp, ran }) => warmUp + ran),
+  );
+  return Object.entries(devices).flatMap(([name, { traffic }]) => {
+    if (traffic?.rate === undefined || traffic.kind === 'trace') return [];
+    const made = makeGenerator(generatorOf(traffic, memory), machine.seed);
+    if (!made.ok || (traffic.rate * seconds) / made.value.bytesPerAccess <= MOST_BEFORE) return [];
+    const message = `${name} would make more than 10^13 accesses before the first round.`;
+    const hint = 'Give it a lower rate, or tracking a shorter time.';
+    return [error(placeIn(root, ['devices', name, 'traffic'], ['rate']), message, hint)];
   });
 }

@@ -88,12 +88,29 @@ describe('how much a scenario does', () => {
   });
 
   it('is at most 1,000,000,000 requests', () => {
-    expectProblems(
+    const traffic = '{ traffic: { requests: 1_000_000, traffic: { kind: nvme } } }';
+    expectProblems(scenarioText({ steps: `{ repeat: { times: «1001», steps: [${traffic}] } }` }), {
+      says: /more than 1,000,000,000 requests/,
+    });
+    expectProblems(scenarioText({ steps: `{ repeat: { times: 1000, steps: [${traffic}] } }` }));
+  });
+
+  it('is at most 2,000,000 requests that are told one by one', () => {
+    const dma = '{ dma: { iova: 0, count: 1_000_000 } }';
+    expectProblems(scenarioText({ steps: `{ repeat: { times: «3», steps: [${dma}] } }` }), {
+      says: /more than 2,000,000 single requests/,
+      hint: /Use traffic/,
+    });
+    expectProblems(scenarioText({ steps: `{ repeat: { times: 2, steps: [${dma}] } }` }));
+  });
+
+  it('is at most 100 migrations', () => {
+    const text = (times: string) =>
       scenarioText({
-        steps: '{ repeat: { times: «2000», steps: [{ dma: { iova: 0, count: 1_000_000 } }] } }',
-      }),
-      { says: /more than 1,000,000,000 requests/ },
-    );
+        steps: `{ repeat: { times: ${times}, steps: [{ migrate: { link: 1Gbps } }] } }`,
+      }).replace('devices: [nic]', 'devices: [nic], dirtyTracking: on');
+    expectProblems(text('«101»'), { says: /more than 100 migrations/ });
+    expectProblems(text('100'));
   });
 });
 
@@ -171,7 +188,7 @@ describe('examples of scenarios', () => {
 title: ${action}
 machine: { vendor: smmuv3, memory: 1G, cpu: {}, type1: {} }
 devices:
-  nic: { requester: 00:02.0, traffic: { kind: rx-ring } }
+  nic: { requester: 00:02.0, traffic: { kind: rx-ring, rate: 1Gbps } }
   acc: { requester: 00:03.0, vfio: { model: hisi-acc }, log: {} }
 domains: { one: { nestParent: true, dirtyTracking: off, devices: [nic, acc] } }
 steps:
@@ -192,10 +209,10 @@ ${[...before, example].map((step) => `  - ${step}`).join('\n')}
 describe('the outline of a scenario', () => {
   it('says what it needs, and whether it migrates', () => {
     const text = scenarioText({
-      devices: ', b: { requester: 00:03.0, traffic: { kind: trace, file: b.jsonl } }',
+      devices: ', b: { requester: 00:03.0, traffic: { kind: trace, file: b.jsonl, rate: 1Gbps } }',
       steps: '{ repeat: { times: 2, steps: [{ replay: { file: a.jsonl.gz } }] } }',
       rest: 'variants: { plain: {}, moved: { migrate: { link: 1Gbps } } }',
-    });
+    }).replace('devices: [nic]', 'devices: [nic], dirtyTracking: on');
     const { outline, problems } = readScenario(text);
     assert.deepEqual(problems, []);
     assert.deepEqual([...(outline?.files ?? [])].sort(), ['a.jsonl.gz', 'b.jsonl']);

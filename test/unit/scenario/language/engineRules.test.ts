@@ -81,6 +81,16 @@ describe('what the engine would refuse', () => {
     );
   });
 
+  it('of what nothing lives through is told at the rate', () => {
+    const text = (rate: string) =>
+      migrating(', tracking: { starts: warm-up, warmUp: 24h }').replace(
+        'requester: 00:02.0',
+        `requester: 00:02.0, traffic: { kind: nvme, rate: ${rate} }`,
+      );
+    expectProblems(text('«1000TB/s»'), { says: /nic would make more than 10\^13 accesses/ });
+    expectProblems(text('10GB/s'));
+  });
+
   it('is nothing of templates', () => {
     for (const { text } of TEMPLATES) expectProblems(text);
   });

@@ -104,17 +104,29 @@ describe('running scenarios', () => {
     assert.deepEqual(operations, []);
   });
 
-  it('does not begin what is too much', () => {
-    const text = withSteps(
-      'steps:\n- repeat: { times: 3, steps: [{ dma: { iova: 0x5000, count: 1000000, stride: 0 } }] }',
-    );
-    fails(
-      text,
-      FIRST_LINE + 1,
-      'steps',
-      `at most ${MOST_SINGLE_REQUESTS.toLocaleString('en')} single requests`,
-      '3,000,000 single requests',
-    );
+  it('does not begin what is too much once its files are read', () => {
+    const line = '{"iova": "0x5000", "sid": "00:02.0"}\n';
+    const files = new Map([['long.jsonl', new Uint8Array(Buffer.from(line.repeat(20_000)))]]);
+    const text = (times: number) =>
+      withSteps(`steps:\n- repeat: { times: ${times}, steps: [{ replay: { file: long.jsonl } }] }`);
+    const told: string[] = [];
+    const { outcome, operations } = runText(text(101), {
+      files,
+      onProgress: (message) => told.push(message),
+    });
+    assert.deepEqual(failuresOf(outcome), [
+      {
+        line: FIRST_LINE + 1,
+        what: 'steps[0].repeat.steps[0]',
+        expected: `at most ${MOST_SINGLE_REQUESTS.toLocaleString('en')} single requests`,
+        actual: '2,020,000 single requests',
+      },
+    ]);
+    assert.deepEqual(operations, []);
+    // It is read once, and gives way meanwhile.
+    assert.deepEqual(told.slice(0, 2), ['Reading requests: 1,000 lines', 'Reading requests: 2,000 lines']);
+    assert.equal(told.length, 20);
+    assert.equal(runText(text(2), { files }).outcome.requests, 40_000);
   });
 
   it('tells how far it is, and gives way often', () => {
