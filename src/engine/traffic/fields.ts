@@ -16,8 +16,9 @@ export function shown(value: unknown): string {
 /** A whole number of a range, both ends included. */
 export function whole(value: unknown, least: number, most: number): Problem {
   if (Number.isSafeInteger(value) && Number(value) >= least && Number(value) <= most) return undefined;
+  const not = Number.isSafeInteger(value) ? 'within its bounds' : 'a whole number';
   return {
-    says: `is ${shown(value)}, and not a whole number`,
+    says: `is ${shown(value)}, and not ${not}`,
     hint: `It is from ${least} to ${most}.`,
   };
 }

@@ -156,6 +156,12 @@ const REFUSED: readonly (readonly [string, string, RegExp, (string | RegExp)?])[
     `${NORMAL}migrate: { link: 1Gbps, pages: { policy: split-eagerly, to: 3 } }\n`,
     /it is \d+ to \d+/,
   ],
+  [
+    'a packet larger than its buffer',
+    put('00:02.0 }', '00:02.0, traffic: { kind: rx-ring, packet: 5000 } }'),
+    /"packet" is 5000, and not within its bounds/,
+    '5000',
+  ],
   ['nothing', '', /./],
   ['nothing but a mark', '\ufeff', /./],
   ['a number', '0x10', /./],

@@ -32,7 +32,7 @@ const entry = z
     dirty: flag('D of the leaf: of any of its copies.').optional(),
     accessed: flag('A of the leaf.').optional(),
     permission: oneOf(['R', 'W', 'RW'], 'What the leaf allows.').optional(),
-    word: word('The whole word.').optional(),
+    word: word('The whole word, of a leaf that maps something.').optional(),
   })
   .meta({ description: 'The leaf entry of an address, as memory has it.' });
 
@@ -141,7 +141,9 @@ export const expect = z
     dirty: dirty.optional(),
     written: expectedCount('Bytes that devices, vCPUs and the host wrote, by pages of 4 KiB.').optional(),
     reported: expectedCount('Bytes that dirty reports named.').optional(),
-    over: expectedCount('Bytes that were reported and not written.').optional(),
+    over: expectedCount(
+      'Bytes that were reported and not written since they were reported before; reports with clear: false do not count.',
+    ).optional(),
     requests: expectedCount('Requests of devices.').optional(),
     refused: expectedCount('Requests of devices that were refused.').optional(),
     counters: z

@@ -108,13 +108,19 @@ const actions = {
         .array(z.strictObject(mustRange))
         .max(64)
         .optional()
-        .meta({ description: 'Ranges that go in the same gather.' }),
+        .meta({ description: 'through tables: ranges that go in the same gather.' }),
       through: oneOf(
         ['iommufd', 'tables'],
-        'iommufd: whole areas only; tables: the kernel’s own call, of any range.',
+        'iommufd: whole areas only; tables: the kernel’s own call, of any range. Left out: iommufd.',
       ).optional(),
-      flush: oneOf(['gathered', 'everything'], 'How what was unmapped is flushed.').optional(),
-      protocol: oneOf(ids(UNMAPS), 'With a last dirty report, by this protocol.').optional(),
+      flush: oneOf(
+        ['gathered', 'everything'],
+        'through tables: how what was unmapped is flushed.',
+      ).optional(),
+      protocol: oneOf(
+        ids(UNMAPS),
+        'through tables: with a last dirty report, by this protocol. iommufd has none: read before, or what is dirty is lost.',
+      ).optional(),
     })
     .meta({ description: 'Takes mappings away (IOMMU_IOAS_UNMAP).' }),
   split: z
