@@ -32,7 +32,7 @@ describe('readScenario', () => {
         devices:
           ', disk: { requester: 0x18, traffic: { kind: nvme, rate: 12.5GB/s, reads: 30%, block: 16K } }',
         rest: 'migrate: { link: 100Gbps, downtimeLimit: 250ms, costs: { split: 62ns } }',
-      }),
+      }).replace('devices: [nic]', 'devices: [nic], dirtyTracking: on'),
     );
     assert.equal(machine.memory, 2n ** 30n);
     assert.equal(migrate?.link, 12.5e9);
