@@ -368,7 +368,8 @@ export class MachineCore {
       typeof to === 'number' ? (this.guests.promiseOf(to)?.domain ?? to) : undefined;
     const used = new Set(this.devices.map(({ to }) => domainOf(to)));
     const domains = this.domains.filter(({ id }) => used.has(id));
-    return this.#lost.find(this.ledger, this.#ends.length, this.memory.counts.frames, domains);
+    if (domains.length === 0 || domains.some(({ tracking }) => tracking !== 'on')) return undefined;
+    return this.#lost.find(this, this.#ends.length);
   }
 
   /** Number of the operation during which the ledger was at a step, from 0; -1: while the machine was set up. */

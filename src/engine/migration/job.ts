@@ -54,6 +54,10 @@ export function checkJob(job: MigrationJob): Result<CheckedJob> {
     return failure('migration/page-size', message, `They have ${have}.`);
   }
   const { layout } = checked.value;
+  if (job.spec.populated > layout.bytes) {
+    const message = `Of ${formatSize(layout.bytes)} of memory, ${formatSize(job.spec.populated)} cannot have been touched.`;
+    return failure('migration/contradiction', message, 'Make populated smaller.');
+  }
   if ((layout.regions.at(-1)?.endPage ?? 0) > MOST_BLOCKS * BLOCK_PAGES) {
     const message = `A guest of ${formatSize(layout.bytes)} is larger than migrations are modelled.`;
     return failure('migration/too-large', message, 'Give it less than 8T.');
@@ -140,6 +144,7 @@ export function modelOf({ job, checked }: CheckedJob, leaves: LeafMap): Result<M
     new ModelSource({
       ...{ regions: layout.regions, leaves, devices, writesBack, spec: job.spec },
       deviceState: { running, stopped },
+      seed: job.seed,
     }),
   );
 }

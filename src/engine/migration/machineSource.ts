@@ -5,6 +5,7 @@ import { isRunning } from '../driver/vfio/states';
 import { assert } from '../result';
 import { FRAME_BYTES, formatRequester, formatSize, hex, parseInteger } from '../values';
 import { type LeafMap } from './leafMap';
+import { searchLost } from '../machine/lostPages';
 import { Pace } from './pace';
 import { PageSet } from './pageSet';
 import { type DirtySource, type Harvest, type Pending, type Slices, type TableWork } from './source';
@@ -64,6 +65,7 @@ export class MachineSource implements DirtySource {
   #splits: (Region & { readonly shift: number; readonly entries: number })[] = [];
   readonly #wasTracking: boolean;
   #converged = false;
+  #share = 0;
 
   constructor(options: MachineSourceOptions) {
     const { machine, domain, spec, leaves } = options;
@@ -92,9 +94,17 @@ export class MachineSource implements DirtySource {
     return this.#leaves;
   }
 
-  get lost(): number {
+  get requests(): number {
+    return this.#paces.reduce((all, { done }) => all + done, 0);
+  }
+
+  get share(): number {
+    return this.#share;
+  }
+
+  *lost(): Slices<number> {
     const { machine } = this.#options;
-    const pages = this.#converged ? machine.ledger.behind : (machine.lostPages() ?? []);
+    const pages = this.#converged ? machine.ledger.behind : yield* searchLost(machine);
     return pages.reduce((all, { startPage, endPage }) => all + endPage - startPage, 0) * FRAME_BYTES;
   }
 
@@ -122,7 +132,9 @@ export class MachineSource implements DirtySource {
   }
 
   *write(seconds: number): Slices<void> {
-    for (const [index, { source, seed }] of this.#options.devices.entries()) {
+    const { devices } = this.#options;
+    for (const [index, { source, seed }] of devices.entries()) {
+      this.#share = index / devices.length;
       const pace = this.#paces[index];
       const skip = pace?.done ?? 0;
       const requests = pace?.due(seconds) ?? 0;
@@ -140,14 +152,21 @@ export class MachineSource implements DirtySource {
   *pending(): Slices<Pending> {
     const leaves = new Map<number, number>();
     let pages = this.#byCpus.count;
-    yield* this.#readDirty(false, (startPage, endPage) => {
-      pages += endPage - startPage;
-      for (let page = startPage; page < endPage;) {
-        const shift = Math.max(this.#leaves.shiftOf(page), 12);
-        leaves.set(shift, (leaves.get(shift) ?? 0) + 1);
-        page += 2 ** (shift - 12);
+    const { machine, domain } = this.#options;
+    // Entries are looked at without a report: nobody has asked for one.
+    for (const area of machine.areasOf(domain)) {
+      const all = { startPage: pageOf(area.start), endPage: pageOf(area.end) };
+      const marked = machine.ledger.pendingIn(domain.paging.kernel.tables.space, undefined, all);
+      for (const { startPage, endPage } of marked.runs()) {
+        pages += endPage - startPage;
+        for (let page = startPage; page < endPage;) {
+          const shift = Math.max(this.#leaves.shiftOf(page), 12);
+          leaves.set(shift, (leaves.get(shift) ?? 0) + 1);
+          page += 2 ** (shift - 12);
+        }
       }
-    });
+      yield;
+    }
     return { leaves, bytes: Math.min(pages * FRAME_BYTES, this.memory) };
   }
 
@@ -166,13 +185,13 @@ export class MachineSource implements DirtySource {
     const large: Region[] = [];
     const to = Math.log2(spec.pages.to);
     const splits = spec.pages.policy === 'split-on-dirty' && !onTop;
-    yield* this.#readDirty(true, (startPage, endPage) => {
+    yield* this.#readDirty((startPage, endPage) => {
       reported.addRange(startPage, endPage);
       dirty += endPage - startPage;
       if (splits) for (const leaf of this.#leavesAbove(to, startPage, endPage)) large.push(leaf);
     });
-    let told = reported.count - before;
-    if (machine.spec.cpu) told += yield* this.#harvestCpus();
+    const ofDevices = reported.count - before;
+    const cpus = machine.spec.cpu ? yield* this.#harvestCpus() : { pages: 0, added: 0 };
     const work = { splits: 0, entries: 0 };
     for (const leaf of large) {
       const made = this.#planSplit(leaf);
@@ -195,8 +214,9 @@ export class MachineSource implements DirtySource {
       leaves: scanned,
       flushes,
       ...work,
-      reported: told * FRAME_BYTES,
+      reported: (ofDevices + cpus.added) * FRAME_BYTES,
       written: written * FRAME_BYTES,
+      byCpus: cpus.pages * FRAME_BYTES,
     };
   }
 
@@ -206,11 +226,11 @@ export class MachineSource implements DirtySource {
   }
 
   *save(): Slices<number> {
-    const before = this.lost;
+    const before = yield* this.lost();
     for (const { requester } of this.#migrating())
       yield* this.#perform({ kind: 'deviceState', requester, state: 'STOP_COPY' });
     this.#converged = true;
-    return Math.max(0, this.lost - before);
+    return Math.max(0, (yield* this.lost()) - before);
   }
 
   *finish(runs: boolean): Slices<number> {
@@ -252,11 +272,11 @@ export class MachineSource implements DirtySource {
       });
   }
 
-  /** What vCPUs wrote is reported, and clean; pages that no report named before. */
-  *#harvestCpus(): Slices<number> {
+  /** What vCPUs wrote is reported, and clean; `added`: pages that no report named before. */
+  *#harvestCpus(): Slices<{ readonly pages: number; readonly added: number }> {
     const { dirty } = yield* this.#perform({ kind: 'harvestCpu' });
     this.#byCpus.clear();
-    if (!dirty) return 0;
+    if (!dirty) return { pages: 0, added: 0 };
     const before = this.#reported.count;
     let named = 0;
     for (const { start, end } of dirty.ranges) {
@@ -265,18 +285,19 @@ export class MachineSource implements DirtySource {
       named += endPage - startPage;
     }
     // Of more runs than a report tells, only the number of pages is known.
-    return this.#reported.count - before + dirty.pages - named;
+    const added = this.#reported.count - before + dirty.pages - named;
+    return { pages: dirty.pages, added };
   }
 
   /** Reads dirty pages in parts that end between leaves, each with no more runs than a report tells. */
-  *#readDirty(clear: boolean, found: (startPage: number, endPage: number) => void): Slices<void> {
+  *#readDirty(found: (startPage: number, endPage: number) => void): Slices<void> {
     const { machine, domain } = this.#options;
     for (const area of machine.areasOf(domain)) {
       const endPage = pageOf(area.end);
       for (let startPage = pageOf(area.start); startPage < endPage;) {
         const next = this.#after(startPage, endPage);
         const { dirty } = yield* this.#perform({
-          ...{ kind: 'readDirty', domain: domain.id, clear },
+          ...{ kind: 'readDirty', domain: domain.id, clear: true },
           ...{ iova: hex(startPage * FRAME_BYTES), length: hex((next - startPage) * FRAME_BYTES) },
         });
         assert(dirty?.more === false, 'a part has no more runs than a report tells');

@@ -1,4 +1,5 @@
-import { type TrafficGenerator } from '../traffic/generator';
+import { RandomWords } from '../random';
+import { type ScatteredPages, type TrafficGenerator } from '../traffic/generator';
 import { type LeafMap } from './leafMap';
 import { PageBatch } from './pageBatch';
 import { BLOCK_PAGES, CHUNK_BLOCKS, CHUNK_PAGES, PageSet } from './pageSet';
@@ -21,6 +22,8 @@ export interface ModelOptions {
   /** Pages that devices write back when they are stopped, or only when their state is saved. */
   readonly writesBack: readonly { readonly page: number; readonly when: 'stop' | 'save' }[];
   readonly spec: Pick<MigrationSpec, 'pages' | 'vcpus'>;
+  /** Of places where there are too many accesses to draw each. */
+  readonly seed: number;
 }
 
 const PAGE = 4096;
@@ -30,6 +33,8 @@ const MOST_NAMED = 2 ** 20;
 const FEW_NAMED = 2 ** 16;
 /** Chunks of 1 GiB after which a search gives way. */
 const CHUNKS_A_SLICE = 64;
+/** Of pages with a chance: all are written where fewer than so many are expected to be left out. */
+const LEAST_LEFT_OUT = 0.01;
 
 /**
  * A machine as leaves and written pages only: which page size maps what, and a bit for each page of 4 KiB that was written. What
@@ -48,12 +53,15 @@ export class ModelSource implements DirtySource {
   readonly #late: PageSet;
   readonly #paces: readonly Pace[];
   readonly #vcpus: WorkingSet;
+  #share = 0;
+  readonly #words: RandomWords;
   /** Large leaves that were split, and what they were made into. */
   readonly #splits: (Region & { readonly shift: number; readonly entries: number })[] = [];
 
   constructor(options: ModelOptions) {
     this.#options = options;
     this.deviceState = options.deviceState;
+    this.#words = new RandomWords(options.seed);
     const end = options.regions.reduce(
       (most, { endPage }) => Math.max(most, endPage),
       options.leaves.endPage,
@@ -75,7 +83,16 @@ export class ModelSource implements DirtySource {
     return this.#options.leaves.bySize;
   }
 
-  get lost(): number {
+  get requests(): number {
+    return this.#paces.reduce((all, { done }) => all + done, 0);
+  }
+
+  get share(): number {
+    return this.#share;
+  }
+
+  *lost(): Slices<number> {
+    yield;
     return this.#late.count * PAGE;
   }
 
@@ -96,8 +113,18 @@ export class ModelSource implements DirtySource {
   }
 
   *write(seconds: number): Slices<void> {
+    const dues = this.#options.devices.map((_, index) => this.#paces[index]?.due(seconds) ?? 0);
+    const all = dues.reduce((sum, due) => sum + due, 0);
+    let done = 0;
     for (const [index, { traffic }] of this.#options.devices.entries()) {
-      let left = this.#paces[index]?.due(seconds) ?? 0;
+      let left = dues[index] ?? 0;
+      const scattered = traffic.scatter?.(left, (startPage, endPage) => {
+        this.#wrote(startPage, endPage);
+      });
+      if (scattered) {
+        for (const each of scattered) yield* this.#scatter(each);
+        left = 0;
+      }
       for (let slice = LEAST_ACCESSES; left > 0;) {
         let named = 0;
         const accesses = Math.min(left, slice);
@@ -106,16 +133,50 @@ export class ModelSource implements DirtySource {
           this.#wrote(startPage, endPage);
         });
         left -= accesses;
+        this.#share = (done + (dues[index] ?? 0) - left) / all;
         // Rings name few ranges however many accesses there are; what is drawn names one for each.
         if (named < FEW_NAMED) slice *= 8;
         else if (named > MOST_NAMED) slice = Math.max(LEAST_ACCESSES, slice / 2);
         yield;
       }
+      done += dues[index] ?? 0;
+      this.#share = all === 0 ? 0 : done / all;
     }
     this.#batch.flush();
     this.#vcpus.write(seconds, (startPage, endPage) => {
       this.#cpuDirty.addRange(startPage, endPage);
     });
+  }
+
+  /** Writes units of pages by their chance, all independently of each other. */
+  *#scatter({ startPage, unitPages, units, chance }: ScatteredPages): Slices<void> {
+    const { leaves } = this.#options;
+    const endPage = startPage + units * unitPages;
+    // Where not one is expected to be left out.
+    const isAll = units * (1 - chance) < LEAST_LEFT_OUT;
+    const biased = isAll || unitPages > 1 ? undefined : this.#words.biased(chance);
+    const step = unitPages * Math.max(1, Math.floor(CHUNK_PAGES / unitPages));
+    for (let page = startPage; page < endPage; page += step) {
+      const end = Math.min(endPage, page + step);
+      if (isAll) this.#wrote(page, end);
+      else if (!biased) {
+        for (let unit = page; unit < end; unit += unitPages)
+          if (this.#words.next() >>> 0 < chance * 2 ** 32) this.#wrote(unit, unit + unitPages);
+      } else {
+        for (let block = Math.floor(page / BLOCK_PAGES); block * BLOCK_PAGES < end; block++) {
+          const shift = leaves.blockShift(block);
+          if (shift === undefined) {
+            const [from, to] = [
+              Math.max(page, block * BLOCK_PAGES),
+              Math.min(end, (block + 1) * BLOCK_PAGES),
+            ];
+            for (let each = from; each < to; each++)
+              if (this.#words.next() >>> 0 < chance * 2 ** 32) this.#wrote(each, each + 1);
+          } else if (shift !== 0) this.#dirty.addSome(block, [page, end], this.#words, biased);
+        }
+      }
+      yield;
+    }
   }
 
   *pending(): Slices<Pending> {
@@ -141,6 +202,7 @@ export class ModelSource implements DirtySource {
     const written = reported.count - before;
     const large: Region[] = [];
     const isFlushed = this.#dirty.count > 0;
+    const byCpus = this.#cpuDirty.count * PAGE;
     yield* this.#eachDirtyLeaf((startPage, endPage, shift) => {
       reported.addRange(startPage, endPage);
       if (policy === 'split-on-dirty' && !onTop && shift > Math.log2(to)) large.push({ startPage, endPage });
@@ -155,7 +217,7 @@ export class ModelSource implements DirtySource {
     }
     const flushes = (isFlushed ? 1 : 0) + splits;
     const bytes = (reported.count - before) * PAGE;
-    return { leaves: scanned, flushes, splits, entries, reported: bytes, written: written * PAGE };
+    return { leaves: scanned, flushes, splits, entries, reported: bytes, written: written * PAGE, byCpus };
   }
 
   *stop(): Slices<void> {

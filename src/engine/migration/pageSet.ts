@@ -1,3 +1,5 @@
+import { type RandomWords } from '../random';
+
 /** Pages of a chunk: 1 GiB, of which the bits take 32 KiB. */
 export const CHUNK_PAGES = 2 ** 18;
 const CHUNK_WORDS = CHUNK_PAGES / 32;
@@ -123,6 +125,35 @@ export class PageSet {
       for (let bit = 0; bit < 32 && word >>> bit !== 0; bit++)
         if (((word >>> bit) & 1) === 1) visit(index * 32 + bit);
     }
+  }
+
+  /** Adds pages of a block of 2 MiB, of half-open pages, as the bits of words have them (`RandomWords.biased`). */
+  addSome(
+    block: number,
+    [start, end]: readonly [number, number],
+    words: RandomWords,
+    biased: Int32Array,
+  ): void {
+    const chunk = Math.floor(block / CHUNK_BLOCKS);
+    const filled = this.#filled[chunk] ?? 0;
+    if (filled === CHUNK_PAGES) return;
+    let added = 0;
+    const first = block * BLOCK_WORDS;
+    for (let index = first; index < first + BLOCK_WORDS; index++) {
+      const from = Math.max(0, start - index * 32);
+      const to = Math.min(32, end - index * 32);
+      if (from >= to) continue;
+      const mask = to - from === 32 ? -1 : (0xffffffff >>> (32 - (to - from))) << from;
+      const word = this.#words[index] ?? 0;
+      const more = words.pick(biased) & mask & ~word;
+      added += bitsIn(more);
+      this.#words[index] = word | more;
+    }
+    if (added === 0) return;
+    if (filled === 0) this.#used.push(chunk);
+    this.#blocks[block] = 1;
+    this.#filled[chunk] = filled + added;
+    this.count += added;
   }
 
   /** Pages of one chunk. */

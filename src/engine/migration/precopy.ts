@@ -1,7 +1,7 @@
 import { type MachineOperation } from '../machine/operation';
 import { assert } from '../result';
 import { type MigrationRound, ZERO_PAGE_BYTES } from './result';
-import { estimatedDowntime, stopsAfter } from './rules';
+import { countsDeviceState, estimatedDowntime, stopsAfter } from './rules';
 import { type DirtySource, type Harvest, type Slices, type TableWork } from './source';
 import { type MigrationSpec } from './spec';
 import { isHopeless, isSteady, whyConverged, whyNot, type RoundFacts } from './why';
@@ -14,12 +14,16 @@ export interface MigrationProgress {
   readonly pending: number;
   readonly sent: number;
   readonly elapsed: number;
-  /** For what is pending. */
-  readonly secondsLeft: number;
+  /** What is pending takes on the link. */
+  readonly linkSeconds: number;
+  /** Of the computing, as far as anybody can tell: 0 to 1, never less than before. */
+  readonly fraction: number;
   /** Those that are over: what a migration that is cancelled has. */
   readonly rounds: readonly MigrationRound[];
   /** What was done to the machine so far; empty by a model. */
   readonly operations: readonly MachineOperation[];
+  /** What there is, for who gives it up here. What is lost is not looked for. */
+  readonly soFar: () => PrecopyOutcome;
 }
 
 export interface PrecopyOutcome {
@@ -37,12 +41,16 @@ export interface PrecopyOutcome {
   readonly over: number;
   readonly lost: number;
   readonly time: Readonly<Record<Spent, number>>;
+  readonly requests: number;
 }
 
 type Spent = 'link' | 'scan' | 'flush' | 'split' | 'collapse' | 'device';
 type Running<T> = Generator<MigrationProgress, T, void>;
 
 const PAGE = 4096;
+/** Rounds like the last one after which it is given up at the latest, as progress counts them. */
+const MOST_AHEAD = 3;
+export const CANCELLED_EARLY = 'Cancelled before the first round was over.';
 
 /**
  * Moves what a source has in rounds: each sends what is pending, then harvests what was written meanwhile, and ends when the
@@ -71,6 +79,15 @@ class Precopy {
   #sent = 0;
   #written = 0;
   #reported = 0;
+  #preparation = 0;
+  #blackoutSeconds: number | null = null;
+  #deviceState = 0;
+  /** Seconds for which devices write now, and of them those before the present call. */
+  #span = { before: 0, now: 0, all: 0 };
+  /** Seconds that devices wrote before this span, and those that may come after it. */
+  #passed = 0;
+  #ahead = 0;
+  #fraction = 0;
 
   constructor(source: DirtySource, spec: MigrationSpec, bandwidth: (round: number) => number) {
     this.#source = source;
@@ -80,52 +97,56 @@ class Precopy {
 
   *run(): Running<PrecopyOutcome> {
     const { deviceState } = this.#source;
-    const preparation = yield* this.#prepare();
+    yield* this.#prepare();
     this.#phase = 'rounds';
     const why = yield* this.#live(deviceState.running);
     const converged = why === undefined;
-    const blackout = converged ? yield* this.#blackout(deviceState.stopped) : null;
+    if (converged) this.#blackoutSeconds = yield* this.#blackout(deviceState.stopped);
     this.#phase = 'end';
     yield this.#progress();
+    // While there is tracking: after it nobody would report what is dirty now.
+    const lost = yield* this.#sliced(this.#source.lost());
     const entries = yield* this.#sliced(this.#source.finish(!converged));
     this.#spend('collapse', entries * this.#spec.costs.collapse);
-    const { lost } = this.#source;
-    const deviceStateInBlackout = converged ? deviceState.stopped : 0;
+    return this.#outcome(converged, why ?? whyConverged(this.#facts, this.#spec), lost);
+  }
+
+  #outcome(converged: boolean, why: string, lost: number): PrecopyOutcome {
+    const inBlackout = this.#blackoutSeconds === null ? 0 : this.#source.deviceState.stopped;
     return {
-      rounds: this.#rounds,
-      converged,
-      why: why ?? whyConverged(this.#facts, this.#spec),
-      preparation,
-      total: this.#elapsed,
-      blackout,
+      ...{ rounds: this.#rounds, converged, why },
+      ...{ preparation: this.#preparation, total: this.#elapsed, blackout: this.#blackoutSeconds },
       sent: this.#sent,
-      deviceState: deviceState.running + deviceStateInBlackout,
-      deviceStateInBlackout,
+      deviceState: this.#deviceState + inBlackout,
+      deviceStateInBlackout: inBlackout,
       written: this.#written,
       reported: this.#reported,
       // What was lost was written and not reported.
       over: Math.max(0, this.#reported + lost - this.#written),
       lost,
       time: this.#time,
+      requests: this.#source.requests,
     };
   }
 
-  /** Gives what is pending for the first round, and the seconds before it. */
-  *#prepare(): Running<number> {
+  /** What comes before the first round; what is pending for it. */
+  *#prepare(): Running<void> {
     const { tracking, firstRound, populated } = this.#spec;
     const { memory } = this.#source;
     const begun = yield* this.#sliced(this.#source.prepare());
-    let seconds = this.#charge(begun);
+    this.#preparation = this.#charge(begun);
     this.#pending = memory;
-    if (tracking.starts === 'at-migration') return seconds;
+    if (tracking.starts === 'at-migration') return;
     const runs = tracking.starts === 'warm-up' ? tracking.warmUp : tracking.ran;
-    yield* this.#sliced(this.#source.write(runs));
+    this.#begin(runs, memory / this.#spec.link);
+    yield* this.#write(runs);
     const found = yield* this.#harvest(false);
     const overhead = this.#charge(found);
-    yield* this.#sliced(this.#source.write(overhead));
-    seconds += runs + overhead;
-    if (firstRound === 'populated') this.#pending = Math.min(memory, populated + found.reported);
-    return seconds;
+    yield* this.#write(overhead);
+    this.#preparation += runs + overhead;
+    // Whatever vCPUs wrote they have touched.
+    if (firstRound === 'populated')
+      this.#pending = Math.min(memory, Math.max(populated, found.byCpus) + found.reported - found.byCpus);
   }
 
   /** Rounds until the rule ends them: undefined; or why they were given up. */
@@ -139,17 +160,19 @@ class Precopy {
       const zeros = round === 1 ? pending * zeroPages : 0;
       const memory = pending - zeros + (zeros / PAGE) * ZERO_PAGE_BYTES;
       const state = round === 1 ? deviceState : 0;
+      this.#deviceState += state;
       const sending = this.#spend('link', memory / bandwidth) + this.#spend('device', state / bandwidth);
       // Half way, what is dirty tells a rate that is not capped yet by how much there is.
-      yield* this.#sliced(this.#source.write(sending / 2));
+      this.#begin(sending, this.#secondsAhead(sending));
+      yield* this.#write(sending / 2);
       const halfWay = yield* this.#sliced(this.#source.pending());
-      yield* this.#sliced(this.#source.write(sending / 2));
+      yield* this.#write(sending / 2);
       this.#sent += memory + state;
       const found = yield* this.#harvest(false);
       const overhead = this.#charge(found);
       this.#elapsed += sending + overhead;
       // The guest runs on while software is busy: what it writes then is for the next harvest.
-      yield* this.#sliced(this.#source.write(overhead));
+      yield* this.#write(overhead);
       this.#pending = found.reported;
       const end = { pending: found.reported, deviceState: stopped, bandwidth };
       const estimate = estimatedDowntime(rule, end);
@@ -164,7 +187,7 @@ class Precopy {
         halfWay,
         halfSeconds: sending / 2,
         estimate,
-        deviceState: Math.round(estimate * bandwidth - found.reported),
+        deviceState: countsDeviceState(rule) ? stopped : 0,
       });
       if (stopsAfter(rule, end, downtimeLimit)) return undefined;
       if (isSteady(this.#facts) || isHopeless(this.#facts, bandwidth) || round === mostRounds)
@@ -235,16 +258,47 @@ class Precopy {
     }
   }
 
+  /** Devices will write for so many seconds, and for so many more after that. */
+  #begin(seconds: number, ahead: number): void {
+    this.#passed += this.#span.all;
+    this.#span = { before: 0, now: 0, all: seconds };
+    this.#ahead = ahead;
+  }
+
+  *#write(seconds: number): Running<void> {
+    this.#span.now = seconds;
+    yield* this.#sliced(this.#source.write(seconds));
+    this.#span.before += seconds;
+    this.#span.now = 0;
+  }
+
+  /** Seconds of the rounds after one that sends for so long, if each leaves as large a part as the last one did. */
+  #secondsAhead(sending: number): number {
+    const before = this.#rounds.at(-1)?.pending;
+    // Of the first one nobody knows what it will leave.
+    const part = before === undefined ? 0.5 : this.#pending / before;
+    return sending * (part < 1 ? Math.min(part / (1 - part), MOST_AHEAD) : MOST_AHEAD);
+  }
+
   #progress(): MigrationProgress {
+    const { before, now, all } = this.#span;
+    const done = this.#passed + Math.min(all, before + now * this.#source.share);
+    const whole = this.#passed + all + this.#ahead;
+    if (whole > 0) this.#fraction = Math.max(this.#fraction, Math.min(1, done / whole));
     return {
       phase: this.#phase,
       round: this.#phase === 'preparation' ? 0 : this.#rounds.length + 1,
       pending: this.#pending,
       sent: this.#sent,
       elapsed: this.#elapsed,
-      secondsLeft: this.#pending / this.#spec.link,
+      linkSeconds: this.#pending / this.#spec.link,
+      fraction: this.#fraction,
       rounds: this.#rounds,
       operations: this.#source.operations,
+      soFar: () => {
+        const round = this.#rounds.length;
+        return this.#outcome(false, round > 0 ? `Cancelled after round ${round}.` : CANCELLED_EARLY, 0);
+      },
     };
   }
 }

@@ -45,6 +45,10 @@ export interface MigrationResult {
   readonly time: Readonly<Record<string, number>>;
   /** machine: the emulated machine did every request, harvest and split; model: leaves and written pages only. */
   readonly by: 'machine' | 'model';
+  /** One sentence: why it was that one, and what it does not know of this machine. */
+  readonly byWhy: string;
+  /** Accesses that devices made. */
+  readonly requests: number;
 }
 
 export interface MigrationRound {

@@ -11,6 +11,8 @@ export interface RoundEnd {
 }
 
 interface StopRule {
+  /** Whether what devices' states take counts. */
+  readonly countsDeviceState: boolean;
   readonly estimate: (end: RoundEnd) => number;
   readonly stops: (end: RoundEnd, limit: number) => boolean;
 }
@@ -23,11 +25,13 @@ interface StopRule {
  */
 const RULES: Readonly<Record<MigrationSpec['rule'], StopRule>> = {
   qemu: {
+    countsDeviceState: true,
     estimate: ({ pending, deviceState, bandwidth }) => (pending + deviceState) / bandwidth,
     stops: ({ pending, deviceState, bandwidth }, limit) =>
       pending + deviceState === 0 || pending + deviceState < bandwidth * limit,
   },
   'cloud-hypervisor': {
+    countsDeviceState: false,
     estimate: ({ pending, bandwidth }) => pending / bandwidth,
     stops: ({ pending, bandwidth }, limit) => pending === 0 || pending / bandwidth <= limit,
   },
@@ -40,3 +44,5 @@ export const estimatedDowntime = (rule: MigrationSpec['rule'], end: RoundEnd): n
 /** Whether rounds end here. `limit`: seconds. */
 export const stopsAfter = (rule: MigrationSpec['rule'], end: RoundEnd, limit: number): boolean =>
   RULES[rule].stops(end, limit);
+
+export const countsDeviceState = (rule: MigrationSpec['rule']): boolean => RULES[rule].countsDeviceState;

@@ -19,6 +19,8 @@ export interface Harvest extends TableWork {
   readonly reported: number;
   /** Bytes that they wrote, by pages of 4 KiB. */
   readonly written: number;
+  /** Of `reported`, what vCPUs wrote. */
+  readonly byCpus: number;
 }
 
 /** Leaves that are dirty now by log2 of their bytes, and what a harvest would report. */
@@ -34,6 +36,10 @@ export interface Pending {
 export interface DirtySource {
   /** What was done to a machine so far, in order; a model does nothing. */
   readonly operations: readonly MachineOperation[];
+  /** Accesses of devices so far. */
+  readonly requests: number;
+  /** Of what `write` does just now, how much is done: 0 to 1. */
+  readonly share: number;
   /** Bytes of guest memory. */
   readonly memory: number;
   /** Leaf entries now, and by page size in bytes. */
@@ -56,7 +62,7 @@ export interface DirtySource {
   /** Devices' states are read, after the last harvest; bytes that they write for it. */
   save(): Slices<number>;
   /** Bytes that were written and that no report named: the destination has them as they were. For the end. */
-  readonly lost: number;
+  lost(): Slices<number>;
   /** Tracking ends, devices run (given up) or not, pages become as large as the policy says; entries that were read for it. */
   finish(runs: boolean): Slices<number>;
 }

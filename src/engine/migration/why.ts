@@ -58,7 +58,7 @@ export function whyConverged(facts: readonly RoundFacts[], { downtimeLimit, rule
   const round = facts.length;
   const estimate = last ? estimateText(last) : secondsText(0);
   const than = rule === 'qemu' ? 'less than' : 'within';
-  return `After round ${round}, ${bytesText(last?.pending ?? 0)} were pending: ${estimate}, ${than} the ${secondsText(downtimeLimit)} that the guest may stand still.`;
+  return `After round ${round}, ${amountText(last?.pending ?? 0)} were pending: ${estimate}, ${than} the ${secondsText(downtimeLimit)} that the guest may stand still.`;
 }
 
 /** What keeps it from converging, with figures. `bandwidth`: of the last round. */
@@ -81,7 +81,7 @@ export function whyNot(
   }
   const before = facts.at(-2)?.pending ?? 0;
   const what = isFull ? ` (${leavesText(halfWay)})` : '';
-  const left = `${bytesText(pending)}${what} are dirty again`;
+  const left = `${amountText(pending)}${what} are dirty again`;
   const takes = `${estimateText(last)}, more than the ${secondsText(downtimeLimit)} that the guest may stand still`;
   if (Math.abs(pending - before) <= pending * TOLERANCE)
     return `After each round the same ${left}: ${takes}.`;
@@ -89,9 +89,9 @@ export function whyNot(
   return `After round ${facts.length}, the last one allowed, ${left}${trend}: ${takes}.`;
 }
 
-/** `1.37 s with 17.2 GB of device state`. */
+/** `1.37 s with 16 GiB of device state`. */
 const estimateText = ({ estimate, deviceState }: RoundFacts): string =>
-  `${secondsText(estimate)}${deviceState > 0 ? ` with ${bytesText(deviceState)} of device state` : ''}`;
+  `${secondsText(estimate)}${deviceState > 0 ? ` with ${amountText(deviceState)} of device state` : ''}`;
 
 /** `11.7 dirty 1G leaves a second x 1G are 12.6 GB/s`; of several sizes, by the one that weighs most. */
 function rateText({ leaves, bytes }: Pending, seconds: number, digits: number): string {
@@ -126,9 +126,17 @@ function iecText(shift: number): string {
   return `${text.slice(0, -1)} ${text.slice(-1)}iB`;
 }
 
+const BINARY = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'];
+
+/** `12.5 GiB`: units of 1024, as memory is measured. */
+function amountText(bytes: number): string {
+  const power = Math.min(BINARY.length - 1, bytes < 1024 ? 0 : Math.floor(Math.log2(bytes) / 10));
+  return `${figure(bytes / 1024 ** power)} ${BINARY[power] ?? 'B'}`;
+}
+
 const DECIMAL = ['B', 'kB', 'MB', 'GB', 'TB', 'PB'];
 
-/** `12.5 GB`: units of 1000, as links are measured. */
+/** `12.5 GB` of `12.5 GB/s`: units of 1000, as links are measured. */
 function bytesText(bytes: number, digits = 3): string {
   const power = Math.min(DECIMAL.length - 1, bytes < 1000 ? 0 : Math.floor(Math.log10(bytes) / 3));
   return `${figure(bytes / 1000 ** power, digits)} ${DECIMAL[power] ?? 'B'}`;

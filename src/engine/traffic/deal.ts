@@ -13,7 +13,7 @@ export interface Dealt {
  */
 export class Dealer {
   /** Time between two accesses of each source. */
-  readonly #periods: readonly number[];
+  readonly periods: readonly number[];
   /** Accesses dealt to each. */
   readonly #dealt: Float64Array;
   readonly #due: Float64Array;
@@ -24,9 +24,9 @@ export class Dealer {
     const given = sources.map(({ rate = 0, bytesPerAccess }) => (rate > 0 ? bytesPerAccess / rate : 0));
     const known = given.filter((period) => period > 0);
     const mean = known.length === 0 ? 1 : known.reduce((sum, each) => sum + each, 0) / known.length;
-    this.#periods = given.map((period) => (period > 0 ? period : mean));
+    this.periods = given.map((period) => (period > 0 ? period : mean));
     this.#dealt = new Float64Array(sources.length);
-    this.#due = Float64Array.from(this.#periods);
+    this.#due = Float64Array.from(this.periods);
   }
 
   /** The source of the next access, by its place in the list. */
@@ -49,10 +49,10 @@ export class Dealer {
   skip(accesses: number): number[] {
     const before = [...this.#dealt];
     const end = this.#total + accesses;
-    const perTime = this.#periods.reduce((sum, period) => sum + 1 / period, 0);
+    const perTime = this.periods.reduce((sum, period) => sum + 1 / period, 0);
     // All that is due before a time comes first in any case; a little is left to be dealt one by one.
-    const time = (end - 2 * this.#periods.length) / perTime;
-    for (const [source, period] of this.#periods.entries()) {
+    const time = (end - 2 * this.periods.length) / perTime;
+    for (const [source, period] of this.periods.entries()) {
       let dealt = Math.max(this.#dealt[source] ?? 0, Math.floor(time / period));
       while (dealt > (before[source] ?? 0) && dealt * period >= time) dealt--;
       this.#total += dealt - (before[source] ?? 0);
@@ -64,6 +64,6 @@ export class Dealer {
 
   #take(source: number, dealt: number): void {
     this.#dealt[source] = dealt;
-    this.#due[source] = (dealt + 1) * (this.#periods[source] ?? 0);
+    this.#due[source] = (dealt + 1) * (this.periods[source] ?? 0);
   }
 }

@@ -29,6 +29,19 @@ export interface TrafficGenerator {
    * between its buffers that nobody writes.
    */
   skip(accesses: number, wrote?: WroteListener): void;
+  /**
+   * As `skip`, where it would draw more than 8 million runs: what is drawn is told as chances of pages instead, all else is named to
+   * `wrote`. Undefined, and nothing is done: there is less to draw, or nothing. For models; machines meet every access.
+   */
+  scatter?(accesses: number, wrote: WroteListener): readonly ScatteredPages[] | undefined;
+}
+
+/** Units of some pages each, one after the other, each of which is written whole with a chance. */
+export interface ScatteredPages {
+  readonly startPage: number;
+  readonly unitPages: number;
+  readonly units: number;
+  readonly chance: number;
 }
 
 /** A generator of which every access is known by its number, from 0. */
@@ -38,6 +51,8 @@ export interface NumberedAccesses {
   access(index: number): TrafficAccess;
   /** Names the pages that the accesses [from, to) write. */
   written(from: number, to: number, wrote: WroteListener): void;
+  /** As `written` where there is too much to draw; undefined, with nothing named: there is not. */
+  scattered?(from: number, to: number, wrote: WroteListener): readonly ScatteredPages[] | undefined;
 }
 
 export function inOrder(accesses: NumberedAccesses): TrafficGenerator {
@@ -50,6 +65,11 @@ export function inOrder(accesses: NumberedAccesses): TrafficGenerator {
     skip(count, wrote) {
       if (wrote && count > 0) accesses.written(at, at + count, wrote);
       at += count;
+    },
+    scatter(count, wrote) {
+      const pages = accesses.scattered?.(at, at + count, wrote);
+      if (pages) at += count;
+      return pages;
     },
   };
 }

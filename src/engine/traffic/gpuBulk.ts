@@ -2,7 +2,7 @@ import { failure, type Result, success } from '../result';
 import { checkFields, checkPlaces, checkRoom, memoryOf, oneOf, share, whole } from './fields';
 import { inOrder, type TrafficGenerator, type WroteListener } from './generator';
 import { namePlaces, placeOf, type Ring } from './ring';
-import { makeRuns, nameWritten } from './runs';
+import { makeRuns, nameWritten, scatterRuns } from './runs';
 import { type GpuBulk } from './spec';
 
 /** An access: the requests on the bus are smaller (PCIe, Max_Payload_Size), and all those of a page need one translation. */
@@ -67,6 +67,20 @@ export function gpuBulk(spec: GpuBulk, seed: number): Result<TrafficGenerator> {
           namePlaces(pages, place * length, (place + 1) * length, wrote);
         });
         if (to % length > 0) part(last, 0, to % length, wrote);
+      },
+      scattered(from, to, wrote) {
+        if ((order === 'sequential' && writes === 1) || start % PIECE !== 0) return undefined;
+        const [first, last] = [Math.floor(from / length), Math.floor(to / length)];
+        const found = scatterRuns(order, places, writes, first + 1, last);
+        if (!found) return undefined;
+        part(first, from % length, length, wrote);
+        if (to % length > 0) part(last, 0, to % length, wrote);
+        return found.map((each) => ({
+          startPage: start / PIECE + each.first * length,
+          unitPages: length,
+          units: each.end - each.first,
+          chance: each.chance,
+        }));
       },
     }),
   );

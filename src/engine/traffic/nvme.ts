@@ -10,9 +10,9 @@ import {
   share,
   whole,
 } from './fields';
-import { inOrder, type TrafficGenerator } from './generator';
+import { inOrder, type TrafficGenerator, type WroteListener } from './generator';
 import { nameBytes, namePlaces, placeOf, turnFrom, type Ring } from './ring';
-import { makeRuns, nameWritten } from './runs';
+import { makeRuns, nameWritten, scatterRuns } from './runs';
 import { type NvmeQueue } from './spec';
 
 /** NVM Express base specification 2.0: submission queue entries (3.3.3.1), completion queue entries (3.3.3.2), PRP entries (4.1.1). */
@@ -60,6 +60,11 @@ export function nvme(spec: NvmeQueue, seed: number): Result<TrafficGenerator> {
   const runs = makeRuns(order, count, reads, seed);
   const group = listed > 0 ? 4 : 3;
   const [ofData, ofCompletion] = [group - 2, group - 1];
+  const nameCompletions = (from: number, to: number, wrote: WroteListener): void => {
+    namePlaces(completions, turnFrom(from, group, ofCompletion), turnFrom(to, group, ofCompletion), wrote);
+  };
+  /** Blocks that are pages, or parts of one, or several. */
+  const [unitPages, blocksOfUnit] = [Math.max(1, block / 4096), Math.max(1, 4096 / block)];
   return success(
     inOrder({
       bytesPerAccess: (COMMAND + listed * POINTER + block + COMPLETION) / group,
@@ -75,18 +80,25 @@ export function nvme(spec: NvmeQueue, seed: number): Result<TrafficGenerator> {
         return { iova, length: block, access: runs.isWrite(turn) ? 'write' : 'read' };
       },
       written(from, to, wrote) {
-        namePlaces(
-          completions,
-          turnFrom(from, group, ofCompletion),
-          turnFrom(to, group, ofCompletion),
-          wrote,
-        );
+        nameCompletions(from, to, wrote);
         const [turn, until] = [turnFrom(from, group, ofData), turnFrom(to, group, ofData)];
         if (order === 'sequential' && reads === 1) namePlaces(data, turn, until, wrote);
         else if (reads > 0)
           nameWritten(runs, turn, until, (place) => {
             nameBytes(placeOf(data, place), block, wrote);
           });
+      },
+      scattered(from, to, wrote) {
+        if ((order === 'sequential' && reads === 1) || first % 4096 !== 0) return undefined;
+        const [turn, until] = [turnFrom(from, group, ofData), turnFrom(to, group, ofData)];
+        const places = scatterRuns(order, count, reads, turn, until);
+        if (places) nameCompletions(from, to, wrote);
+        return places?.map((each) => ({
+          startPage: first / 4096 + Math.floor(each.first / blocksOfUnit) * unitPages,
+          unitPages,
+          units: Math.floor(each.end / blocksOfUnit) - Math.floor(each.first / blocksOfUnit),
+          chance: 1 - (1 - each.chance) ** blocksOfUnit,
+        }));
       },
     }),
   );

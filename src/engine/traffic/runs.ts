@@ -53,3 +53,41 @@ export function nameWritten(runs: Runs, from: number, to: number, named: (place:
     named(place);
   }
 }
+
+/** Places [first, end), each of which is written with a chance. */
+export interface Scattered {
+  readonly first: number;
+  readonly end: number;
+  readonly chance: number;
+}
+
+/** Runs from which on places are not drawn one by one. */
+export const MOST_DRAWN = 2 ** 23;
+
+/**
+ * What the runs [from, to) write as chances of places, where there are too many of them to draw each: of n runs to anywhere that write
+ * with a share s, each of p places is hit with 1 - e^(-ns/p), nearly independently of the others. Undefined: few enough to draw.
+ */
+export function scatterRuns(
+  order: 'sequential' | 'random',
+  places: number,
+  share: number,
+  from: number,
+  to: number,
+): readonly Scattered[] | undefined {
+  const runs = to - from;
+  if (runs <= MOST_DRAWN || runs * 64 < places || share === 0) return undefined;
+  if (order === 'random') return [{ first: 0, end: places, chance: -Math.expm1((-runs * share) / places) }];
+  // Each place is visited so often, and those from the first one on once more.
+  const turns = Math.floor(runs / places);
+  const [first, more] = [from % places, runs % places];
+  const chance = (visits: number): number => 1 - (1 - share) ** visits;
+  const end = first + more;
+  const around = Math.max(0, end - places);
+  return [
+    { first: 0, end: around, chance: chance(turns + 1) },
+    { first: around, end: first, chance: chance(turns) },
+    { first, end: Math.min(end, places), chance: chance(turns + 1) },
+    { first: Math.min(end, places), end: places, chance: chance(turns) },
+  ].filter((each) => each.first < each.end && each.chance > 0);
+}

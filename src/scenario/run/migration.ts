@@ -1,8 +1,7 @@
 import { type Machine } from '../../engine/machine/machine';
 import { type MachineOperation, type TrafficOperation } from '../../engine/machine/operation';
 import { DEFAULT_MIGRATION } from '../../engine/migration/defaults';
-import { migrate } from '../../engine/migration/migrate';
-import { type MigrationProgress } from '../../engine/migration/precopy';
+import { migrate, type MigratingProgress } from '../../engine/migration/migrate';
 import { type MigrationResult } from '../../engine/migration/result';
 import { type MigrationSpec } from '../../engine/migration/spec';
 import { parseDevice } from '../../engine/values';
@@ -31,9 +30,9 @@ export function migrationSpecOf(given: Migrate): MigrationSpec {
   };
 }
 
-/** What came of a migration: as far as it came, when it was given up; `result` null: before there was a round. */
+/** What came of a migration: as far as it came, when it was given up. */
 export interface CameOfIt {
-  readonly result: MigrationResult | null;
+  readonly result: MigrationResult;
   /** What was done to the machine, in order. */
   readonly operations: readonly MachineOperation[];
   readonly isGivenUp: boolean;
@@ -59,7 +58,7 @@ export function* runMigration(
       return { at: [], what: 'migrate', expected: 'a migration that can be run', actual };
     }
     yield progressOf(step.value);
-    if (isCancelled()) return { result: givenUp(step.value, spec), operations: [], isGivenUp: true };
+    if (isCancelled()) return { ...step.value.soFar(), isGivenUp: true };
   }
 }
 
@@ -92,37 +91,8 @@ function sourcesOf(
   return sources;
 }
 
-function progressOf({ phase, round, pending, secondsLeft }: MigrationProgress): RunProgress {
-  if (round === 0) return { message: 'Preparing the migration' };
-  const left = `${BYTES(Math.round(pending / 2 ** 20) * 2 ** 20)} pending, ${secondsLeft.toFixed(1)} s left`;
-  return { message: `Migration: ${phase === 'rounds' ? `round ${round}` : phase}, ${left}` };
-}
-
-/** What there is of a migration that someone gave up. */
-function givenUp(
-  { rounds, elapsed, sent }: MigrationProgress,
-  { downtimeLimit }: MigrationSpec,
-): MigrationResult | null {
-  if (rounds.length === 0) return null;
-  const sum = (of: (round: MigrationResult['rounds'][number]) => number): number =>
-    rounds.reduce((all, round) => all + of(round), 0);
-  const [written, reported] = [sum((round) => round.written), sum((round) => round.reported)];
-  return {
-    rounds,
-    converged: false,
-    why: `Cancelled after round ${rounds.length}.`,
-    downtimeLimit,
-    preparation: 0,
-    total: elapsed,
-    blackout: null,
-    bytes: {
-      ...{ sent, deviceState: 0, deviceStateInBlackout: 0, written, reported },
-      ...{ over: Math.max(0, reported - written), lost: 0 },
-    },
-    amplification: written === 0 ? 1 : reported / written,
-    leaves: { before: {}, after: {} },
-    iotlb: { missesBefore: 0, missesDuring: 0, missesAdded: 0, sampled: 0 },
-    time: {},
-    by: 'model',
-  };
+function progressOf({ phase, round, pending, linkSeconds, fraction }: MigratingProgress): RunProgress {
+  if (round === 0) return { message: 'Preparing the migration', fraction };
+  const left = `${BYTES(Math.round(pending / 2 ** 20) * 2 ** 20)} pending, ${linkSeconds.toFixed(1)} s of link`;
+  return { message: `Migration: ${phase === 'rounds' ? `round ${round}` : phase}, ${left}`, fraction };
 }

@@ -1,6 +1,7 @@
 import { type MachineOperation } from '../../engine/machine/operation';
 import { type Machine } from '../../engine/machine/machine';
 import { type MachineSpec } from '../../engine/machine/spec';
+import { searchLost } from '../../engine/machine/lostPages';
 import { type MigrationResult } from '../../engine/migration/result';
 import { type Step } from '../language/schema/steps';
 import { type Scenario } from '../language/schema/scenario';
@@ -10,7 +11,6 @@ import { loggedFaults } from './expect/faults';
 import { unmet } from './expect/index';
 import { type Expectations, type Look } from './expect/look';
 import { failureText, LiveMachine, type RunProgress, type Slices } from './live';
-import { lostNow } from './lost';
 import { runMigration } from './migration';
 import { below, type Mismatch, nameOf, type Path, type Places } from './mismatch';
 import { Names } from './names';
@@ -57,6 +57,7 @@ const asksForLost = ({ clean, lost, lostAt, findings }: Expectations): boolean =
 
 /** Failures that are told; then a run ends. */
 const MOST_FAILURES = 100;
+const LOOKING = { message: 'Looking for lost pages' };
 const PAGE = 4096;
 
 /** Runs one variant of a scenario, one operation after the other. The same scenario gives the same run. */
@@ -73,6 +74,8 @@ class Runner {
   #live: LiveMachine | undefined;
   #scene: Scene | undefined;
   #migration: MigrationResult | null = null;
+  /** Migrations that the machine has not seen. */
+  readonly #modelled: MigrationResult[] = [];
   #stepsDone = 0;
   /** Nothing more is done. */
   #isOver = false;
@@ -221,7 +224,8 @@ class Runner {
       this.#end(path, came);
       return;
     }
-    this.#migration = came.result ?? this.#migration;
+    this.#migration = came.result;
+    if (came.result.by === 'model') this.#modelled.push(came.result);
     live.add(came.operations);
     live.isTorn ||= came.isGivenUp;
   }
@@ -248,7 +252,13 @@ class Runner {
   /** Nothing is lost before somebody copies. */
   *#lost(): Slices<Look['lost']> {
     const live = this.#live;
-    return live?.hasCopy === true ? yield* lostNow(live.machine) : [];
+    if (live?.hasCopy !== true) return [];
+    const search = searchLost(live.machine);
+    for (;;) {
+      const slice = search.next();
+      if (slice.done === true) return slice.value;
+      yield LOOKING;
+    }
   }
 
   get #running(): { readonly live: LiveMachine; readonly scene: Scene } {
@@ -296,18 +306,22 @@ class Runner {
     const live = this.#live;
     const totals = live?.machine.ledgerTotals;
     const cancelled = this.#isCancelled;
+    const modelled = (of: (result: MigrationResult) => number): number =>
+      this.#modelled.reduce((all, result) => all + of(result), 0);
     return {
       file: this.#options.file,
       variant: this.#options.variant,
       title: this.#scenario.title,
       passed: this.#failures.length === 0 && !cancelled,
       failures: this.#failures,
-      requests: live?.requests ?? 0,
+      requests: (live?.requests ?? 0) + modelled(({ requests }) => requests),
       dirty: {
-        written: (totals?.written ?? 0) * PAGE,
-        reported: (totals?.reported ?? 0) * PAGE,
-        lost: lost * PAGE,
-        over: (live?.machine.ledger.findings.count('over-report').pages ?? 0) * PAGE,
+        written: (totals?.written ?? 0) * PAGE + modelled(({ bytes }) => bytes.written),
+        reported: (totals?.reported ?? 0) * PAGE + modelled(({ bytes }) => bytes.reported),
+        lost: lost * PAGE + modelled(({ bytes }) => bytes.lost),
+        over:
+          (live?.machine.ledger.findings.count('over-report').pages ?? 0) * PAGE +
+          modelled(({ bytes }) => bytes.over),
       },
       faults: live ? loggedFaults(live.machine).length : 0,
       seconds,

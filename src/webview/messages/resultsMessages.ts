@@ -47,6 +47,7 @@ const migration = z.object({
   }),
   time: amounts,
   by: z.enum(['machine', 'model']),
+  byWhy: z.string(),
 });
 
 const failed = z.object({

@@ -24,9 +24,21 @@ export function runModel(
 
 function migrationModel(migration: MigrationResult): MigrationModel {
   const { rounds, converged, why, downtimeLimit, preparation, total, blackout } = migration;
-  const { bytes, amplification, leaves, iotlb, time, by } = migration;
+  const { bytes, amplification, leaves, iotlb, time, by, byWhy } = migration;
   return {
-    ...{ converged, why, downtimeLimit, preparation, total, blackout, bytes, amplification, iotlb, by },
+    ...{
+      converged,
+      why,
+      downtimeLimit,
+      preparation,
+      total,
+      blackout,
+      bytes,
+      amplification,
+      iotlb,
+      by,
+      byWhy,
+    },
     rounds: rounds.map((round) => ({ ...round })),
     leftOut: 0,
     leaves: { before: { ...leaves.before }, after: { ...leaves.after } },
@@ -42,6 +54,10 @@ export function forPage({ runs }: ResultsModel): ResultsModel {
     runs: runs.map((run) => ({ ...run, migration: run.migration && shortened(run.migration, most) })),
   };
 }
+
+/** Rounds that were left out and are nowhere any more: of results that came back with the window. */
+export const roundsMissing = ({ runs }: ResultsModel): number =>
+  runs.reduce((sum, { migration }) => sum + (migration?.leftOut ?? 0), 0);
 
 function shortened(migration: MigrationModel, most: number): MigrationModel {
   const { rounds, leftOut } = migration;

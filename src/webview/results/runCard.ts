@@ -53,7 +53,7 @@ const present = (elements: readonly (HTMLElement | null | undefined)[]): readonl
   elements.flatMap((each) => each ?? []);
 
 /** How a migration ended, and why. */
-const ending = ({ converged, why, by }: MigrationModel, strings: ResultsStrings): HTMLElement =>
+const ending = ({ converged, why, by, byWhy }: MigrationModel, strings: ResultsStrings): HTMLElement =>
   element(
     'p',
     { class: 'why' },
@@ -61,7 +61,10 @@ const ending = ({ converged, why, by }: MigrationModel, strings: ResultsStrings)
     ' ',
     element('span', { text: why }),
     ' ',
-    element('span', { class: 'quiet', text: by === 'machine' ? strings.byMachine : strings.byModel }),
+    element('span', {
+      class: 'quiet',
+      text: `${by === 'machine' ? strings.byMachine : strings.byModel} ${byWhy}`,
+    }),
   );
 
 function failureList(

@@ -43,6 +43,8 @@ export function migrationOf(
     iotlb: { missesBefore: 10, missesDuring: 20, missesAdded: 1000, sampled: 100 },
     time: { link: 15, split: 1 },
     by: 'model',
+    byWhy: 'The model was asked for.',
+    requests: 0,
     ...{ byWhy: 'It was asked for.', requests: 5 },
     ...more,
   };

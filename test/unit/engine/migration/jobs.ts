@@ -52,7 +52,8 @@ export class ScriptedSource implements DirtySource {
   readonly deviceState: DirtySource['deviceState'];
   readonly operations = [];
   readonly bySize = {};
-  readonly lost = 0;
+  readonly requests = 0;
+  readonly share = 0;
   seconds = 0;
   readonly memory: number;
   /** Entries that a harvest looks at, of each. */
@@ -94,7 +95,7 @@ export class ScriptedSource implements DirtySource {
     yield;
     const { leaves } = this;
     const bytes = this.#found[this.#harvests++] ?? 0;
-    return { leaves, flushes: 0, splits: 0, entries: 0, reported: bytes, written: bytes };
+    return { leaves, flushes: 0, splits: 0, entries: 0, reported: bytes, written: bytes, byCpus: 0 };
   }
 
   *stop(): Generator<void, void, void> {
@@ -102,6 +103,11 @@ export class ScriptedSource implements DirtySource {
   }
 
   *save(): Generator<void, number, void> {
+    yield;
+    return 0;
+  }
+
+  *lost(): Generator<void, number, void> {
     yield;
     return 0;
   }

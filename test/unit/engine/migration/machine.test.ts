@@ -120,7 +120,7 @@ describe('migration of an emulated machine', () => {
             assert.equal(real.bytes.lost, 0);
             seen.rounds = Math.max(seen.rounds, real.rounds.length);
             seen.splits += real.rounds.reduce((all, round) => all + round.splits, 0);
-            assert.deepEqual({ ...real, by: 'model' }, model);
+            assert.deepEqual({ ...real, by: 'model', byWhy: model.byWhy }, model);
           },
         ),
         { numRuns: 25 },

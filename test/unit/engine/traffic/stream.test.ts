@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { Dealer } from '../../../../src/engine/traffic/deal';
+import { runSteps } from '../../../../src/engine/steps';
 import { sampleMisses } from '../../../../src/engine/traffic/misses';
 import { TrafficStream } from '../../../../src/engine/traffic/stream';
 import { type GpuBulk, type TrafficSpec } from '../../../../src/engine/traffic/spec';
@@ -118,7 +119,9 @@ describe('misses of an IOTLB in a sample', () => {
     more: Partial<Parameters<typeof sampleMisses>[0]> = {},
   ) => {
     const iotlb = { sets: 1024, ways: 4 };
-    const made = sampleMisses({ sources: [{ traffic }], seed: 1, iotlb, leafShift: () => shift, ...more });
+    const made = runSteps(
+      sampleMisses({ sources: [{ traffic }], seed: 1, iotlb, leafShift: () => shift, ...more }),
+    );
     assert.ok(made.ok);
     return made.value;
   };
@@ -151,5 +154,41 @@ describe('misses of an IOTLB in a sample', () => {
     const requests = [{ sid: '00:02.0', iova: '0x800', length: 8192, access: 'write' as const }];
     const { requests: counted, bytesPerRequest } = sample({ kind: 'requests', requests }, 12, { sampled: 3 });
     assert.deepEqual([counted, bytesPerRequest], [3, 8192 / 3]);
+  });
+
+  /** 100 Gb/s into 4,096 buffers of 2K at 0, and 2,000 random pages a second, or so, of 1 TB. */
+  const beside = (shift: number, reads: number) => {
+    const packets: TrafficSpec = {
+      ...{ kind: 'rx-ring', memory: { start: '0', length: '9M' }, entries: 4096, packet: 1500, buffer: 2048 },
+      ...{ buffers: 'recycled', rate: 12.5e9 },
+    };
+    const disk: TrafficSpec = {
+      ...{
+        kind: 'gpu-bulk',
+        memory: { start: '1G', length: '1000G' },
+        run: 4096,
+        writes: 1,
+        order: 'random',
+      },
+      rate: reads * 4096,
+    };
+    return sample(packets, shift, { sources: [{ traffic: packets }, { traffic: disk }] });
+  };
+
+  it('of a slow source beside a fast one', () => {
+    const accesses = 12.5e9 / (1532 / 3);
+    // Of 1,000 leaves all are held; of pages each read misses, and takes the place of another one that is missed then, or of none.
+    assert.ok(beside(30, 2000).missesPerRequest < 0.02 * (2000 / accesses));
+    const small = beside(12, 2000);
+    const least = 2000 / (accesses + 2000);
+    assert.ok(small.missesPerRequest > 0.97 * least, String(small.missesPerRequest));
+    assert.ok(small.missesPerRequest < 3.5 * least, String(small.missesPerRequest));
+    assert.ok(Math.abs(small.bytesPerRequest / (1532 / 3) - 1) < 0.001);
+  });
+
+  it('of a source that is much slower still, by its own rate', () => {
+    const [one, tenth] = [beside(12, 200), beside(12, 20)];
+    assert.ok(Math.abs(one.missesPerRequest / tenth.missesPerRequest - 10) < 0.5);
+    assert.ok(one.missesPerRequest > 200 / 2.46e7);
   });
 });
