@@ -86,9 +86,13 @@ const REFUSED: readonly (readonly [string, string, RegExp, (string | RegExp)?])[
   [
     'requests without end',
     step('repeat: { times: 1001, steps: [{ dma: { iova: 0x5000, count: 1000000 } }] }'),
-    /1,000,000,000 requests/,
+    /more than [\d,]+ (single )?requests/,
   ],
-  ['a length of 64 bits', step('dma: { iova: 0, length: 0xffffffffffffffff }'), /1,000,000,000 requests/],
+  [
+    'a length of 64 bits',
+    step('dma: { iova: 0, length: 0xffffffffffffffff }'),
+    /more than [\d,]+ (single )?requests/,
+  ],
   ['a count beyond its bounds', step('dma: { iova: 0, count: 1000001 }'), /1 to 1,000,000/, '1000001'],
   [
     'too many variants',
