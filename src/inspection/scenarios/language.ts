@@ -1,22 +1,25 @@
 import { completeScenario } from '../../scenario/language/help/complete';
 import { hoverScenario } from '../../scenario/language/help/hover';
 import { needsOf } from '../../scenario/language/outline';
-import { readScenario } from '../../scenario/language/read';
+import { readInSlices, readVariant } from '../../scenario/language/read';
 import { scenarioJsonSchema } from '../../scenario/language/jsonSchema';
 import { TEMPLATES } from '../../scenario/templates/index';
 import { type Params, type ResultOf } from '../protocol';
+import { type Work } from '../work';
 
 /** What is wrong with a scenario's text, and what an editor shows of it. */
-export function checkedScenario({
+export function* checkedScenario({
   text,
   variant = null,
   set,
-}: Params<'checkScenario'>): ResultOf<'checkScenario'> {
-  const { problems, outline, variant: read } = readScenario(text);
-  if (!set) return { problems, outline };
-  const one = read(variant, set);
-  const needs = one.scenario ? needsOf([one.scenario]) : {};
-  return { problems: one.problems, outline: outline && { ...outline, ...needs } };
+}: Params<'checkScenario'>): Work<ResultOf<'checkScenario'>> {
+  if (!set) {
+    const { problems, outline } = yield* readInSlices(text);
+    return { problems, outline };
+  }
+  const { scenario, problems, outline } = readVariant(text, variant, set);
+  const needs = scenario ? needsOf([scenario]) : {};
+  return { problems, outline: outline && { ...outline, ...needs } };
 }
 
 export const scenarioCompletions = (text: string, offset: number): ResultOf<'completeScenario'> =>

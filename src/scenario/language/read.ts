@@ -1,3 +1,5 @@
+import { runSteps } from '../../engine/steps';
+import { type RunProgress } from '../run/live';
 import { type ScenarioOutline, type ScenarioProblem } from '../outcome';
 import { checkScenario } from './check/index';
 import { mergePatch, without } from './merge';
@@ -40,7 +42,32 @@ export interface ReadScenario {
 }
 
 /** Reads a scenario's text. Never throws; what is wrong is told with its place. */
-export function readScenario(text: string): ReadScenario {
+export const readScenario = (text: string): ReadScenario => runSteps(readInSlices(text));
+
+/** As `readScenario`; gives way after the text and after each variant. */
+export function* readInSlices(text: string): Generator<RunProgress, ReadScenario, void> {
+  const opened = open(text);
+  if (!(opened instanceof Reader)) return opened;
+  yield READING;
+  return yield* opened.read();
+}
+
+/** One variant alone, whatever is wrong with the others. */
+export function readVariant(
+  text: string,
+  name: string | null,
+  set: Readonly<Record<string, string>> = {},
+): ReadVariant & Pick<ReadScenario, 'outline'> {
+  const opened = open(text);
+  if (!(opened instanceof Reader)) return { ...opened.variant(name, set), outline: opened.outline };
+  const read = opened.variant(name, set);
+  return { ...read, outline: opened.outline(read.scenario ? [read.scenario] : []) };
+}
+
+const READING: RunProgress = { message: 'Reading the scenario' };
+
+/** What can be looked into, or that nothing can. */
+function open(text: string): Reader | ReadScenario {
   const parsed = parseText(text);
   const upgraded = parsed.root ? upgrade(parsed.root) : undefined;
   const before = [...parsed.problems, ...(upgraded?.problems ?? [])];
@@ -50,7 +77,7 @@ export function readScenario(text: string): ReadScenario {
     const outline = parsed.root ? outlineOf(parsed.root, []) : null;
     return { problems: none.problems, outline, variant: () => none };
   }
-  return new Reader(text, root, before).read();
+  return new Reader(text, root, before);
 }
 
 interface VariantRead {
@@ -61,44 +88,54 @@ interface VariantRead {
 class Reader {
   private readonly variants: ReadonlyMap<string, SourceEntry>;
   private readonly base: SourceMap;
+  /** Variants that are read. */
+  private readonly most: number;
+  /** Of no variant. */
+  private readonly own: readonly ScenarioProblem[];
   private readonly usedParameters = new Set<string>();
 
   constructor(
     private readonly text: string,
     private readonly root: SourceMap,
-    private readonly before: readonly ScenarioProblem[],
+    before: readonly ScenarioProblem[],
   ) {
     const variants = entryOf(root, 'variants')?.value;
     this.variants = variants?.kind === 'map' ? variants.entries : new Map<string, SourceEntry>();
     this.base = without(root, 'variants');
+    const most = Math.max(1, Math.floor(MOST_IN_VARIANTS / sizeOf(this.base)));
+    this.most = Math.min(most, MOST_VARIANTS);
+    const tooMuch =
+      this.variants.size > most ? [error(keyRangeAt(root, ['variants']), TOO_MUCH, TOO_MUCH_HINT)] : [];
+    this.own = [...before, ...this.checkVariants(), ...tooMuch];
   }
 
-  read(): ReadScenario {
-    const own = [...this.before, ...this.checkVariants()];
-    const most = Math.max(1, Math.floor(MOST_IN_VARIANTS / sizeOf(this.base)));
-    if (this.variants.size > most)
-      own.push(error(keyRangeAt(this.root, ['variants']), TOO_MUCH, TOO_MUCH_HINT));
-    const names =
-      this.variants.size > 0 ? [...this.variants.keys()].slice(0, Math.min(most, MOST_VARIANTS)) : [null];
+  *read(): Generator<RunProgress, ReadScenario, void> {
+    const names = this.variants.size > 0 ? [...this.variants.keys()].slice(0, this.most) : [null];
     const each: VariantRead[] = [];
     for (const name of names) {
       each.push({ name, read: this.one(name, {}) });
       // More would be told when these are gone.
       if (each.reduce((sum, { read }) => sum + read.problems.length, 0) > 2 * MOST_PROBLEMS) break;
+      yield { ...READING, fraction: each.length / names.length };
     }
-    const problems = [...own, ...this.unusedParameters(), ...this.merged(each)];
-    const scenarios = each.flatMap(({ read }) => read.scenario ?? []);
+    const problems = [...this.own, ...this.unusedParameters(), ...this.merged(each)];
     return {
       problems: inOrder(problems),
-      outline: outlineOf(this.root, scenarios),
-      variant: (name, set = {}) => {
-        const wrong = this.wrongName(name);
-        if (wrong) return { problems: inOrder([...own, wrong]), places: placesOf(this.text, this.root) };
-        const { scenario, problems: found, places } = this.one(name, set);
-        const all = inOrder([...own, ...found]);
-        return { problems: all, places, ...(scenario && !all.some(isError) && { scenario }) };
-      },
+      outline: this.outline(each.flatMap(({ read }) => read.scenario ?? [])),
+      variant: (name, set) => this.variant(name, set),
     };
+  }
+
+  outline(scenarios: readonly Scenario[]): ScenarioOutline {
+    return outlineOf(this.root, scenarios);
+  }
+
+  variant(name: string | null, set: Readonly<Record<string, string>> = {}): ReadVariant {
+    const wrong = this.wrongName(name);
+    if (wrong) return { problems: inOrder([...this.own, wrong]), places: placesOf(this.text, this.root) };
+    const { scenario, problems: found, places } = this.one(name, set);
+    const all = inOrder([...this.own, ...found]);
+    return { problems: all, places, ...(scenario && !all.some(isError) && { scenario }) };
   }
 
   private wrongName(name: string | null): ScenarioProblem | undefined {

@@ -127,18 +127,27 @@ function patchOf(shape: Shape, root: Shape): Shape {
   };
 }
 
-/** What a shape may be, one by one; descriptions of the whole go to parts that have none. */
-export function alternativesOf(shape: Shape, root: Shape = fileShape()): readonly Shape[] {
+/** Alternatives that were worked out: the same shapes are asked for at each value of a file. */
+const alternatives = new WeakMap<Shape, readonly Shape[]>();
+
+/** What a shape of the file may be, one by one; descriptions of the whole go to parts that have none. */
+export function alternativesOf(shape: Shape): readonly Shape[] {
+  const known = alternatives.get(shape) ?? workedOut(shape, fileShape());
+  alternatives.set(shape, known);
+  return known;
+}
+
+function workedOut(shape: Shape, root: Shape): readonly Shape[] {
   if (shape.$ref !== undefined) {
     const target = shape.$ref === '#' ? root : root.definitions?.[shape.$ref.replace('#/definitions/', '')];
     const { $ref: _ref, ...beside } = shape;
-    return target ? alternativesOf({ ...target, ...beside }, root) : [];
+    return target ? workedOut({ ...target, ...beside }, root) : [];
   }
   const parts = shape.allOf ?? shape.anyOf ?? shape.oneOf;
   if (!parts) return [shape];
   const { description, refers, what, examples } = shape;
   return parts
-    .flatMap((part) => alternativesOf(part, root))
+    .flatMap((part) => workedOut(part, root))
     .map((part) => ({
       ...(description !== undefined && { description }),
       ...(refers && { refers }),
@@ -153,6 +162,8 @@ type Beside = (key: string) => unknown;
 
 /** Those of some objects that a value of theirs (`kind: nvme`) does not rule out. */
 export function fitting(shapes: readonly Shape[], beside: Beside): readonly Shape[] {
+  // Only of several there is something to rule out.
+  if (shapes.length < 2) return shapes;
   const fit = shapes.filter(({ properties = {} }) =>
     Object.entries(properties).every(([key, { const: wanted }]) => {
       const given = wanted === undefined ? undefined : beside(key);

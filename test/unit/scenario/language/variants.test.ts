@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readScenario } from '../../../../src/scenario/language/read';
+import { readInSlices, readScenario, readVariant } from '../../../../src/scenario/language/read';
 import { expectProblems, scenarioText } from './support';
 
 const TEXT = scenarioText({
@@ -177,5 +177,37 @@ describe('settings from outside a scenario', () => {
       hints,
       ['memory', 'vendor', 'seed'].map((key) => `Did you mean "${key}"?`),
     );
+  });
+});
+
+describe('reading many variants', () => {
+  const text = scenarioText({
+    steps: '{ dma: { iova: 0 } }',
+    rest: 'variants: { plain: {}, small: { machine: { memory: 16M } }, wrong: { machine: { memory: x } } }',
+  });
+
+  it('gives way after the text and after each of them', () => {
+    const reading = readInSlices(text);
+    const fractions: (number | undefined)[] = [];
+    for (;;) {
+      const step = reading.next();
+      if (step.done === true) {
+        assert.deepEqual(step.value.problems, readScenario(text).problems);
+        break;
+      }
+      fractions.push(step.value.fraction);
+    }
+    assert.deepEqual(fractions, [undefined, 1 / 3, 2 / 3, 1]);
+  });
+
+  it('reads one alone as among all', () => {
+    for (const name of ['plain', 'small', 'wrong', 'none', null]) {
+      const { places: _places, outline, ...alone } = readVariant(text, name);
+      const { places: _all, ...among } = readScenario(text).variant(name);
+      assert.deepEqual(alone, among);
+      assert.equal(outline?.title, 'A test');
+    }
+    assert.equal(readVariant(text, 'small').scenario?.machine.memory, 2n ** 24n);
+    assert.equal(readVariant(text, 'wrong').scenario, undefined);
   });
 });
