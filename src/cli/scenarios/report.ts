@@ -60,7 +60,7 @@ const LAST_ROUNDS = 4;
 const INDENT = 8;
 
 async function printMigration(output: Output, migration: MigrationResult): Promise<void> {
-  const { rounds, why, blackout, total, preparation, bytes, amplification } = migration;
+  const { rounds, why, blackout, total, preparation, bytes, amplification, by, byWhy } = migration;
   const long = rounds.length > FIRST_ROUNDS + LAST_ROUNDS;
   const rows = long
     ? [
@@ -78,7 +78,11 @@ async function printMigration(output: Output, migration: MigrationResult): Promi
     ...(bytes.written > 0 ? [`reported ${digits(amplification)} times what was written`] : []),
   ];
   const indent = ' '.repeat(INDENT);
-  await output.lines([`${indent}${printable(why)}`, `${indent}${facts.join(', ')}`]);
+  await output.lines([
+    `${indent}${printable(why)}`,
+    `${indent}By the ${by}: ${printable(byWhy)}`,
+    `${indent}${facts.join(', ')}`,
+  ]);
 }
 
 const digits = (value: number): string => String(Number(value.toPrecision(3)));
