@@ -46,6 +46,11 @@ export class EngineHost implements vscode.Disposable {
     private readonly log: vscode.LogOutputChannel,
   ) {}
 
+  /** An engine of its own, started as this one is, for work that must not take this one along. */
+  another(): EngineHost {
+    return new EngineHost(this.start, this.opener, this.log);
+  }
+
   /** Where the engine runs; undefined while none does. */
   get where(): EngineClient['where'] | undefined {
     return this.client?.where;
@@ -76,18 +81,21 @@ export class EngineHost implements vscode.Disposable {
 
   /**
    * Runs a scenario. With an inspection's id the machine that it leaves is open under that id afterwards, as if it had been opened.
+   * A run that took the engine along is not tried again: it would do so again.
    */
-  runScenario(params: Params<'runScenario'>, options?: RequestOptions): Promise<ResultOf<'runScenario'>> {
-    return this.twice(options, async ({ client, opened }) => {
-      const result = await client.request('runScenario', params, options);
-      const { inspection } = params;
-      if (inspection !== undefined && result.record) {
-        const summary = client.request('summary', { inspection });
-        opened.set(inspection, summary);
-        summary.catch(() => opened.delete(inspection));
-      }
-      return result;
-    });
+  async runScenario(
+    params: Params<'runScenario'>,
+    options?: RequestOptions,
+  ): Promise<ResultOf<'runScenario'>> {
+    const { client, opened } = await this.living();
+    const result = await client.request('runScenario', params, options);
+    const { inspection } = params;
+    if (inspection !== undefined && result.opened) {
+      const summary = client.request('summary', { inspection });
+      opened.set(inspection, summary);
+      summary.catch(() => opened.delete(inspection));
+    }
+    return result;
   }
 
   /** Opens an inspection, or gives its summary when it is open. With options the opening is the caller's to watch. */

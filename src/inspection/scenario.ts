@@ -55,7 +55,8 @@ export interface ScenarioRequests {
   };
   /**
    * Runs one variant. With `inspection` the machine opens under that id, as `open` would have it from `record`; without, it is
-   * thrown away and there is no record. Cancelled, it gives what there is, marked so. Fails when the text has errors, with the first one.
+   * thrown away and there is no record. Cancelled, it gives what there is, marked so; cancelled within an operation, the machine is
+   * not opened, and `open` builds it from the record. Fails when the text has errors, with the first one.
    */
   runScenario: {
     params: {
@@ -69,11 +70,20 @@ export interface ScenarioRequests {
       readonly files?: Readonly<Record<string, Uint8Array>>;
       readonly inspection?: string;
     };
-    result: { readonly outcome: ScenarioOutcome; readonly record: MachineRecord | null };
+    result: {
+      readonly outcome: ScenarioOutcome;
+      readonly record: MachineRecord | null;
+      readonly opened: boolean;
+    };
   };
   /** A scenario that makes the same machine by the same operations. Large traces of DMA go into `files`. */
   machineAsScenario: {
-    params: { inspection: string; title: string };
+    params: {
+      readonly inspection: string;
+      readonly title: string;
+      /** What the names of those files begin with; else they are named after the title. */
+      readonly stem?: string;
+    };
     result: { readonly text: string; readonly files: Readonly<Record<string, Uint8Array>> };
   };
 }

@@ -106,7 +106,7 @@ export class InspectionServer {
       scenarioSchema,
       scenarioTemplates,
       runScenario: (params, context) => this.#runScenario(params, context),
-      machineAsScenario: ({ inspection, title }) => machineAsScenario(at(inspection), title),
+      machineAsScenario: ({ inspection, title, stem }) => machineAsScenario(at(inspection), title, stem),
     };
   }
 

@@ -1,5 +1,7 @@
 import * as vscode from 'vscode';
 import type { IopteApi } from '../../src/host/api';
+import { withTimeLeft } from '../../src/host/scenarios/timeLeft';
+import type { Progress } from '../../src/inspection/protocol';
 import { deepEqual, equal, match, ok, until } from './assert';
 import { activated, children, closeAll, inFolder, must, readText, run, text, writeText } from './support';
 
@@ -54,6 +56,11 @@ const resultsTab = (): vscode.Tab | undefined =>
       ({ input }) =>
         input instanceof vscode.TabInputWebview && input.viewType.endsWith('iopte.scenarioResults'),
     );
+
+const pause = (milliseconds: number): Promise<void> =>
+  new Promise((resolve) => {
+    setTimeout(resolve, milliseconds);
+  });
 
 /** Opens a text as an unsaved scenario. */
 const untitled = async (content: string): Promise<vscode.TextDocument> => {
@@ -257,6 +264,61 @@ describe('a scenario file', () => {
       await document.save();
     });
 
+    it('takes the failure back when another program writes the file, or deletes it', async () => {
+      const uri = inFolder('outside.iopte.yaml');
+      for (const outside of [
+        () => writeText('outside.iopte.yaml', `# Above all\n${FAILING}`),
+        () => vscode.workspace.fs.delete(uri),
+      ]) {
+        await writeText('outside.iopte.yaml', FAILING);
+        await must('iopte.runScenario', { uri, variant: 'wrong' });
+        await until('the failure', () => problems(uri).length === 1);
+        await outside();
+        await until('no failure', () => problems(uri).length === 0);
+      }
+    });
+
+    it('shows no failure in a text that was edited while it ran', async () => {
+      const document = await untitled(LONG.replace('requests: 1 }', 'requests: 7 }'));
+      const ended = run('iopte.runScenario', { uri: document.uri });
+      await pause(500);
+      await replace(document, 'title: ', '# Another line\ntitle: ');
+      await must('iopte.stopScenario');
+      equal(await ended, undefined);
+      equal(api.outcomes.at(-1)?.outcome.cancelled, true);
+      deepEqual(problems(document.uri), []);
+    });
+
+    it('tells how much time is left, from its first tens of seconds on', () => {
+      let now = 1000;
+      const told: Progress[] = [];
+      const report = withTimeLeft(
+        (progress) => {
+          told.push(progress);
+        },
+        () => now,
+      );
+      for (const [seconds, fraction] of [
+        [1, 0.5],
+        [10, 0.01],
+        [10, 0.25],
+        [60, 0.25],
+        [3600, 0.25],
+        [3600, 1],
+      ] as const) {
+        now = 1000 + seconds * 1000;
+        report({ message: 'Round 3', fraction });
+      }
+      deepEqual(
+        told.map(({ message }) => message),
+        ['Round 3', 'Round 3', 'Round 3, 30 s left', 'Round 3, 3 min left', 'Round 3, 3.0 h left', 'Round 3'],
+      );
+      deepEqual(
+        told.map(({ fraction }) => fraction),
+        [0.5, 0.01, 0.25, 0.25, 0.25, 1],
+      );
+    });
+
     it('does not run with something wrong in it, and says where that is', async () => {
       const document = await untitled('version: 2\ntitle: No machine\n');
       match(JSON.stringify(await run('iopte.runScenario', { uri: document.uri })), /scenario\/problem/);
@@ -271,11 +333,7 @@ describe('a scenario file', () => {
       await closeAll(api);
       const document = await untitled(LONG);
       const ended = run('iopte.runScenario', { uri: document.uri });
-      await new Promise((resolve) => {
-        setTimeout(() => {
-          resolve(undefined);
-        }, 500);
-      });
+      await pause(500);
       await must('iopte.stopScenario');
       equal(await ended, undefined);
       const outcome = api.outcomes.at(-1)?.outcome;
@@ -317,6 +375,25 @@ describe('a scenario file', () => {
       await vscode.workspace.fs.delete(target);
     });
 
+    it('goes on past a combination that cannot be, and shows those that ran', async () => {
+      const uri = inFolder('fails.iopte.yaml');
+      await must('iopte.runSweep', { uri, variant: 'right', settings: 'machine.vendor=vt-d,none,amd-vi' });
+      const shown = api.shownResults.map(({ set }) => set['machine.vendor']);
+      deepEqual(shown, ['vt-d', 'amd-vi']);
+    });
+
+    it('refuses what no combination can be, and too many runs of all variants together', async () => {
+      const uri = inFolder('fails.iopte.yaml');
+      const typed = await run('iopte.runSweep', {
+        uri,
+        variant: 'right',
+        settings: 'machine.vendr=vt-d,amd-vi',
+      });
+      match(JSON.stringify(typed), /scenario\/problem/);
+      const seeds = `machine.seed=${Array.from({ length: 200 }, (_, index) => index).join()}`;
+      match(JSON.stringify(await run('iopte.runSweep', { uri, settings: seeds })), /400 runs/);
+    });
+
     it('refuses settings that are none', async () => {
       const uri = inFolder('fails.iopte.yaml');
       for (const settings of ['memory', 'a=1 a=2', 'a=1,,2', `a=${'1,'.repeat(300)}1`])
@@ -334,8 +411,10 @@ describe('a scenario file', () => {
   describe('that moves a machine', () => {
     before(async () => {
       await writeText('moves.iopte.yaml', MOVING);
+      const tab = resultsTab();
+      if (tab) await vscode.window.tabGroups.close(tab);
+      await until('nothing is shown', () => api.shownResults.length === 0);
       await must('iopte.runScenario', { uri: inFolder('moves.iopte.yaml') });
-      await must('iopte.showScenarioResults', { uri: inFolder('moves.iopte.yaml') });
     });
     after(async () => {
       for (const name of ['moves.iopte.yaml', 'moves.csv', 'moves.png']) {
@@ -344,7 +423,8 @@ describe('a scenario file', () => {
       }
     });
 
-    it('is shown with its rounds', () => {
+    it('shows its results by itself, with the rounds', async () => {
+      await until('the panel', () => resultsTab() !== undefined);
       const [slow, quick, ...others] = api.shownResults;
       equal(others.length, 0);
       equal(slow?.variant, 'slow');

@@ -48,7 +48,7 @@ describe('Scenario Results in a page of its own', () => {
     const view = await open();
     await view.show([split]);
     const text = await view.page.locator('main').innerText();
-    assert.match(text, /Converged\.\s+After round 4, 143 MB were pending/);
+    assert.match(text, /Converged\.\s+After round 4, 136 MiB were pending/);
     assert.ok((await painted(view)) > 10_000);
     const figures = await view.page.locator('.tile').allInnerTexts();
     const found = figures.map((each) => each.replace(/\n+/g, ': '));
@@ -65,7 +65,7 @@ describe('Scenario Results in a page of its own', () => {
     await view.show([asIs], 4);
     assert.match(
       await view.page.locator('.why').innerText(),
-      /^Did not converge\.\s*After each round the same 15 GB/,
+      /^Did not converge\.\s*After each round the same 14 GiB/,
     );
     await view.page.getByRole('button', { name: 'line 16' }).click();
     assert.deepEqual(await ofType(view, 'reveal'), [

@@ -34,8 +34,12 @@ export class ScenarioChecks implements vscode.Disposable {
     return checked;
   }
 
-  ofText(text: string): Promise<Checked> {
-    return this.engine.ask('checkScenario', { text });
+  /** With settings: of one variant as a run with them would take it. */
+  ofText(
+    text: string,
+    run?: { readonly variant: string | null; readonly set: Readonly<Record<string, string>> },
+  ): Promise<Checked> {
+    return this.engine.ask('checkScenario', { text, ...run });
   }
 
   dispose(): void {

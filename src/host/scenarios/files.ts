@@ -9,6 +9,8 @@ export const SCENARIOS: vscode.DocumentSelector = { language: SCENARIO_LANGUAGE 
 export const MOST_SCENARIOS = 1000;
 /** A trace that a scenario names is read whole. */
 const MOST_FILE_BYTES = 256 * 2 ** 20;
+/** All that one scenario names, together. */
+const MOST_ALL_BYTES = 512 * 2 ** 20;
 
 export const isScenario = (uri: vscode.Uri): boolean => uri.path.toLowerCase().endsWith(SCENARIO_SUFFIX);
 
@@ -42,12 +44,17 @@ export async function readFilesOf(
 ): Promise<Readonly<Record<string, Uint8Array>>> {
   const folder = uri.scheme === 'untitled' ? vscode.workspace.workspaceFolders?.[0]?.uri : folderOf(uri);
   const read: Record<string, Uint8Array> = {};
+  let all = 0;
   for (const name of files) {
+    if (/^[\\/]|^[A-Za-z]:/.test(name)) throw notRead(name, vscode.l10n.t('its path is absolute'));
     if (!folder) throw notRead(name, vscode.l10n.t('the scenario is not saved, and no folder is open'));
     const file = vscode.Uri.joinPath(folder, name.replaceAll('\\', '/'));
     try {
       const { size } = await vscode.workspace.fs.stat(file);
       if (size > MOST_FILE_BYTES) throw notRead(name, vscode.l10n.t('it has more than 256 MiB'));
+      all += size;
+      if (all > MOST_ALL_BYTES)
+        throw notRead(name, vscode.l10n.t('all that the scenario names has more than 512 MiB'));
       // A copy: a Node Buffer does not survive a message.
       read[name] = new Uint8Array(await vscode.workspace.fs.readFile(file));
     } catch (error) {

@@ -32,7 +32,8 @@ export class Scenarios implements vscode.Disposable {
     const { failures, results } = this;
     this.checks = new ScenarioChecks(engine);
     this.presenter = new ResultsPresenter(results, new ResultsPanel(extension), log);
-    this.runner = new ScenarioRunner(engine, inspections, this.checks, results, failures, log);
+    const batch = engine.another();
+    this.runner = new ScenarioRunner(engine, batch, inspections, this.checks, results, failures, log);
     this.tests = new ScenarioTests(this.checks, this.runner, log);
     this.disposables = [
       ...[this.runner, this.checks, failures, results, this.presenter, this.tests],

@@ -9,6 +9,8 @@ const PLAY = '$(play)\u00a0';
 export class ScenarioLens implements vscode.CodeLensProvider, vscode.Disposable {
   private readonly changes = new vscode.EventEmitter<void>();
   readonly onDidChangeCodeLenses = this.changes.event;
+  /** Of the last text of each document that could be read. */
+  private readonly last = new WeakMap<vscode.TextDocument, vscode.CodeLens[]>();
   private readonly disposables: { dispose(): unknown }[];
 
   constructor(private readonly checks: ScenarioChecks) {
@@ -23,7 +25,8 @@ export class ScenarioLens implements vscode.CodeLensProvider, vscode.Disposable 
 
   async provideCodeLenses(document: vscode.TextDocument): Promise<vscode.CodeLens[]> {
     const { outline } = await this.checks.of(document);
-    if (!outline) return [];
+    // While a line is half typed, lenses that went and came would move the text up and down.
+    if (!outline) return this.last.get(document) ?? [];
     const { uri } = document;
     const range = ({ start, end }: { readonly start: number; readonly end: number }): vscode.Range =>
       new vscode.Range(document.positionAt(start), document.positionAt(end));
@@ -32,7 +35,7 @@ export class ScenarioLens implements vscode.CodeLensProvider, vscode.Disposable 
       new vscode.CodeLens(at, { title, command, arguments: [{ uri, ...given }] });
     const { variants } = outline;
     const run = variants.length > 1 ? vscode.l10n.t('Run All Variants') : vscode.l10n.t('Run');
-    return [
+    const lenses = [
       lens(whole, `${PLAY}${run}`, 'iopte.runScenario', {}),
       ...(variants.length > 1
         ? [lens(whole, vscode.l10n.t('Run with Variant…'), 'iopte.runScenarioVariant', {})]
@@ -44,6 +47,8 @@ export class ScenarioLens implements vscode.CodeLensProvider, vscode.Disposable 
         }),
       ),
     ];
+    this.last.set(document, lenses);
+    return lenses;
   }
 
   dispose(): void {

@@ -4,6 +4,8 @@ import type { ScenarioOutcome } from '../../inspection/protocol';
 /** What a run came to, and of what it was one. */
 export interface ScenarioRun {
   readonly uri: vscode.Uri;
+  /** That was run. */
+  readonly text: string;
   readonly outcome: ScenarioOutcome;
   /** What a sweep set; empty for a run of the file as it is. */
   readonly set: Readonly<Record<string, string>>;

@@ -9,7 +9,7 @@ import {
   type ShowResults,
   type ToResultsView,
 } from '../../webview/messages/resultsMessages';
-import { forPage } from '../../webview/messages/resultsModel';
+import { forPage, roundsMissing } from '../../webview/messages/resultsModel';
 import { pageHtml, resourceRoots } from '../views/webviewPage';
 import { resultsStrings } from './resultsStrings';
 
@@ -160,7 +160,7 @@ export class ResultsPanel implements vscode.Disposable, vscode.WebviewPanelSeria
     const message: ShowResults = {
       ...{ v: RESULTS_VERSION, type: 'show', generation: this.#generation, notice: this.#notice },
       results: this.#shown ? forPage(this.#shown) : null,
-      strings: resultsStrings(),
+      strings: resultsStrings(!this.#shown || roundsMissing(this.#shown) === 0),
     };
     this.#send(message);
   }

@@ -1,14 +1,14 @@
 import * as vscode from 'vscode';
 import { type RunModel } from '../../webview/messages/resultsMessages';
 import { runModel } from '../../webview/messages/resultsModel';
-import { readScenario, stemOf } from './files';
-import { failureRange } from './failures';
+import { showFailure } from './failures';
+import { stemOf } from './files';
 import type { ScenarioResults, ScenarioRun } from './results';
 import type { ResultsPanel } from './resultsPanel';
-import { showRange } from './runner';
 
 /** Brings runs into the Scenario Results panel, keeps them up to date there, and leads from what failed to the text. */
 export class ResultsPresenter implements vscode.Disposable {
+  readonly #results: ScenarioResults;
   readonly #disposables: readonly { dispose(): unknown }[];
 
   constructor(
@@ -16,6 +16,7 @@ export class ResultsPresenter implements vscode.Disposable {
     readonly panel: ResultsPanel,
     log: vscode.LogOutputChannel,
   ) {
+    this.#results = results;
     this.#disposables = [
       panel,
       // What is shown and runs again is shown as it is now.
@@ -53,7 +54,8 @@ export class ResultsPresenter implements vscode.Disposable {
     const failed = shown?.failures[failure];
     if (!shown || !failed) return;
     const uri = vscode.Uri.parse(shown.uri, true);
-    await showRange(uri, failureRange(await readScenario(uri), failed));
+    const ran = this.#results.of(uri).find((each) => isSame(toModel(each), shown));
+    await showFailure(uri, ran?.text, failed);
   }
 }
 

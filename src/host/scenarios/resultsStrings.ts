@@ -1,8 +1,11 @@
 import * as vscode from 'vscode';
 import type { ResultsStrings } from '../../webview/messages/resultsStrings';
 
-/** The words of the Scenario Results panel in the user's language. */
-export function resultsStrings(): ResultsStrings {
+/**
+ * The words of the Scenario Results panel in the user's language.
+ * @param isWhole  whether all rounds are there, though the page has fewer
+ */
+export function resultsStrings(isWhole = true): ResultsStrings {
   return {
     heading: vscode.l10n.t('Scenario Results'),
     runs: vscode.l10n.t('{0} runs'),
@@ -33,8 +36,8 @@ export function resultsStrings(): ResultsStrings {
     details: vscode.l10n.t('Details of {0}'),
     chart: vscode.l10n.t('Rounds of {0}'),
     keys: vscode.l10n.t('Arrow keys move from round to round.'),
-    bytesOfRound: vscode.l10n.t('Bytes of each round'),
-    downtimeIfStopped: vscode.l10n.t('Downtime if stopped at the end of the round'),
+    bytesOfRound: vscode.l10n.t('Bytes of each round (logarithmic axis)'),
+    downtimeIfStopped: vscode.l10n.t('Downtime if stopped at the end of the round (logarithmic axis)'),
     limit: vscode.l10n.t('limit {0}'),
     blackout: vscode.l10n.t('blackout {0}'),
     preparation: vscode.l10n.t('preparation {0}'),
@@ -42,7 +45,9 @@ export function resultsStrings(): ResultsStrings {
     roundStart: vscode.l10n.t('began at'),
     round: vscode.l10n.t('Round'),
     table: vscode.l10n.t('Rounds'),
-    leftOut: vscode.l10n.t('{0} rounds are left out here; the CSV has them.'),
+    leftOut: isWhole
+      ? vscode.l10n.t('{0} rounds are left out here; the CSV has them.')
+      : vscode.l10n.t('{0} rounds were left out when the window was reloaded. Run it again to have them.'),
     columns: {
       round: vscode.l10n.t('Round'),
       start: vscode.l10n.t('Began'),

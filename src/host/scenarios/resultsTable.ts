@@ -1,6 +1,8 @@
+import type * as vscode from 'vscode';
 import type { ScenarioOutcome } from '../../inspection/protocol';
 import { csvField } from '../../webview/messages/resultsTables';
 import { whatFailed } from './failures';
+import { nameOf } from './files';
 import type { ScenarioRun } from './results';
 
 type Figure = string | number | boolean | null | undefined;
@@ -30,14 +32,22 @@ const COLUMNS: readonly Column[] = [
   { name: 'why', of: ({ migration }) => migration?.why },
 ];
 
+/** A run of a sweep that could not begin, and why. */
+export interface Impossible {
+  readonly uri: vscode.Uri;
+  readonly variant: string | null;
+  readonly set: Readonly<Record<string, string>>;
+  readonly why: string;
+}
+
 /** Settings of a sweep, each once, in their order. */
-const settingsOf = (runs: readonly ScenarioRun[]): readonly string[] => [
+const settingsOf = (runs: readonly Pick<ScenarioRun, 'set'>[]): readonly string[] => [
   ...new Set(runs.flatMap(({ set }) => Object.keys(set))),
 ];
 
-/** The runs as CSV, a row each: file, variant, what was set, and every figure. */
-export function resultsCsv(runs: readonly ScenarioRun[]): string {
-  const settings = settingsOf(runs);
+/** The runs as CSV, a row each: file, variant, what was set, and every figure; then those that could not begin, without figures. */
+export function resultsCsv(runs: readonly ScenarioRun[], impossible: readonly Impossible[] = []): string {
+  const settings = settingsOf([...runs, ...impossible]);
   const head = ['file', 'variant', ...settings, ...COLUMNS.map(({ name }) => name), 'failures', 'seconds'];
   const rows = runs.map(({ outcome, set }) => [
     outcome.file,
@@ -49,5 +59,13 @@ export function resultsCsv(runs: readonly ScenarioRun[]): string {
       .join('; '),
     outcome.seconds,
   ]);
-  return [head, ...rows].map((row) => `${row.map(csvField).join(',')}\n`).join('');
+  const others = impossible.map(({ uri, variant, set, why }) => [
+    nameOf(uri),
+    variant ?? '',
+    ...settings.map((name) => set[name] ?? ''),
+    ...COLUMNS.map(() => ''),
+    why,
+    '',
+  ]);
+  return [head, ...rows, ...others].map((row) => `${row.map(csvField).join(',')}\n`).join('');
 }

@@ -1,8 +1,8 @@
 import * as vscode from 'vscode';
 import {
   RequestError,
-  type Progress,
   type RequestOptions,
+  type Params,
   type ScenarioOutcome,
   type ScenarioOutline,
   type ScenarioProblem,
@@ -11,9 +11,9 @@ import { signalOf } from '../cancel';
 import type { EngineHost } from '../engineHost';
 import { ActionableError } from '../errors';
 import { MACHINE_SCHEME, type Inspection, type Inspections } from '../inspections';
-import type { ScenarioChecks } from './checks';
+import type { Checked, ScenarioChecks } from './checks';
 import { problemText } from './diagnostics';
-import type { ScenarioFailures } from './failures';
+import { showRange, type ScenarioFailures } from './failures';
 import { nameOf, positionsOf, readFilesOf, readScenario, stemOf } from './files';
 import type { ScenarioResults } from './results';
 
@@ -36,12 +36,18 @@ export interface Ran {
   readonly inspection: Inspection | undefined;
 }
 
+/** After the last run, the engine of runs that open nothing is kept for the next ones. */
+const IDLE_MS = 20_000;
+
 /** Runs scenarios, and knows which are under way. */
 export class ScenarioRunner implements vscode.Disposable {
   private readonly running = new Set<vscode.CancellationTokenSource>();
+  private idle: unknown;
 
   constructor(
     private readonly engine: EngineHost,
+    /** Of their own, for runs that open nothing: what they take, or break, leaves the views alone. */
+    private readonly batch: EngineHost,
     private readonly inspections: Inspections,
     private readonly checks: ScenarioChecks,
     private readonly results: ScenarioResults,
@@ -52,18 +58,28 @@ export class ScenarioRunner implements vscode.Disposable {
   /** Reads a scenario and all that it names. Throws what is wrong with it, with a way to the place. */
   async prepare(uri: vscode.Uri): Promise<Runnable> {
     const text = await readScenario(uri);
-    const { problems, outline } = await this.checks.ofText(text);
-    const wrong = problems.find(({ severity }) => severity === 'error');
-    if (wrong || !outline) throw new ScenarioError(uri, text, wrong);
+    const outline = runnable(uri, text, await this.checks.ofText(text));
     return { uri, text, outline, files: await readFilesOf(uri, outline) };
+  }
+
+  /** The same for one run of a sweep: settings make a scenario impossible, or name other files. */
+  async prepareWith(
+    { uri, text, files }: Runnable,
+    variant: string | null,
+    set: Readonly<Record<string, string>>,
+  ): Promise<Runnable> {
+    const outline = runnable(uri, text, await this.checks.ofText(text, { variant, set }));
+    const hasAll = outline.files.every((name) => name in files);
+    return { uri, text, outline, files: hasAll ? files : await readFilesOf(uri, outline) };
   }
 
   /** Runs one variant; null where there are none. What it comes to is kept, and failed expectations are shown in the text. */
   async run(
-    { uri, text, files }: Runnable,
+    scenario: Runnable,
     variant: string | null,
     { set = {}, open = false, ...options }: RunOptions = {},
   ): Promise<Ran> {
+    const { uri, text, files } = scenario;
     const stop = new vscode.CancellationTokenSource();
     const cancel = (): void => {
       stop.cancel();
@@ -75,13 +91,10 @@ export class ScenarioRunner implements vscode.Disposable {
     try {
       const params = { text, file: nameOf(uri), variant, files, ...(!isPlain && { set }) };
       const request = { ...options, signal: signalOf(stop.token) };
-      const { outcome, inspection } = open
-        ? await this.runOpening(uri, params, request)
-        : { ...(await this.engine.runScenario(params, request)), inspection: undefined };
-      this.results.add({ uri, outcome, set });
-      if (isPlain) this.failures.show(uri, text, variant, outcome.failures);
-      this.log.info(`${params.file}${variant === null ? '' : ` (${variant})`}: ${verdict(outcome)}`);
-      return { outcome, inspection };
+      if (open) return await this.runOpening(scenario, params, request);
+      const { outcome } = await this.batch.runScenario(params, request);
+      await this.keep(scenario, outcome, set);
+      return { outcome, inspection: undefined };
     } finally {
       options.signal?.removeEventListener('abort', cancel);
       this.end(stop);
@@ -101,13 +114,16 @@ export class ScenarioRunner implements vscode.Disposable {
 
   dispose(): void {
     this.stop();
+    clearTimeout(this.idle);
+    void this.batch.dispose();
   }
 
   private async runOpening(
-    uri: vscode.Uri,
-    params: Parameters<EngineHost['runScenario']>[0],
+    scenario: Runnable,
+    params: Params<'runScenario'>,
     request: RequestOptions,
   ): Promise<Ran> {
+    const { uri } = scenario;
     const { variant } = params;
     const title = variant === null ? stemOf(uri) : `${stemOf(uri)} (${variant})`;
     const imageUri = vscode.Uri.from({
@@ -117,13 +133,28 @@ export class ScenarioRunner implements vscode.Disposable {
       fragment: variant ?? '',
     });
     const source = { title, description: '', descriptionUri: undefined, imageUri };
-    const { made, inspection } = await this.inspections.addMade(source, (inspection) =>
-      this.engine.runScenario({ ...params, inspection }, request),
-    );
+    const { made, inspection } = await this.inspections.addMade(source, async (inspection) => {
+      const result = await this.engine.runScenario({ ...params, inspection }, request);
+      // Before the machine's record is written, for which a disk may have no room.
+      await this.keep(scenario, result.outcome, params.set ?? {});
+      return result;
+    });
     return { outcome: made.outcome, inspection };
   }
 
+  private async keep(
+    { uri, text }: Runnable,
+    outcome: ScenarioOutcome,
+    set: Readonly<Record<string, string>>,
+  ): Promise<void> {
+    const { file, variant, failures } = outcome;
+    this.log.info(`${file}${variant === null ? '' : ` (${variant})`}: ${verdict(outcome)}`);
+    this.results.add({ uri, text, outcome, set });
+    if (Object.keys(set).length === 0) await this.failures.show(uri, text, variant, failures);
+  }
+
   private begin(run: vscode.CancellationTokenSource): void {
+    clearTimeout(this.idle);
     this.running.add(run);
     this.tell();
   }
@@ -131,6 +162,13 @@ export class ScenarioRunner implements vscode.Disposable {
   private end(run: vscode.CancellationTokenSource): void {
     this.running.delete(run);
     this.tell();
+    // The memory of the largest machine is the engine's until it ends.
+    if (this.running.size === 0)
+      this.idle = setTimeout(() => {
+        this.batch.end().catch((error: unknown) => {
+          this.log.error(`The engine of scenarios did not end: ${String(error)}`);
+        });
+      }, IDLE_MS);
   }
 
   private tell(): void {
@@ -157,6 +195,12 @@ export class ScenarioError extends ActionableError {
   }
 }
 
+function runnable(uri: vscode.Uri, text: string, { problems, outline }: Checked): ScenarioOutline {
+  const wrong = problems.find(({ severity }) => severity === 'error');
+  if (wrong || !outline) throw new ScenarioError(uri, text, wrong);
+  return outline;
+}
+
 /** The variants that running a file means: all of them; null for a file without. */
 export const variantsOf = ({ variants }: ScenarioOutline): readonly (string | null)[] =>
   variants.length === 0 ? [null] : variants.map(({ name }) => name);
@@ -181,35 +225,4 @@ export function verdict({ passed, cancelled, failures }: ScenarioOutcome): strin
   return failures.length === 1
     ? vscode.l10n.t('1 expectation failed')
     : vscode.l10n.t('{0} expectations failed', failures.length);
-}
-
-/** Opens a scenario with this range selected. */
-export async function showRange(uri: vscode.Uri, selection: vscode.Range): Promise<void> {
-  await vscode.window.showTextDocument(uri, { selection });
-}
-
-/**
- * Progress of a run that began now, with the time that is left by what is done so far.
- * @param now  milliseconds
- */
-export function withTimeLeft(
-  report: (progress: Progress) => void,
-  now: () => number = Date.now,
-): (progress: Progress) => void {
-  const began = now();
-  return (progress) => {
-    const { message, fraction = 0 } = progress;
-    const passed = (now() - began) / 1000;
-    // The first figures say little.
-    const isEarly = passed < 2 || fraction < 0.02 || fraction >= 1;
-    const left = isEarly ? '' : timeText((passed * (1 - fraction)) / fraction);
-    report({ ...progress, message: left === '' ? message : vscode.l10n.t('{0}, {1} left', message, left) });
-  };
-}
-
-function timeText(seconds: number): string {
-  if (seconds < 60) return vscode.l10n.t('{0} s', Math.ceil(seconds));
-  return seconds < 3600
-    ? vscode.l10n.t('{0} min', Math.ceil(seconds / 60))
-    : vscode.l10n.t('{0} h', (seconds / 3600).toFixed(1));
 }

@@ -1,9 +1,9 @@
-import { readScenario } from '../../scenario/language/read';
+import { readVariant } from '../../scenario/language/read';
 import { runScenario } from '../../scenario/run/run';
 import { type ScenarioProblem } from '../../scenario/outcome';
 import { type ImagePlatform } from '../../image/platform';
 import { type Inspection } from '../inspection';
-import { inspectMachine, openMachine } from '../machines/openMachine';
+import { inspectMachine } from '../machines/openMachine';
 import { type Params, type ResultOf } from '../protocol';
 import { refuse } from '../requestError';
 import { runInSlices, type CallContext, type Scheduling } from '../work';
@@ -22,7 +22,7 @@ const NEVER: CallContext['signal'] = {
   removeEventListener: () => undefined,
 };
 
-/** Runs one variant of a scenario, and opens the machine that it leaves. Refuses a text with errors, with the first one. */
+/** Runs one variant of a scenario, and opens the machine that it leaves whole. Refuses a text with errors, with the first one. */
 export async function runInEngine(
   params: Params<'runScenario'>,
   platform: ImagePlatform,
@@ -30,26 +30,27 @@ export async function runInEngine(
   scheduling: Scheduling,
 ): Promise<RanScenario> {
   const { text, file, variant, set, inspection } = params;
-  const { scenario, problems, places } = readScenario(text).variant(variant, set);
+  const { scenario, problems, places } = readVariant(text, variant, set);
   if (!scenario) return refuseProblem(text, file, problems);
   const files = await unpackedFiles(params.files ?? {}, platform, context);
-  const uncancelled = { ...context, signal: NEVER };
   const run = await runInSlices(
     runScenario(scenario, {
       ...{ file, variant, places, files },
       clock: scheduling.clock,
       isCancelled: () => context.signal.aborted,
     }),
-    uncancelled,
+    { ...context, signal: NEVER },
     scheduling,
   );
   const { outcome, spec, operations } = run;
-  if (inspection === undefined || !run.machine) return { result: { outcome, record: null } };
+  if (inspection === undefined || !run.machine) return { result: { outcome, record: null, opened: false } };
   const record = { version: 1, spec, operations } as const;
-  const opened = run.isTorn
-    ? await runInSlices(openMachine({ inspection, machine: record }), uncancelled, scheduling)
-    : inspectMachine(inspection, run.machine, run.operations);
-  return { result: { outcome, record }, opened };
+  // Building it again takes as long as the run took: whoever wants it opens it, and can cancel that.
+  if (run.isTorn) return { result: { outcome, record, opened: false } };
+  return {
+    result: { outcome, record, opened: true },
+    opened: inspectMachine(inspection, run.machine, run.operations),
+  };
 }
 
 function refuseProblem(text: string, file: string, problems: readonly ScenarioProblem[]): never {

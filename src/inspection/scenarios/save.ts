@@ -10,11 +10,12 @@ const MOST_TITLE = 200;
 export function* machineAsScenario(
   inspection: Inspection,
   title: string,
+  stem?: string,
 ): Work<ResultOf<'machineAsScenario'>> {
   const { current, operations } = inspection.emulated;
   if (title === '' || title.length > MOST_TITLE)
     return refuse('scenario/title', `A title has 1 to ${MOST_TITLE} characters.`);
-  const saved = yield* saveMachine(current.spec, operations, title);
+  const saved = yield* saveMachine(current.spec, operations, title, stem);
   if (!saved.ok) throw new RequestError(saved.failure);
   return saved.value;
 }

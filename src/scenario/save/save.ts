@@ -33,6 +33,7 @@ export function* saveMachine(
   spec: MachineSpec,
   operations: readonly MachineOperation[],
   title: string,
+  stem = title,
 ): Generator<SaveProgress, Result<SavedScenario>, void> {
   const made = Machine.create(spec);
   if (!made.ok) return made;
@@ -40,7 +41,7 @@ export function* saveMachine(
   const set = yield* slices(machine.setUp(), { message: 'Making the machine' });
   if (!set.ok) return set;
   const names = new SavedNames(spec, operations);
-  const files = new SavedFiles(title);
+  const files = new SavedFiles(stem);
   const saving: Saving = { names, files, traffic: new SavedTraffic(spec, names, files) };
   names.addDomain(machine.domains[0]?.id);
   const steps: WrittenMap[] = [];

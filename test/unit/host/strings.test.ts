@@ -52,6 +52,6 @@ describe('strings that can be translated', () => {
     };
     visit(contributes, '');
     // Names are not translated.
-    assert.deepEqual(plain, ['IOPTE', 'IOPTE Inspector']);
+    assert.deepEqual(plain, ['IOPTE', 'IOPTE Inspector', 'iopte']);
   });
 });

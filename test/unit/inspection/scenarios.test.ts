@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { gzipSync } from 'node:zlib';
-import { type EngineClient, RequestError } from '../../../src/inspection/protocol';
+import { CANCELLED, type EngineClient, RequestError } from '../../../src/inspection/protocol';
 import { inProcessEngine } from './inProcess';
 
 const SCENARIO = `
@@ -93,7 +93,7 @@ expect: { requests: 1 }
   it('tells how far it is; cancelled, it keeps what it has, and the machine is open', async () => {
     const cancel = new AbortController();
     const told: string[] = [];
-    const { outcome, record } = await engine.request(
+    const { outcome, record, opened } = await engine.request(
       'runScenario',
       { text: LONG, file: 'long.iopte.yaml', variant: null, inspection: 'long' },
       {
@@ -108,6 +108,7 @@ expect: { requests: 1 }
     assert.equal(outcome.passed, false);
     assert.ok(outcome.requests > 0 && outcome.requests < 1_000_000, String(outcome.requests));
     assert.match(told.at(-1) ?? '', /^[\d,]+ of 2,000,000 requests$/);
+    assert.equal(opened, true);
     const state = await engine.request('machine', { inspection: 'long' });
     assert.equal(state.operations, record?.operations.length);
     assert.equal(state.iommus[0]?.counters['requests'], outcome.requests);
@@ -186,6 +187,24 @@ expect: { requests: 1 }
     ]);
     assert.deepEqual(one.iommus, other.iommus);
     assert.deepEqual(one.bytes, other.bytes);
+    const requests = Array.from({ length: 80 }, (_, index) => ({
+      ...{
+        sid: index % 3 === 0 ? '00:02.0' : '00:09.0',
+        pasid: null,
+        iova: `0x${(index * 0x1230).toString(16)}`,
+      },
+      ...{ length: 1 + index, access: 'write' as const },
+    }));
+    await engine.request('operate', { inspection: 'saved', operation: { kind: 'dma', requests } });
+    for (const stem of ['kept', undefined]) {
+      const traced = await engine.request('machineAsScenario', {
+        ...{ inspection: 'saved', title: 'Saved' },
+        ...(stem !== undefined && { stem }),
+      });
+      const [name = ''] = Object.keys(traced.files);
+      assert.match(name, new RegExp(`^${stem ?? 'saved'}-[0-9a-f]{16}\\.jsonl$`));
+      assert.match(traced.text, /title: Saved\n/);
+    }
     await assert.rejects(
       engine.request('machineAsScenario', { inspection: 'saved', title: '' }),
       (error: unknown) => error instanceof RequestError && error.failure.code === 'scenario/title',

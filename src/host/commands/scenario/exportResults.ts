@@ -1,6 +1,7 @@
 import * as vscode from 'vscode';
 import { RequestError } from '../../../inspection/protocol';
 import type { ResultsModel } from '../../../webview/messages/resultsMessages';
+import { roundsMissing } from '../../../webview/messages/resultsModel';
 import { comparisonMarkdown, roundsCsv } from '../../../webview/messages/resultsTables';
 import type { App, Command } from '../../app';
 import { resultsStrings } from '../../scenarios/resultsStrings';
@@ -14,7 +15,15 @@ export const exportResultsCsv: Command = {
   async run(app, arg) {
     const shown = shownResults(app);
     if (shown.runs.every(({ migration }) => !migration)) throw noRounds();
-    await save(arg, shown, 'csv', () => Promise.resolve(new TextEncoder().encode(roundsCsv(shown))));
+    const missing = roundsMissing(shown);
+    const lacks =
+      missing === 0
+        ? undefined
+        : vscode.l10n.t(
+            '{0} rounds are not in it: they were left out when the window was reloaded. Run the scenario again to have them.',
+            missing,
+          );
+    await save(arg, shown, 'csv', () => Promise.resolve(new TextEncoder().encode(roundsCsv(shown))), lacks);
   },
 };
 
@@ -54,12 +63,16 @@ const noRounds = (): RequestError =>
     hint: vscode.l10n.t('"IOPTE: Export Scenario Results" writes the figures of every run.'),
   });
 
-/** Asks for the place first: what is written may take a while to make. */
+/**
+ * Asks for the place first: what is written may take a while to make.
+ * @param lacks  what is not in it, to be said
+ */
 async function save(
   arg: unknown,
   { runs: [first] }: ResultsModel,
   ending: 'csv' | 'png',
   made: () => Promise<Uint8Array>,
+  lacks?: string,
 ): Promise<void> {
   const given = givenValues(arg)['target'];
   const [folder] = vscode.workspace.workspaceFolders ?? [];
@@ -76,7 +89,9 @@ async function save(
   if (!target) return;
   await writeFile(target, await made());
   const open = vscode.l10n.t('Open');
-  void vscode.window
-    .showInformationMessage(vscode.l10n.t('Exported {0}.', baseName(target)), open)
-    .then((chosen) => (chosen === open ? vscode.commands.executeCommand('vscode.open', target) : undefined));
+  const said = vscode.l10n.t('Exported {0}.', baseName(target));
+  const show = lacks === undefined ? vscode.window.showInformationMessage : vscode.window.showWarningMessage;
+  void show(lacks === undefined ? said : `${said} ${lacks}`, open).then((chosen) =>
+    chosen === open ? vscode.commands.executeCommand('vscode.open', target) : undefined,
+  );
 }

@@ -3,7 +3,7 @@ import { RequestError } from '../../../inspection/protocol';
 import type { App, Command } from '../../app';
 import { nameOf, stemOf } from '../../scenarios/files';
 import type { ScenarioRun } from '../../scenarios/results';
-import { resultsCsv } from '../../scenarios/resultsTable';
+import { resultsCsv, type Impossible } from '../../scenarios/resultsTable';
 import { baseName } from '../../source';
 import { givenValues } from '../targets';
 import { writeFile } from './newScenario';
@@ -50,6 +50,7 @@ export async function exportRuns(
   runs: readonly ScenarioRun[],
   name: string,
   given: vscode.Uri | undefined,
+  impossible: readonly Impossible[] = [],
 ): Promise<void> {
   const [folder] = vscode.workspace.workspaceFolders ?? [];
   const target =
@@ -60,9 +61,12 @@ export async function exportRuns(
       ...(folder && { defaultUri: vscode.Uri.joinPath(folder.uri, `${name}.csv`) }),
     }));
   if (!target) return;
-  await writeFile(target, new TextEncoder().encode(resultsCsv(runs)));
+  await writeFile(target, new TextEncoder().encode(resultsCsv(runs, impossible)));
   const open = vscode.l10n.t('Open');
   void vscode.window
-    .showInformationMessage(vscode.l10n.t('Exported {0} runs to {1}.', runs.length, baseName(target)), open)
+    .showInformationMessage(
+      vscode.l10n.t('Exported {0} runs to {1}.', runs.length + impossible.length, baseName(target)),
+      open,
+    )
     .then((chosen) => (chosen === open ? vscode.commands.executeCommand('vscode.open', target) : undefined));
 }

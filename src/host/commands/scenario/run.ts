@@ -4,17 +4,11 @@ import type { App, Command } from '../../app';
 import type { Inspection } from '../../inspections';
 import { requestOptions, withProgressIfLong, type LongTask } from '../../progress';
 import { askPick, type Choice } from '../../prompts/pick';
-import { failureRange, failureText } from '../../scenarios/failures';
+import { failureText, showFailure } from '../../scenarios/failures';
 import { stemOf } from '../../scenarios/files';
 import type { ScenarioRun } from '../../scenarios/results';
-import {
-  namedVariant,
-  showRange,
-  variantsOf,
-  verdict,
-  withTimeLeft,
-  type Runnable,
-} from '../../scenarios/runner';
+import { namedVariant, variantsOf, verdict, type Runnable } from '../../scenarios/runner';
+import { withTimeLeft } from '../../scenarios/timeLeft';
 import { activeScenario, givenScenario, targetScenario, type GivenScenario } from './target';
 
 /** The machines of the first so many variants open: each takes memory. */
@@ -41,7 +35,7 @@ export const runScenarioVariant: Command = {
   async run(app, ...args) {
     const given = givenScenario(args);
     const active: GivenScenario = { ...given, uri: given.uri ?? activeScenario() };
-    const uri = await targetScenario(app, active);
+    const uri = await targetScenario(app, active, vscode.l10n.t('Run Scenario with Variant'));
     if (!uri) return;
     const ready = await app.scenarios.runner.prepare(uri);
     const variant =
@@ -80,7 +74,7 @@ async function runVariants(app: App, ready: Runnable, variants: readonly (string
         open: index < MOST_OPENED,
       };
       const { outcome, inspection } = await runner.run(ready, variant, options);
-      runs.push({ uri: ready.uri, outcome, set: {} });
+      runs.push({ uri: ready.uri, text: ready.text, outcome, set: {} });
       // The first that failed is what is looked at, else the last.
       if (!isWrong) shown = inspection ?? shown;
       isWrong ||= !outcome.passed;
@@ -88,6 +82,8 @@ async function runVariants(app: App, ready: Runnable, variants: readonly (string
     }
   });
   tell(app, ready, runs);
+  // A migration is looked at as a chart.
+  if (runs.some(({ outcome }) => outcome.migration)) app.scenarios.presenter.show(runs);
   // The text that was run keeps the focus.
   if (shown) await app.domains.reveal(shown, [], { focus: false });
 }
@@ -121,15 +117,15 @@ function tell(app: App, ready: Runnable, runs: readonly ScenarioRun[]): void {
       ? [
           {
             title: vscode.l10n.t('Show Problem'),
-            run: () => showRange(ready.uri, failureRange(ready.text, worst)),
+            run: () => showFailure(ready.uri, ready.text, worst),
           },
         ]
       : []),
     { title: vscode.l10n.t('Show Results'), run: () => app.scenarios.presenter.show(runs) },
   ];
-  void show(summary(ready, runs), ...actions.map(({ title }) => title)).then((chosen) =>
-    actions.find(({ title }) => title === chosen)?.run(),
-  );
+  void show(summary(ready, runs), ...actions.map(({ title }) => title))
+    .then((chosen) => actions.find(({ title }) => title === chosen)?.run())
+    .then(undefined, (error: unknown) => app.reporter.report(error));
 }
 
 /** `split: broken passed, fixed: expected lost: 0, but 2.` */

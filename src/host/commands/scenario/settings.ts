@@ -9,8 +9,11 @@ export interface Setting {
 /** So many runs are too many for an editor; the command line has no such bound. */
 export const MOST_RUNS = 256;
 
-/** Reads `machine.memory=64M,1G parameters.page=0x1000`; a text says what is wrong with it. */
-export function parseSettings(text: string): readonly Setting[] | string {
+/**
+ * Reads `machine.memory=64M,1G parameters.page=0x1000`; a text says what is wrong with it.
+ * @param variants  that run with each combination
+ */
+export function parseSettings(text: string, variants: number): readonly Setting[] | string {
   const settings: Setting[] = [];
   for (const part of text.trim().split(/\s+/)) {
     const at = part.indexOf('=');
@@ -23,7 +26,7 @@ export function parseSettings(text: string): readonly Setting[] | string {
     if (values.some((value) => value === '')) return vscode.l10n.t('A value of {0} is missing.', path);
     settings.push({ path, values });
   }
-  const runs = productSize(settings);
+  const runs = productSize(settings) * variants;
   return runs > MOST_RUNS
     ? vscode.l10n.t(
         'These are {0} runs; at most {1} are done here. "iopte sweep" does more.',

@@ -29,10 +29,14 @@ interface ScenarioItem extends vscode.QuickPickItem {
 }
 
 /** The scenario that is meant: the one given, or one to choose from the editor, the workspace, and those that ship. */
-export async function targetScenario(app: App, given: GivenScenario): Promise<vscode.Uri | undefined> {
+export async function targetScenario(
+  app: App,
+  given: GivenScenario,
+  title = vscode.l10n.t('Run Scenario'),
+): Promise<vscode.Uri | undefined> {
   if (given.uri) return given.uri;
   const placeHolder = vscode.l10n.t('A scenario of the workspace, or one that comes with the extension');
-  const options = { title: vscode.l10n.t('Run Scenario'), placeHolder, matchOnDescription: true };
+  const options = { title, placeHolder, matchOnDescription: true };
   const chosen = await vscode.window.showQuickPick(itemsOf(app), { ...options, matchOnDetail: true });
   return chosen?.uri;
 }
