@@ -55,7 +55,7 @@ export interface ScenarioCall<Options extends ScenarioOptions> {
   readonly options: Options;
   readonly output: Output;
   readonly progress: ProgressLine;
-  /** Aborted by Ctrl-C. */
+  /** Aborted by Ctrl-C and by SIGTERM. */
   readonly signal: AbortSignal;
   /** Version of the program. */
   readonly version: string;

@@ -5,7 +5,7 @@ import { type EngineClient } from '../inspection/protocol';
 import { cacheDirectory } from './cacheDirectory';
 import { type CommonOptions } from './command';
 import { cancelled, endingOf, EXIT, errorText, RUN_EXIT, withExitCode, type ExitCode } from './errors';
-import { Output } from './output';
+import { isClosed, Output, unwritable } from './output';
 import { ProgressLine } from './progress';
 import { createProgram, type Runner } from './program';
 import { Session } from './session';
@@ -58,11 +58,12 @@ const source: Runner['source'] = async (command, file, options, operand) => {
 };
 
 const scenarios: Runner['scenarios'] = async (command, operands, options) => {
+  const output = new Output(process.stdout, progress, process.env, 'go on');
   try {
     await command.run({
       operands,
       options,
-      output: new Output(process.stdout, progress, process.env),
+      output,
       progress,
       signal: cancel.signal,
       version: version(),
@@ -72,6 +73,7 @@ const scenarios: Runner['scenarios'] = async (command, operands, options) => {
     });
     // It has printed what there is.
     if (cancel.signal.aborted) throw cancelled();
+    if (output.problem) throw output.problem;
   } catch (error) {
     throw withExitCode(error, RUN_EXIT.trouble);
   } finally {
@@ -100,17 +102,36 @@ function version(): string {
   return typeof found === 'string' ? found : 'unknown';
 }
 
+/** Ctrl-C, and what a cluster says before it takes a machine away. */
+const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
+
+/** The first signal cancels what runs; the second one ends the process as usual. */
+function cancelAtSignal(): void {
+  const stop = (): void => {
+    for (const signal of SIGNALS) process.removeListener(signal, stop);
+    cancel.abort();
+  };
+  for (const signal of SIGNALS) process.on(signal, stop);
+}
+
+/** Help and version, which no command prints. */
+function writeHelp(text: string): void {
+  process.stdout.write(text, (error) => {
+    if (!error || isClosed(error)) return;
+    writeError(endingOf(unwritable(error)).text);
+    process.once('exit', () => (process.exitCode = EXIT.badInput));
+  });
+}
+
 async function main(): Promise<void> {
-  // The first Ctrl-C cancels what runs; the second one ends the process as usual.
-  process.once('SIGINT', () => cancel.abort());
+  cancelAtSignal();
+  process.stdout.on('error', () => {
+    // Who wrote is told.
+  });
   process.stderr.on('error', () => {
     // Nobody reads the messages any more; the answer may still be wanted.
   });
-  const program = createProgram(
-    version(),
-    { out: (text) => process.stdout.write(text), error: writeError },
-    { source, scenarios },
-  );
+  const program = createProgram(version(), { out: writeHelp, error: writeError }, { source, scenarios });
   try {
     await program.parseAsync();
   } catch (thrown) {

@@ -1,6 +1,7 @@
 import { hex } from '../inspection/protocol';
-import { OutputClosed } from './errors';
+import { badInput, OutputClosed, type CliError } from './errors';
 import { columnsOf, type OutputStream, type ProgressLine } from './progress';
+import { reason } from './scenarios/files';
 import { formatTable, printable, type Column, type TableOptions } from './table';
 
 /** Where a command writes its answer: text for people, or JSON lines for programs. */
@@ -8,9 +9,18 @@ export class Output {
   readonly #stream: OutputStream;
   readonly #progress: ProgressLine;
   readonly #colour: boolean;
+  readonly #unread: 'end' | 'go on';
   #closed = false;
+  #problem: CliError | undefined;
 
-  constructor(stream: OutputStream, progress: ProgressLine, environment: NodeJS.ProcessEnv) {
+  /** `unread`: what happens when lines cannot be written. `go on`: they are dropped, for a command that does more than to print. */
+  constructor(
+    stream: OutputStream,
+    progress: ProgressLine,
+    environment: NodeJS.ProcessEnv,
+    unread: 'end' | 'go on' = 'end',
+  ) {
+    this.#unread = unread;
     this.#stream = stream;
     this.#progress = progress;
     // https://no-color.org: any value that is not empty.
@@ -20,11 +30,17 @@ export class Output {
     });
   }
 
-  /** Writes lines and waits until they are taken. Throws OutputClosed when nobody reads any more. */
+  /** Why lines were dropped that someone would have read. */
+  get problem(): CliError | undefined {
+    return this.#problem;
+  }
+
+  /** Writes lines and waits until they are taken. Throws OutputClosed when nobody reads any more, unless it goes on. */
   async lines(lines: readonly string[]): Promise<void> {
     if (lines.length === 0) return;
     this.#progress.clear();
-    await this.#write(`${lines.join('\n')}\n`);
+    const wrong = await this.#write(`${lines.join('\n')}\n`);
+    if (wrong && this.#unread === 'end') throw wrong;
   }
 
   async json(values: readonly object[]): Promise<void> {
@@ -58,22 +74,27 @@ export class Output {
     return this.#colour ? `\u001b[31m${text}\u001b[39m` : text;
   }
 
-  #write(text: string): Promise<void> {
-    return new Promise((resolve, reject) => {
+  /** What went wrong. */
+  #write(text: string): Promise<Error | undefined> {
+    return new Promise((resolve) => {
       if (this.#closed) {
-        reject(new OutputClosed());
+        resolve(new OutputClosed());
         return;
       }
       this.#stream.write(text, (error) => {
-        if (!error) resolve();
-        else if (isEpipe(error)) reject(new OutputClosed());
-        else reject(error);
+        if (!error) resolve(undefined);
+        else if (isClosed(error)) resolve(new OutputClosed());
+        else resolve((this.#problem = unwritable(error)));
       });
     });
   }
 }
 
-function isEpipe(error: Error): boolean {
+export const unwritable = (error: Error): CliError =>
+  badInput(`standard output cannot be written: ${reason(error)}`);
+
+/** Whether it says that nobody reads any more. */
+export function isClosed(error: Error): boolean {
   return 'code' in error && (error.code === 'EPIPE' || error.code === 'ERR_STREAM_DESTROYED');
 }
 

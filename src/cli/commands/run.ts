@@ -1,10 +1,8 @@
-import { appendFile, writeFile } from 'node:fs/promises';
 import { type EngineClient, type ScenarioOutcome } from '../../inspection/protocol';
 import { parseAddress, parseLimit } from '../arguments';
 import { type ScenarioCall, type ScenarioCommand, type ScenarioOptions } from '../command';
-import { badInput, badUsage, errorText, RUN_EXIT, type CliError } from '../errors';
+import { badInput, errorText, RUN_EXIT, type CliError } from '../errors';
 import { timeText } from '../figures';
-import { reason } from '../scenarios/files';
 import { findScenarios, type FoundScenario } from '../scenarios/find';
 import { junitXml, type JUnitCase } from '../scenarios/junit';
 import { EnginePool, limitsOf } from '../scenarios/pool';
@@ -13,6 +11,7 @@ import { performRun, runName, RunsProgress, settle, type Came } from '../scenari
 import { ScenarioFiles } from '../scenarios/scenarioFiles';
 import { parseSetting, type Settings } from '../scenarios/settings';
 import { planRun, readScenario, withoutVariant, type ScenarioRun } from '../scenarios/source';
+import { ReportFile } from '../scenarios/wholeFile';
 
 interface RunOptions extends ScenarioOptions {
   readonly variant?: string;
@@ -49,8 +48,8 @@ Exit codes: 0 everything came true, 1 something did not, 2 bad usage or a file t
   },
   async run(call) {
     const { options, signal } = call;
+    const report = options.junit === undefined ? undefined : await ReportFile.at(options.junit);
     const found = await findScenarios(call.operands, signal);
-    if (options.junit !== undefined) await checkWritable(options.junit);
     const pool = new EnginePool(limitsOf(options), call.startEngine, signal);
     try {
       const cases = await runAll(call, pool, found.files);
@@ -58,22 +57,13 @@ Exit codes: 0 everything came true, 1 something did not, 2 bad usage or a file t
       const trouble = found.problems.length > 0 || cases.some(({ came }) => came.kind === 'error');
       const failed = cases.some(({ came }) => came.kind === 'outcome' && !came.outcome.passed);
       if (options.json !== true) await summarise(call, cases);
-      if (options.junit !== undefined) await writeFile(options.junit, junitXml(cases));
+      await report?.write(junitXml(cases));
       call.exitWith(trouble ? RUN_EXIT.trouble : failed ? RUN_EXIT.failed : RUN_EXIT.passed);
     } finally {
       await pool.dispose();
     }
   },
 };
-
-/** Before anything runs: an hour's results must not be lost to a folder that is not there. */
-async function checkWritable(file: string): Promise<void> {
-  try {
-    await appendFile(file, '');
-  } catch (error) {
-    throw badUsage(`${file} cannot be written: ${reason(error)}`);
-  }
-}
 
 /** A variant of a file that was asked for, or a file that says nothing of its variants. */
 interface Planned {
@@ -106,9 +96,15 @@ async function runAll(
   // Some end badly before it is their turn to be looked at.
   for (const { came } of started) came.catch(() => undefined);
   const cases: JUnitCase[] = [];
+  // What is wrong with a file or with a setting is the same in many variants.
+  const told = new Set<string>();
+  const warn = (text: string): void => {
+    if (!told.has(text)) call.warn(text);
+    told.add(text);
+  };
   for (const { file, variant, run, came } of started) {
     const text = run.ok ? run.value.source.text : '';
-    cases.push(await tell(call, { file, variant, text }, await came));
+    cases.push(await tell({ ...call, warn }, { file, variant, text }, await came));
   }
   return cases;
 }

@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
-import { SCENARIO_SUFFIX, type ScenarioOutcome } from '../../inspection/protocol';
+import { type ScenarioOutcome } from '../../inspection/protocol';
 import { parseAddress, parseLimit } from '../arguments';
 import { type ScenarioCall, type ScenarioCommand, type ScenarioOptions } from '../command';
 import { badUsage, cancelled, RUN_EXIT, type CliError } from '../errors';
 import { flatten, sweepColumns, type FlatRow, type SweepColumn } from '../scenarios/columns';
+import { isScenario, scenarioHint } from '../scenarios/files';
 import { MOST_ROWS, parseShard, rowCount, rowsOf, type Row, type Shard } from '../scenarios/grid';
 import { parquetOf } from '../scenarios/parquet';
 import { EnginePool, limitsOf } from '../scenarios/pool';
@@ -12,7 +13,7 @@ import { performRun, RunsProgress, settle } from '../scenarios/runs';
 import { parseSettings, type Settings } from '../scenarios/settings';
 import { ScenarioFiles } from '../scenarios/scenarioFiles';
 import { planRun, readScenario, withoutVariant, type ScenarioSource } from '../scenarios/source';
-import { SweepFolder, type SweepIdentity } from '../scenarios/sweepFolder';
+import { COUNTS_KEY, SweepFolder, type SweepCounts, type SweepIdentity } from '../scenarios/sweepFolder';
 
 interface SweepOptions extends ScenarioOptions {
   readonly set: Settings;
@@ -68,14 +69,14 @@ Exit codes: 0 every row passed, 1 some did not, 2 bad usage or a file that canno
 };
 
 async function checkFile(file: string): Promise<void> {
-  if (file.endsWith(SCENARIO_SUFFIX)) return;
+  if (isScenario(file)) return;
   const folder = await stat(file).then(
     (found) => found.isDirectory(),
     () => false,
   );
   throw badUsage(
     folder ? `${file} is a folder` : `${file} is no scenario`,
-    `name one scenario: a file named *${SCENARIO_SUFFIX}`,
+    folder ? 'name one scenario in it' : scenarioHint(file),
   );
 }
 
@@ -104,15 +105,19 @@ async function sweepShard(
   };
   const folder = await SweepFolder.open(out, identity, shard);
   const rows = rowsOf(variants, settings, shard);
-  if (force !== true && (await folder.isDone())) {
-    await say(call, { file: folder.part, rows: rows.length, skipped: true });
+  const before = force === true ? undefined : await folder.done();
+  if (before) {
+    await tell(call, { file: folder.part, rows: rows.length, skipped: true, ...before });
     return;
   }
   if (force === true) await folder.forget();
   const columns = sweepColumns(settings);
   const results = await runRows(call, pool, { source, named, folder, rows, columns, jobs });
-  await folder.finish(parquetOf(columns, results, { 'iopte.sweep': JSON.stringify(identity) }));
-  await tell(call, folder.part, columns, results);
+  const counts = countsOf(columns, results);
+  const about = { 'iopte.sweep': JSON.stringify(identity), [COUNTS_KEY]: JSON.stringify(counts) };
+  await folder.finish(parquetOf(columns, results, about));
+  warnOfError(call, columns, results);
+  await tell(call, { file: folder.part, rows: rows.length, ...counts });
 }
 
 /** The variants of a sweep's rows; [null]: the file has none. */
@@ -211,41 +216,44 @@ function errorOf(file: string, { message }: CliError): string {
   return line.startsWith(`${file}:`) ? line.slice(file.length + 1) : line;
 }
 
-interface ShardReport {
+function countsOf(columns: readonly SweepColumn[], results: readonly FlatRow[]): SweepCounts {
+  const passed = results.filter(({ values }) => values[placeOf(columns, 'passed')] === true).length;
+  const errors = results.filter(({ values }) => values[placeOf(columns, 'error')] !== null).length;
+  return { passed, failed: results.length - passed - errors, errors };
+}
+
+const placeOf = (columns: readonly SweepColumn[], wanted: string): number =>
+  columns.findIndex(({ name }) => name === wanted);
+
+function warnOfError(
+  { warn }: ScenarioCall<SweepOptions>,
+  columns: readonly SweepColumn[],
+  results: readonly FlatRow[],
+): void {
+  const place = placeOf(columns, 'error');
+  const first = results.find(({ values }) => values[place] !== null);
+  const why = first?.values[place];
+  if (first && typeof why === 'string') warn(`iopte: row ${first.index} could not run: ${why}\n`);
+}
+
+interface ShardReport extends SweepCounts {
   readonly file: string;
   readonly rows: number;
   readonly skipped?: true;
-  readonly passed?: number;
-  readonly failed?: number;
-  readonly errors?: number;
 }
 
+/** Says what came of a shard, now or when it ran before: the exit code is the same. */
 async function tell(
-  call: ScenarioCall<SweepOptions>,
-  file: string,
-  columns: readonly SweepColumn[],
-  results: readonly FlatRow[],
+  { options, output, exitWith }: ScenarioCall<SweepOptions>,
+  report: ShardReport,
 ): Promise<void> {
-  const place = (wanted: string): number => columns.findIndex(({ name }) => name === wanted);
-  const [passedAt, errorAt] = [place('passed'), place('error')];
-  const passed = results.filter(({ values }) => values[passedAt] === true).length;
-  const wrong = results.filter(({ values }) => values[errorAt] !== null);
-  const failed = results.length - passed - wrong.length;
-  await say(call, { file, rows: results.length, passed, failed, errors: wrong.length });
-  const [first] = wrong;
-  const why = first?.values[errorAt];
-  if (first && typeof why === 'string') call.warn(`iopte: row ${first.index} could not run: ${why}\n`);
-  call.exitWith(passed === results.length ? RUN_EXIT.passed : RUN_EXIT.failed);
-}
-
-async function say({ options, output }: ScenarioCall<SweepOptions>, report: ShardReport): Promise<void> {
+  const { file, rows, passed, failed, errors } = report;
+  exitWith(passed === rows ? RUN_EXIT.passed : RUN_EXIT.failed);
   if (options.json === true) {
     await output.json([report]);
     return;
   }
-  const { file, rows, passed = 0, failed = 0, errors = 0 } = report;
-  const what = report.skipped
-    ? 'there already, so it is left alone (--force computes it again)'
-    : `${passed} passed, ${failed} failed, ${errors} could not run`;
-  await output.lines([`${file}: ${rows} row${rows === 1 ? '' : 's'}, ${what}`]);
+  const there = report.skipped ? ' (there already, so it is left alone: --force computes it again)' : '';
+  const what = `${passed} passed, ${failed} failed, ${errors} could not run`;
+  await output.lines([`${file}: ${rows} row${rows === 1 ? '' : 's'}, ${what}${there}`]);
 }

@@ -1,6 +1,16 @@
 import { type Stats } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
+import { SCENARIO_SUFFIX } from '../../inspection/protocol';
 import { badInput } from '../errors';
+
+/** In either case, as editors see it. */
+export const isScenario = (name: string): boolean => name.toLowerCase().endsWith(SCENARIO_SUFFIX);
+
+/** What to do about a file that is named and is none. */
+export const scenarioHint = (name: string): string =>
+  /\.iopte\.yml$/i.test(name)
+    ? `rename it to ${name.slice(0, -'.yml'.length)}.yaml`
+    : `scenarios are files named *${SCENARIO_SUFFIX}`;
 
 /** The whole of a file of at most `most` bytes; `what` is how messages name it. Throws a CliError. */
 export async function readBounded(file: string, what: string, most: number): Promise<Uint8Array> {

@@ -3,7 +3,7 @@ import { readdir, realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { SCENARIO_SUFFIX } from '../../inspection/protocol';
 import { badInput } from '../errors';
-import { reason } from './files';
+import { isScenario, reason, scenarioHint } from './files';
 
 /** Bounds of a search: someone will ask for `/` one day. */
 const MOST_FILES = 10_000;
@@ -58,9 +58,7 @@ class Search implements Found {
       }
       return;
     }
-    if (!asked.endsWith(SCENARIO_SUFFIX)) {
-      throw badInput(`${asked} is no scenario`, `scenarios are files named *${SCENARIO_SUFFIX}`);
-    }
+    if (!isScenario(asked)) throw badInput(`${asked} is no scenario`, scenarioHint(asked));
     if (!found.isFile()) throw badInput(`${asked} is no regular file`);
     await this.#add(asked, true);
   }
@@ -110,7 +108,7 @@ class Search implements Found {
   }
 
   async #entry(name: string, entry: Dirent, depth: number): Promise<void> {
-    const scenario = entry.name.endsWith(SCENARIO_SUFFIX);
+    const scenario = isScenario(entry.name);
     if (!scenario && (LEFT_OUT.has(entry.name) || !(entry.isDirectory() || entry.isSymbolicLink()))) return;
     // A link that leads nowhere is not ours to judge, unless it is named as a scenario.
     const found = await stat(name).catch(() => undefined);

@@ -1,9 +1,11 @@
-import { appendFile, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { appendFile, mkdir, readFile, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
+import { parquetMetadata } from 'hyparquet';
 import { badInput } from '../errors';
 import { type FlatRow } from './columns';
 import { reason } from './files';
 import { partName, type Row, type Shard } from './grid';
+import { missing, writeWhole } from './wholeFile';
 
 /** What a folder of results is of. Two sweeps that differ in any of it must not share one. */
 export interface SweepIdentity {
@@ -18,6 +20,22 @@ export interface SweepIdentity {
 }
 
 const IDENTITY = 'sweep.json';
+
+/** What came of the rows of a part, by their number. */
+export interface SweepCounts {
+  readonly passed: number;
+  readonly failed: number;
+  readonly errors: number;
+}
+
+/** Under which a part's own metadata has its SweepCounts, as JSON. */
+export const COUNTS_KEY = 'iopte.counts';
+
+function isCounts(value: unknown): value is SweepCounts {
+  if (typeof value !== 'object' || value === null) return false;
+  const { passed, failed, errors } = value as Readonly<Record<string, unknown>>;
+  return [passed, failed, errors].every((count) => typeof count === 'number');
+}
 
 /**
  * A folder of results: `sweep.json`, the finished parts, and for a shard that runs or was stopped the rows that it has. Every file
@@ -52,16 +70,35 @@ export class SweepFolder {
     return new SweepFolder(folder, shard);
   }
 
-  async isDone(): Promise<boolean> {
-    return (await stat(this.part).catch(() => undefined))?.isFile() === true;
+  /** What came of a shard whose part is there; undefined: it is not. */
+  async done(): Promise<SweepCounts | undefined> {
+    const found = await stat(this.part).catch(() => undefined);
+    if (found?.isFile() !== true) return undefined;
+    try {
+      const bytes = new Uint8Array(await readFile(this.part));
+      const { key_value_metadata: about = [] } = parquetMetadata(bytes.buffer);
+      const counts: unknown = JSON.parse(about.find(({ key }) => key === COUNTS_KEY)?.value ?? '');
+      if (isCounts(counts)) return counts;
+    } catch {
+      // Said below: it does not matter at which byte.
+    }
+    throw badInput(`${this.part} is damaged, or was written by something else`, '--force computes it again');
   }
 
   /** The rows that a run before has finished, by their index. A line that was cut off is as good as none. */
   async finished(rows: readonly Row[]): Promise<Map<number, FlatRow>> {
     const wanted = new Set(rows.map(({ index }) => index));
-    const text = (await readFile(this.#rows, 'utf8').catch(missing)) ?? '';
+    const text = (await this.#keptText()) ?? '';
     const kept = text.split('\n').flatMap((line) => parsed(line) ?? []);
     return new Map(kept.filter(({ index }) => wanted.has(index)).map((row) => [row.index, row]));
+  }
+
+  async #keptText(): Promise<string | undefined> {
+    try {
+      return await readFile(this.#rows, 'utf8').catch(missing);
+    } catch (error) {
+      throw badInput(`${this.#rows} cannot be read: ${reason(error)}`);
+    }
   }
 
   async keep(row: FlatRow): Promise<void> {
@@ -94,29 +131,6 @@ function parsed(line: string): FlatRow | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** Several shards may write the same file at once: each has a name of its own until it is whole. */
-async function writeWhole(file: string, contents: string | Uint8Array): Promise<void> {
-  const temporary = `${file}.${process.pid}.${Math.random().toString(36).slice(2)}.tmp`;
-  try {
-    const handle = await open(temporary, 'wx');
-    try {
-      await handle.writeFile(contents);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    await rename(temporary, file);
-  } catch (error) {
-    await rm(temporary, { force: true });
-    throw error;
-  }
-}
-
-function missing(error: unknown): undefined {
-  if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
-  throw error;
 }
 
 const unwritable = (what: string, error: unknown): unknown =>

@@ -1,9 +1,11 @@
 /** \`iopte run\` of the built command line, on scenarios written for it. */
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, open, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { spawn } from 'node:child_process';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { ended, ensureBuilt, jsonLines, runCli, startCli } from '../../built';
+import { CLI, ended, ensureBuilt, jsonLines, runCli, startCli } from '../../built';
 import { LONG, MIGRATION, PLAIN, WRITE } from './scenarios/texts';
 import { parseXml } from './scenarios/xml';
 
@@ -143,6 +145,76 @@ describe('iopte run', function () {
     assert.match(failed[0]?.elements[0]?.text ?? '', /^write\.iopte\.yaml:17:17: error: /);
   });
 
+  it('says once what is wrong with a setting in every variant', async () => {
+    const { exitCode, stderr } = await run('write.iopte.yaml', '--set', 'machine.vendr=amd-vi');
+    assert.equal(exitCode, 2);
+    assert.deepEqual(stderr.match(/error: .*|hint: .*/g), [
+      'error: machine has no key "vendr".',
+      'hint: Did you mean "vendor"?',
+    ]);
+  });
+
+  it('goes on when nobody reads what it prints: exit code and JUnit XML say what came out', async () => {
+    for (const [file, exitCode, failures] of [
+      ['write.iopte.yaml', 1, '1'],
+      ['good', 0, '0'],
+    ] as const) {
+      const child = startCli(['run', file, '--junit', 'unread.xml'], folder);
+      child.stdout.destroy();
+      const end = await ended(child);
+      assert.deepEqual([end.exitCode, end.signal, end.stderr], [exitCode, null, '']);
+      const root = parseXml(await readFile(path.join(folder, 'unread.xml'), 'utf8'));
+      assert.equal(root.attributes['failures'], failures);
+    }
+  });
+
+  it('says that the disk is full, after all has run', async function () {
+    if (!existsSync('/dev/full')) this.skip();
+    const full = await open('/dev/full', 'w');
+    const child = spawn(process.execPath, [CLI, 'run', 'write.iopte.yaml', '--junit', 'full.xml'], {
+      ...{ cwd: folder, env: { ...process.env, IOPTE_CACHE: '' } },
+      stdio: ['ignore', full.fd, 'pipe'],
+    });
+    let stderr = '';
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+    const exitCode = await new Promise((resolve) => child.on('close', resolve));
+    await full.close();
+    assert.equal(exitCode, 2);
+    assert.match(stderr, /^iopte: standard output cannot be written: ENOSPC: .*\n$/);
+    const root = parseXml(await readFile(path.join(folder, 'full.xml'), 'utf8'));
+    assert.deepEqual([root.attributes['tests'], root.attributes['failures']], ['3', '1']);
+  });
+
+  it('leaves no report of yesterday where a run did not come to its end', async () => {
+    const report = path.join(folder, 'old.xml');
+    for (const args of [['good', '--variant', 'right'], ['none.iopte.yaml']]) {
+      await writeFile(report, '<testsuites/>');
+      assert.equal((await run(...args, '--junit', 'old.xml')).exitCode, 2);
+      assert.ok(!existsSync(report), args.join(' '));
+    }
+    await symlink('real.xml', report);
+    await writeFile(path.join(folder, 'real.xml'), '');
+    assert.equal((await run('good', '--junit', 'old.xml')).exitCode, 0);
+    assert.match(await readFile(path.join(folder, 'real.xml'), 'utf8'), /<testsuites name="iopte"/);
+    assert.deepEqual(
+      (await readdir(folder)).filter((name) => name.endsWith('.tmp')),
+      [],
+    );
+  });
+
+  it('takes a name in either case, and says what a .yml is to be named', async () => {
+    const [upper, yml] = [path.join('case', 'UP.IOPTE.YAML'), path.join('case', 'x.iopte.yml')];
+    await mkdir(path.join(folder, 'case'));
+    await writeFile(path.join(folder, upper), PLAIN);
+    await writeFile(path.join(folder, yml), PLAIN);
+    for (const asked of ['case', upper])
+      assert.match((await run(asked)).stdout, /^ok {6}.*UP\.IOPTE\.YAML /, asked);
+    const { exitCode, stderr } = await run(yml);
+    await rm(path.join(folder, 'case'), { recursive: true });
+    assert.equal(exitCode, 2);
+    assert.match(stderr, /x\.iopte\.yml is no scenario\nhint: rename it to .*x\.iopte\.yaml/);
+  });
+
   it('reads the files that a scenario names, relative to it', async () => {
     const request = { sid: '0x10', iova: '0x7000', length: 4096, access: 'write' };
     await mkdir(path.join(folder, 'traced'));
@@ -184,25 +256,29 @@ describe('iopte run', function () {
     }
   });
 
-  it('stops at Ctrl-C, keeps and prints what it has, and exits with 130', async () => {
-    const file = path.join(folder, 'long.iopte.yaml');
-    await writeFile(file, LONG);
-    const child = startCli(
-      ['run', 'good/b.iopte.yaml', 'long.iopte.yaml', '--json', '--junit', 'cut.xml'],
-      folder,
-    );
-    child.stdout.once('data', () => setTimeout(() => child.kill('SIGINT'), 1500));
-    const before = Date.now();
-    const { exitCode, stdout, stderr } = await ended(child);
-    await rm(file);
-    assert.ok(Date.now() - before < 30_000, 'it stops at once');
-    assert.equal(exitCode, 130);
-    assert.match(stderr, /iopte: cancelled/);
-    const [done, stopped] = jsonLines(stdout) as readonly (Line & { cancelled?: true; requests: number })[];
-    assert.deepEqual([done?.passed, done?.cancelled], [true, undefined]);
-    assert.equal(stopped?.cancelled, true);
-    assert.ok(stopped.requests > 0 && stopped.requests < 150_000_000);
-    const root = parseXml(await readFile(path.join(folder, 'cut.xml'), 'utf8'));
-    assert.deepEqual([root.attributes['tests'], root.attributes['skipped']], ['2', '1']);
-  });
+  for (const [told, signal] of [
+    ['Ctrl-C', 'SIGINT'],
+    ['SIGTERM', 'SIGTERM'],
+  ] as const)
+    it(`stops at ${told}, keeps and prints what it has, and exits with 130`, async () => {
+      const file = path.join(folder, 'long.iopte.yaml');
+      await writeFile(file, LONG);
+      const child = startCli(
+        ['run', 'good/b.iopte.yaml', 'long.iopte.yaml', '--json', '--junit', 'cut.xml'],
+        folder,
+      );
+      child.stdout.once('data', () => setTimeout(() => child.kill(signal), 1500));
+      const before = Date.now();
+      const { exitCode, stdout, stderr } = await ended(child);
+      await rm(file);
+      assert.ok(Date.now() - before < 30_000, 'it stops at once');
+      assert.equal(exitCode, 130);
+      assert.match(stderr, /iopte: cancelled/);
+      const [done, stopped] = jsonLines(stdout) as readonly (Line & { cancelled?: true; requests: number })[];
+      assert.deepEqual([done?.passed, done?.cancelled], [true, undefined]);
+      assert.equal(stopped?.cancelled, true);
+      assert.ok(stopped.requests > 0 && stopped.requests < 150_000_000);
+      const root = parseXml(await readFile(path.join(folder, 'cut.xml'), 'utf8'));
+      assert.deepEqual([root.attributes['tests'], root.attributes['skipped']], ['2', '1']);
+    });
 });

@@ -98,7 +98,8 @@ describe('iopte sweep', function () {
     const before = await bytesOf(...part);
     const again = await sweep('move.iopte.yaml', ...GRID, '--out', 'one', '--json');
     assert.equal(again.exitCode, 0);
-    assert.deepEqual(jsonLines(again.stdout), [{ file: path.join(...part), rows: 12, skipped: true }]);
+    const report = { file: path.join(...part), rows: 12, passed: 12, failed: 0, errors: 0 };
+    assert.deepEqual(jsonLines(again.stdout), [{ ...report, skipped: true }]);
     const forced = await sweep(
       'move.iopte.yaml',
       ...GRID,
@@ -109,7 +110,6 @@ describe('iopte sweep', function () {
       '--jobs',
       '1',
     );
-    const report = { file: path.join(...part), rows: 12, passed: 12, failed: 0, errors: 0 };
     assert.deepEqual(jsonLines(forced.stdout), [report]);
     assert.deepEqual(new Uint8Array(await bytesOf(...part)), new Uint8Array(before));
   });
@@ -118,7 +118,10 @@ describe('iopte sweep', function () {
     const settings = ['--set', 'machine.memory=64M,128M'];
     const { exitCode, stdout } = await sweep('write.iopte.yaml', ...settings, '--out', 'all');
     assert.equal(exitCode, 1);
-    assert.match(stdout, /6 rows, 4 passed, 2 failed, 0 could not run/);
+    assert.match(stdout, /6 rows, 4 passed, 2 failed, 0 could not run\n/);
+    const again = await sweep('write.iopte.yaml', ...settings, '--out', 'all');
+    assert.equal(again.exitCode, 1);
+    assert.match(again.stdout, /6 rows, 4 passed, 2 failed, 0 could not run \(there already.*--force/);
     const rows = await rowsOf('all', 'part-00001-of-00001.parquet');
     assert.deepEqual(
       rows.map(({ variant, passed }) => [variant, passed]),
@@ -158,6 +161,34 @@ describe('iopte sweep', function () {
     );
   });
 
+  it('refuses a part that it has not written', async () => {
+    const args = ['plain.iopte.yaml', '--set', 'machine.memory=64M', '--out', 'torn'];
+    assert.equal((await sweep(...args)).exitCode, 0);
+    await writeFile(at('torn', 'part-00001-of-00001.parquet'), 'PAR1, but cut off');
+    const { exitCode, stderr } = await sweep(...args);
+    assert.equal(exitCode, 2);
+    assert.match(stderr, /is damaged, or was written by something else\nhint: --force computes it again/);
+    assert.equal((await sweep(...args, '--force')).exitCode, 0);
+  });
+
+  it('exits by what came out, also when nobody reads it', async () => {
+    for (const [file, exitCode] of [
+      ['plain.iopte.yaml', 0],
+      ['write.iopte.yaml', 1],
+    ] as const) {
+      const child = startCli(
+        ['sweep', file, '--set', 'machine.memory=64M', '--out', `unread-${exitCode}`],
+        folder,
+      );
+      child.stdout.destroy();
+      assert.equal((await ended(child)).exitCode, exitCode);
+      assert.equal(
+        (await rowsOf(`unread-${exitCode}`, 'part-00001-of-00001.parquet')).length,
+        exitCode * 2 + 1,
+      );
+    }
+  });
+
   it('goes on where it was stopped, and comes to the same', async () => {
     const values = Array.from({ length: 150 }, (_, index) => String(4096 * (index + 1))).join();
     const args = ['plain.iopte.yaml', '--set', `steps[0].dma.length=${values}`, '--jobs', '1'];
@@ -168,7 +199,8 @@ describe('iopte sweep', function () {
     const end = ended(child);
     while ((await rowsKept()) < 5 && child.exitCode === null)
       await new Promise((done) => setTimeout(done, 20));
-    child.kill('SIGINT');
+    // As a cluster does it that takes the machine away.
+    child.kill('SIGTERM');
     const { exitCode, stderr } = await end;
     assert.equal(exitCode, 130, stderr);
     assert.match(
@@ -201,6 +233,10 @@ describe('iopte sweep', function () {
       [['move.iopte.yaml', ...set, ...out, '--variant', 'x'], /has no variant "x"\nhint: it has none/],
       [['move.iopte.yaml', '--set', 'migrate.lnk=1,2', ...out], /move\.iopte\.yaml:\d+:\d+: error: .*lnk/],
       [['.', ...set, ...out], /^iopte: \. is a folder\nhint: name one scenario/],
+      [
+        ['move.iopte.yml', ...set, ...out],
+        /^iopte: move\.iopte\.yml is no scenario\nhint: rename it to move\.iopte\.yaml/,
+      ],
       [['none.iopte.yaml', ...set, ...out], /none\.iopte\.yaml cannot be read: ENOENT/],
       [
         ['move.iopte.yaml', '--set', `a.b=${many}`, '--set', `a.c=${many}`, ...out],
