@@ -187,4 +187,47 @@ describe('migration of an emulated machine', () => {
       assert.equal(forced.ok ? 'ok' : forced.failure.code, 'migration/no-machine');
     }
   });
+
+  it('does not let the model hide what is wrong on purpose, unless it is asked for: then it says so', () => {
+    const machine = { ...machineOf('8G', '4K', '1G'), driverFaults: ['no-flush-after-clear'] };
+    const job = { machine, sources: [], spec: migration(), seed: 1 };
+    const auto = runSteps(migrate({ ...job, by: 'auto' }));
+    assert.equal(auto.ok ? 'ok' : auto.failure.code, 'migration/hidden');
+    const model = runSteps(migrate({ ...job, by: 'model' }));
+    assert.match(model.ok ? model.value.result.byWhy : '', /no-flush-after-clear.* change nothing/);
+  });
+
+  it('keeps what it has when it is cancelled: rounds, preparation, times, operations, and by what', () => {
+    const spec = migration({
+      link: 1e7,
+      tracking: { starts: 'warm-up', warmUp: 0.5, ran: 0 },
+      downtimeLimit: 0,
+    });
+    const traffic = {
+      kind: 'descriptor-ring',
+      memory: memory(1),
+      entries: 64,
+      entry: 64,
+      rate: 1e5,
+    } as const;
+    const sources = [{ requester: DEVICE, traffic }];
+    const job = {
+      machine: machineBy(machineOf('16M', '4K')),
+      sources,
+      spec,
+      by: 'machine',
+      seed: 1,
+    } as const;
+    for (const progress of migrate(job)) {
+      if (progress.rounds.length === 0) continue;
+      const { result, operations } = progress.soFar();
+      assert.deepEqual([result.by, result.converged, result.rounds.length], ['machine', false, 1]);
+      assert.match(result.why, /Cancelled after round 1/);
+      assert.equal(result.preparation, 0.5);
+      assert.ok((result.time['link'] ?? 0) > 0 && operations.length > 0 && result.requests > 0);
+      assert.ok(progress.fraction > 0 && progress.fraction <= 1);
+      return;
+    }
+    assert.fail('there was no round');
+  });
 });
