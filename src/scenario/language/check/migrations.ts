@@ -34,6 +34,7 @@ export function checkMigrations(
       scenario,
       all.map(({ given }) => given),
     ),
+    ...scattered(root, scenario, all),
     ...idle(root, scenario),
     ...endless(root, scenario, all, largestPart(checked.layout)),
   ];
@@ -119,6 +120,28 @@ function untracked(
       const hint = `Add dirtyTracking: on (or off) to domains.${name}.`;
       return error(placeIn(root, ['domains', name], ['dirtyTracking']), message, hint);
     });
+}
+
+/** Devices that write through several domains at once: one is tracked. */
+function scattered(
+  root: SourceMap,
+  { devices, domains, steps }: Scenario,
+  migrations: readonly { readonly given: Migrate; readonly path: Path }[],
+): readonly ScenarioProblem[] {
+  // Steps may change who writes where: that is seen when they are done.
+  if ([...placedSteps(steps)].some(({ step }) => step.attach ?? step.createDomain ?? step.guest)) return [];
+  const used = Object.keys(domains).filter((name) => {
+    const domain = domains[name];
+    return domain && attachedTo(domain).some(({ device }) => devices[device]?.traffic !== undefined);
+  });
+  return migrations.flatMap(({ given, path }) => {
+    const meant = used.filter((name) => given.domains?.includes(name) ?? true);
+    if (meant.length < 2) return [];
+    const message = `Devices write through ${meant.join(' and ')}: a migration tracks one domain.`;
+    return [
+      error(placeIn(root, path, ['domains']), message, 'Attach them to one, or name it: domains: [...].'),
+    ];
+  });
 }
 
 /** Devices that nobody told how much they move. */
