@@ -114,10 +114,14 @@ function cancelAtSignal(): void {
   for (const signal of SIGNALS) process.on(signal, stop);
 }
 
+let unwrittenHelp = false;
+
 /** Help and version, which no command prints. */
 function writeHelp(text: string): void {
   process.stdout.write(text, (error) => {
-    if (!error || isClosed(error)) return;
+    // Of several pieces the first one that fails is enough.
+    if (!error || isClosed(error) || unwrittenHelp) return;
+    unwrittenHelp = true;
     writeError(endingOf(unwritable(error)).text);
     process.once('exit', () => (process.exitCode = EXIT.badInput));
   });
