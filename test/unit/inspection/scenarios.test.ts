@@ -114,6 +114,39 @@ expect: { requests: 1 }
     assert.equal(state.iommus[0]?.counters['requests'], outcome.requests);
   });
 
+  it('leaves a machine that a cancel found within an operation to whoever opens it, who can cancel that', async () => {
+    const text = SCENARIO.replace('memory: 16M', 'memory: 64M')
+      .replace('dirtyTracking: on', 'dirtyTracking: off')
+      .replace('requester: 00:02.0', 'requester: 00:02.0, traffic: { kind: rx-ring, rate: 1Gbps }')
+      .replace(/steps:[^]*/, 'migrate: { link: 2Gbps, downtimeLimit: 1ms, by: machine }\n');
+    const cancel = new AbortController();
+    const { outcome, record, opened } = await engine.request(
+      'runScenario',
+      { text, file: 'moves.iopte.yaml', variant: null, inspection: 'moves' },
+      {
+        signal: cancel.signal,
+        onProgress: () => {
+          cancel.abort();
+        },
+      },
+    );
+    assert.equal(outcome.cancelled, true);
+    assert.equal(opened, false);
+    assert.ok(record);
+    const open = { inspection: 'moves', machine: record };
+    await assert.rejects(engine.request('machine', { inspection: 'moves' }));
+    const again = new AbortController();
+    const opening = engine.request('open', open, { signal: again.signal });
+    again.abort();
+    await assert.rejects(
+      opening,
+      (error: unknown) => error instanceof RequestError && error.failure.code === CANCELLED,
+    );
+    await engine.request('open', open);
+    const state = await engine.request('machine', { inspection: 'moves' });
+    assert.equal(state.operations, record.operations.length);
+  });
+
   it('answers other requests while it runs', async () => {
     const cancel = new AbortController();
     const running = engine.request(
