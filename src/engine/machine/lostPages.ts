@@ -1,7 +1,14 @@
 import { type PageRange } from '../iommu/cacheOperation';
 import { PageBits } from '../ledger/pageBits';
 import { runSteps } from '../steps';
-import { type MachineCore } from './core';
+import { type Ledger } from '../ledger/ledger';
+import { type Arena } from '../memory/arena';
+import { type RequesterId } from '../values';
+import { type CpuSide } from './cpuSide';
+import { type DeviceSides } from './deviceSides';
+import { type MachineHwpt } from './domains';
+import { type GuestLayout } from './layout';
+import { type AttachedTo } from './unit';
 
 /** Of 64 MB of tables: 32 GB by pages of 4K. */
 const MOST_FRAMES_SEARCHED = 2 ** 14;
@@ -9,12 +16,24 @@ const MOST_FRAMES_SEARCHED = 2 ** 14;
 const PAGES_A_SLICE = 2 ** 21;
 const PAGE = 4096n;
 
+/** What of a machine is searched. */
+interface Searched {
+  readonly ledger: Ledger;
+  readonly memory: Arena;
+  readonly layout: GuestLayout;
+  readonly cpu: CpuSide;
+  readonly sides: DeviceSides;
+  readonly domains: readonly MachineHwpt[];
+  readonly devices: readonly { readonly requester: RequesterId; readonly to: AttachedTo }[];
+  areasOf(hwpt: MachineHwpt): readonly { readonly start: bigint; readonly end: bigint }[];
+}
+
 /**
  * Guest pages whose newest contents are neither at the destination nor reported nor pending: no dirty mark of a domain that tracks,
  * no log of the hypervisor's, of a device's or of a container's has them, so that no read of what is dirty will ever report them.
  * Gives way between slices.
  */
-export function* searchLost(machine: MachineCore): Generator<undefined, readonly PageRange[], void> {
+export function* searchLost(machine: Searched): Generator<undefined, readonly PageRange[], void> {
   const { ledger, cpu } = machine;
   if (ledger.behind.length === 0) return [];
   const pending = new PageBits();
@@ -33,7 +52,7 @@ export class LostPages {
     { readonly operations: number; readonly step: number; readonly pages: readonly PageRange[] } | undefined;
 
   /** Undefined: there is too much to look at while somebody waits. */
-  find(machine: MachineCore, operations: number): readonly PageRange[] | undefined {
+  find(machine: Searched, operations: number): readonly PageRange[] | undefined {
     if (machine.memory.counts.frames > MOST_FRAMES_SEARCHED) return undefined;
     const { step } = machine.ledger;
     if (this.#last?.operations !== operations || this.#last.step !== step)
@@ -42,12 +61,12 @@ export class LostPages {
   }
 }
 
-type Space = Parameters<MachineCore['ledger']['pendingIn']>[0];
+type Space = Parameters<Ledger['pendingIn']>[0];
 
 /** Tables of which the entries are marked, and the pages that they map. */
 function* markedBy(
-  machine: MachineCore,
-  { stage }: MachineCore['cpu'],
+  machine: Searched,
+  { stage }: CpuSide,
 ): Generator<{
   readonly space: Space;
   readonly domain: number | undefined;
@@ -71,7 +90,7 @@ function* partsOf(ranges: Iterable<PageRange>): Generator<PageRange> {
 }
 
 /** Guest pages that software or devices have noted. */
-function* loggedRanges({ ledger, cpu, sides, devices }: MachineCore): Generator<PageRange> {
+function* loggedRanges({ ledger, cpu, sides, devices }: Searched): Generator<PageRange> {
   if (cpu.stage) yield* cpu.stage.logged;
   if (sides.type1) yield* sides.type1.pending;
   for (const { requester, to } of devices) {

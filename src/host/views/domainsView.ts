@@ -108,7 +108,8 @@ export class DomainsView implements vscode.Disposable {
     const found = elements.filter((each) => each.kind !== 'node' || choose(each.node)).at(-1);
     if (!found || signal.aborted) return undefined;
     // A tree that nobody sees reads its roots only when it is shown, and does not move to one that is new.
-    if (!this.view.visible) await vscode.commands.executeCommand('iopte.domains.open', { preserveFocus: true });
+    if (!this.view.visible)
+      await vscode.commands.executeCommand('iopte.domains.open', { preserveFocus: true });
     await this.view.reveal(found, { select: true, focus, expand: false });
     return found;
   }

@@ -45,7 +45,6 @@ export function migrationOf(
     by: 'model',
     byWhy: 'The model was asked for.',
     requests: 0,
-    ...{ byWhy: 'It was asked for.', requests: 5 },
     ...more,
   };
 }
