@@ -87,7 +87,7 @@ describe('Scenario Results in a page of its own', () => {
   it('has a row for each run of a sweep, and shows the one that is picked', async () => {
     const view = await open();
     await view.show(sweep());
-    assert.equal(await view.page.locator('.comparison tbody tr').count(), 8);
+    assert.equal(await view.page.locator('.comparison tbody tr').count(), 9);
     assert.equal(await chart(view).count(), 1);
     await view.page
       .getByRole('button', { name: 'Show details of split · migrate.link=400Gbps' })

@@ -196,7 +196,7 @@ describe('random small migrations', function () {
   it('by the model are those of plain pre-copy', async () => {
     await fc.assert(
       fc.asyncProperty(migration, (given) => compare(given, 'model')),
-      { numRuns: 40 },
+      { numRuns: 20 },
     );
   });
 
@@ -213,7 +213,7 @@ describe('random small migrations', function () {
         migration.map((given) => ({ ...given, vcpus: undefined })),
         (given) => compare(given, 'machine'),
       ),
-      { numRuns: 15 },
+      { numRuns: 8 },
     );
   });
 });

@@ -306,7 +306,7 @@ describe('traffic at the pace of requests', () => {
         const all = [...before(first), ...wanted, after];
         assert.deepEqual(done(of, all, 'requests'), done(of, all, 'steps'));
       }),
-      { numRuns: 80 },
+      { numRuns: 40 },
     );
   });
 
