@@ -70,9 +70,21 @@ export const migrations = once(() => ['as-is', 'split'].map((variant) => ran('di
 
 /** The same migration over links of several speeds. */
 export const sweep = once(() =>
-  ['10Gbps', '20Gbps', '25Gbps', '40Gbps', '50Gbps', '100Gbps', '200Gbps', '400Gbps', '800Gbps'].map((link) =>
-    ran('disk', MIGRATION, 'split', { 'migrate.link': link }),
-  ),
+  [
+    '5Gbps',
+    '10Gbps',
+    '15Gbps',
+    '20Gbps',
+    '25Gbps',
+    '40Gbps',
+    '50Gbps',
+    '75Gbps',
+    '100Gbps',
+    '200Gbps',
+    '400Gbps',
+    '600Gbps',
+    '800Gbps',
+  ].map((link) => ran('disk', MIGRATION, 'split', { 'migrate.link': link })),
 );
 
 /** No migration; an expectation fails. */
