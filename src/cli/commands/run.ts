@@ -1,11 +1,10 @@
 import { type EngineClient, type ScenarioOutcome } from '../../inspection/protocol';
-import { parseAddress, parseLimit } from '../arguments';
 import { type ScenarioCall, type ScenarioCommand, type ScenarioOptions } from '../command';
 import { badInput, errorText, RUN_EXIT, type CliError } from '../errors';
 import { timeText } from '../figures';
 import { findScenarios, type FoundScenario } from '../scenarios/find';
 import { junitXml, type JUnitCase } from '../scenarios/junit';
-import { EnginePool, limitsOf } from '../scenarios/pool';
+import { addPoolOptions, EnginePool, limitsOf } from '../scenarios/pool';
 import { outcomeJson, printOutcome } from '../scenarios/report';
 import { performRun, runName, RunsProgress, settle, type Came } from '../scenarios/runs';
 import { ScenarioFiles } from '../scenarios/scenarioFiles';
@@ -38,13 +37,8 @@ Exit codes: 0 everything came true, 1 something did not, 2 bad usage or a file t
     command
       .option('--variant <name>', 'only this variant')
       .option('--set <path=value>', 'another value in the scenario; may be repeated', parseSetting)
-      .option('--junit <file>', 'write JUnit XML, too')
-      .option('--jobs <n>', 'run so many at a time (default: the cores)', parseLimit)
-      .option(
-        '--memory <size>',
-        'memory that they may take together (default: 60% of what is free)',
-        parseAddress,
-      );
+      .option('--junit <file>', 'write JUnit XML, too');
+    addPoolOptions(command);
   },
   async run(call) {
     const { options, signal } = call;

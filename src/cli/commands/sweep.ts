@@ -1,14 +1,13 @@
 import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { type ScenarioOutcome } from '../../inspection/protocol';
-import { parseAddress, parseLimit } from '../arguments';
 import { type ScenarioCall, type ScenarioCommand, type ScenarioOptions } from '../command';
 import { badUsage, cancelled, RUN_EXIT, type CliError } from '../errors';
 import { flatten, sweepColumns, type FlatRow, type SweepColumn } from '../scenarios/columns';
 import { isScenario, scenarioHint } from '../scenarios/files';
 import { MOST_ROWS, parseShard, rowCount, rowsOf, type Row, type Shard } from '../scenarios/grid';
 import { parquetOf } from '../scenarios/parquet';
-import { EnginePool, limitsOf } from '../scenarios/pool';
+import { addPoolOptions, EnginePool, limitsOf } from '../scenarios/pool';
 import { performRun, RunsProgress, settle } from '../scenarios/runs';
 import { parseSettings, type Settings } from '../scenarios/settings';
 import { ScenarioFiles } from '../scenarios/scenarioFiles';
@@ -45,13 +44,8 @@ Exit codes: 0 every row passed, 1 some did not, 2 bad usage or a file that canno
       .requiredOption('--out <dir>', 'folder of the results')
       .option('--variant <name>', 'only this variant (default: each)')
       .option('--shard <i/n>', 'only the rows of part I of N (default: 1/1)', parseShard)
-      .option('--force', 'compute a shard again whose file is there')
-      .option('--jobs <n>', 'run so many at a time (default: the cores)', parseLimit)
-      .option(
-        '--memory <size>',
-        'memory that they may take together (default: 60% of what is free)',
-        parseAddress,
-      );
+      .option('--force', 'compute a shard again whose file is there');
+    addPoolOptions(command);
   },
   async run(call) {
     const { options, signal } = call;

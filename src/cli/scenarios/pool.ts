@@ -1,5 +1,7 @@
 import os from 'node:os';
+import { type Command } from 'commander';
 import { type EngineClient } from '../../inspection/protocol';
+import { parseAddress, parseLimit } from '../arguments';
 import { cancelled } from '../errors';
 
 export interface PoolLimits {
@@ -13,6 +15,17 @@ export interface PoolLimits {
 const SHARE = 0.6;
 /** After a task that wanted so much its engine is ended: what it holds on to would count against nobody's budget. */
 const KEPT_BYTES = 2 ** 28;
+
+/** The options of a command that has a pool: what `limitsOf` takes. */
+export function addPoolOptions(command: Command): void {
+  command
+    .option('--jobs <n>', 'run so many at a time (default: the cores)', parseLimit)
+    .option(
+      '--memory <size>',
+      'memory that they may take together (default: 60% of what is free)',
+      parseAddress,
+    );
+}
 
 /** What was asked for; left out: the cores, and a share of the memory that is free. */
 export const limitsOf = ({
