@@ -1,7 +1,7 @@
 'use strict';
 
 // Who may import whom, from the ground up:
-//   engine < trace, image, explorer (which do not know each other) < scenario < inspection < host, webview, cli
+//   engine < bytes < trace, image, explorer (which do not know each other) < scenario < inspection < host, webview, cli
 // The last three know the inspection's protocol and nothing deeper; those that start one also know its platform part.
 
 const room = (...names) => `^src/(${names.join('|')})/`;
@@ -22,8 +22,19 @@ module.exports = {
   forbidden: [
     only('engine-alone', 'The engine imports nothing of ours.', room('engine'), room('engine')),
     only('kernel-alone', 'The kernel is bound by the engine.', room('kernel'), room('kernel')),
-    only('trace-on-engine', 'Trace readers stand on the engine.', room('trace'), room('trace', 'engine')),
-    only('image-on-engine', 'Image readers stand on the engine.', room('image'), room('image', 'engine')),
+    only(
+      'bytes-on-engine',
+      'Bytes of any file, and how they are unpacked.',
+      room('bytes'),
+      room('bytes', 'engine'),
+    ),
+    only('trace-on-engine', 'Traces stand on the engine.', room('trace'), room('trace', 'bytes', 'engine')),
+    only(
+      'image-on-engine',
+      'Image readers stand on the engine.',
+      room('image'),
+      room('image', 'bytes', 'engine'),
+    ),
     only(
       'explorer-on-engine',
       'The explorer stands on the engine.',
@@ -34,13 +45,13 @@ module.exports = {
       'scenario-below-inspection',
       'Scenarios use the engine, traces and the explorer.',
       room('scenario'),
-      room('scenario', 'engine', 'trace', 'explorer', 'image'),
+      room('scenario', 'engine', 'bytes', 'trace', 'explorer', 'image'),
     ),
     only(
       'inspection-below-products',
       'The inspection does not know who asks it.',
       room('inspection'),
-      room('inspection', 'scenario', 'engine', 'trace', 'explorer', 'image'),
+      room('inspection', 'scenario', 'engine', 'bytes', 'trace', 'explorer', 'image'),
     ),
     only(
       'pure-inspection',
@@ -48,7 +59,7 @@ module.exports = {
       { path: room('inspection'), pathNot: '^src/inspection/(node|web|worker)/' },
       '^src/inspection/[^/]+\\.ts$',
       '^src/inspection/(?!node/|web/|worker/)',
-      room('scenario', 'engine', 'trace', 'explorer', 'image'),
+      room('scenario', 'engine', 'bytes', 'trace', 'explorer', 'image'),
     ),
     {
       name: 'platforms-apart',

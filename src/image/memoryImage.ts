@@ -1,6 +1,6 @@
 import { type PhysicalMemory } from '../engine/memory/physicalMemory';
 import { FRAME_BYTES, FRAME_WORDS, type FrameNumber, hex } from '../engine/values';
-import { type ByteSource } from './byteSource';
+import { type ByteSource } from '../bytes/byteSource';
 import { FrameCache } from './frameCache';
 import { type SegmentMap, ZEROS } from './segments';
 

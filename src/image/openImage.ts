@@ -1,5 +1,5 @@
 import { type Result, success } from '../engine/result';
-import { type ByteSource, bytesSource } from './byteSource';
+import { type ByteSource, bytesSource } from '../bytes/byteSource';
 import { isGzip } from './gzip';
 import { type MemoryImage } from './memoryImage';
 import { type ImagePlatform } from './platform';
@@ -8,7 +8,7 @@ import { chooseReader, HEAD_BYTES } from './readers/index';
 import { type DescribedSegment } from './readers/describedSegment';
 import { type DumpedIommu, type ReadImage } from './readers/reader';
 export { type DumpedIommu } from './readers/reader';
-import { type CancelSignal, type Progress, type Task } from './task';
+import { type CancelSignal, type Progress, type Task } from '../bytes/task';
 
 /** Bytes of a file: a path to read by ranges, or the bytes themselves. */
 export type ImageFile =

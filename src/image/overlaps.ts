@@ -1,9 +1,9 @@
 import { hex } from '../engine/values';
-import { type ByteSource } from './byteSource';
+import { type ByteSource } from '../bytes/byteSource';
 import { type MemoryImage } from './memoryImage';
 import { type ProblemList } from './problems';
 import { type Overlap, ZEROS } from './segments';
-import { type Task } from './task';
+import { type Task } from '../bytes/task';
 
 const CHUNK = 64 * 1024;
 /** Bytes compared of one overlap, and in all: enough to tell a second mapping of the same memory from a conflict. */

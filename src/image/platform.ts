@@ -1,7 +1,7 @@
 import { type Result } from '../engine/result';
-import { type ByteSource } from './byteSource';
+import { type ByteSource } from '../bytes/byteSource';
 import { type ImageProblem } from './problems';
-import { type Task } from './task';
+import { type Task } from '../bytes/task';
 
 /** What was inflated. */
 export interface Inflated {

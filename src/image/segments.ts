@@ -1,6 +1,6 @@
 import { assert, failure, type Result, success } from '../engine/result';
 import { sortedOrder } from './sortedOrder';
-import { CANCELLED, cancelledMeanwhile, type Task } from './task';
+import { CANCELLED, cancelledMeanwhile, type Task } from '../bytes/task';
 
 /** File offset of a segment that has no bytes in the file and reads as zeros. */
 export const ZEROS = -1;

@@ -1,4 +1,4 @@
-import { cancelledMeanwhile, type Task } from './task';
+import { cancelledMeanwhile, type Task } from '../bytes/task';
 
 /** Sorted in one go: a few milliseconds. */
 const CHUNK = 16_384;

@@ -1,5 +1,5 @@
 import { assert } from '../engine/result';
-import { type ByteSource } from './byteSource';
+import { type ByteSource } from '../bytes/byteSource';
 
 /** Blocks of only zeros are not stored: a dump of an idle machine is mostly zeros. */
 export const BLOCK_BYTES = 64 * 1024;

@@ -11,12 +11,13 @@ import { type IommuKind } from '../image/description/registers';
 import { type TextProblem } from '../image/description/textProblem';
 import { type ImageFile } from '../image/openImage';
 import { type ImageProblem } from '../image/problems';
-import { type CancelSignal, type Progress } from '../image/task';
+import { type CancelSignal, type Progress } from '../bytes/task';
 import { type DomainKey, type DomainRow, type EntryRef, type Permission, type Run } from './mapping';
 import { type AddressRange, type Page, type PageRequest } from './pages';
 import { type MachineRecord, type MachineRequests } from './machine';
 import { type RootsParams, type RootsResult } from './roots';
 import { type ScenarioRequests } from './scenario';
+import { type TraceReplay, type TraceRequests } from './trace';
 import {
   type AliasesParams,
   type AliasPage,
@@ -33,6 +34,8 @@ export type { DomainKey, DomainRow, EntryRef, EntryRole, Permission, Run } from 
 export type * from './questions';
 export type * from './machine';
 export type * from './scenario';
+export type * from './trace';
+export { TRACE_FINDINGS, TRACE_GROUPS } from './trace';
 export { SCENARIO_SUFFIX } from './scenario';
 export { parseRange } from './addressRange';
 export { MAPPING_COLUMNS, domainKeyOf, domainTag, mappingRow, sameDomain } from './mapping';
@@ -63,7 +66,13 @@ export type NodeId = string;
 /** Bytes of a file: a path the engine reads by ranges (Node), or the bytes themselves (web, virtual file systems). */
 export type FileSource = ImageFile;
 
-export type OpenParams = OpenImageParams | OpenMachineParams;
+export type OpenParams = OpenImageParams | OpenMachineParams | OpenReplayParams;
+
+/** Builds the tables that an opened trace leaves after one of its rows. */
+export interface OpenReplayParams {
+  readonly inspection: InspectionId;
+  readonly replay: TraceReplay;
+}
 
 /** Builds an emulated machine, and does again what was done to it. */
 export interface OpenMachineParams {
@@ -320,10 +329,10 @@ export interface RunPage extends Page<Run> {
 export type { TextProblem } from '../image/description/textProblem';
 export type { Completion } from '../engine/filter/completion';
 
-export type { CancelSignal, Progress } from '../image/task';
+export type { CancelSignal, Progress } from '../bytes/task';
 
 /** Every request: its parameters and its result. */
-export interface Requests extends MachineRequests, ScenarioRequests {
+export interface Requests extends MachineRequests, ScenarioRequests, TraceRequests {
   open: { params: OpenParams; result: InspectionSummary };
   close: { params: { inspection: InspectionId }; result: null };
   /** What opening gave, as it is now: operations change the registers of a machine. */
@@ -399,7 +408,7 @@ export type FromEngine =
   /** A bug of the engine, for the log. */
   | { readonly type: 'log'; readonly message: string };
 
-export { CANCELLED } from '../image/task';
+export { CANCELLED } from '../bytes/task';
 /** Code of the failure of every request that was pending when the engine was lost. */
 export const ENGINE_LOST = 'engine/lost';
 

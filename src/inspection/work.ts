@@ -1,4 +1,4 @@
-import { CANCELLED, type CancelSignal, type Progress } from '../image/task';
+import { CANCELLED, type CancelSignal, type Progress } from '../bytes/task';
 import { RequestError } from './requestError';
 
 /**

@@ -1,11 +1,11 @@
 import { failure, type Result, success } from '../../engine/result';
 import { formatSize, hex } from '../../engine/values';
-import { type ByteSource } from '../byteSource';
+import { type ByteSource } from '../../bytes/byteSource';
 import { MemoryImage, type MissingRange } from '../memoryImage';
 import { reportOverlaps } from '../overlaps';
 import { ProblemList } from '../problems';
 import { PHYSICAL_END, SegmentList, SegmentMap, ZEROS } from '../segments';
-import { CANCELLED } from '../task';
+import { CANCELLED } from '../../bytes/task';
 import { findMisplacement } from './elfMisplacement';
 import { type ElfHeader, exact64, isElf, PHDR_BYTES, PT_LOAD, readElfHeader, reason } from './elfHeader';
 import { formatTitle, type ImageReader, type ReaderOptions, type ReadImage } from './reader';

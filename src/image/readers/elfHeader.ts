@@ -1,5 +1,5 @@
 import { failure, type Result, success } from '../../engine/result';
-import { type ByteSource } from '../byteSource';
+import { type ByteSource } from '../../bytes/byteSource';
 
 /** Sizes in the System V ABI, ELF-64 object file format. */
 export const EHDR_BYTES = 64;

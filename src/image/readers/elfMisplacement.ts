@@ -1,4 +1,4 @@
-import { type ByteSource } from '../byteSource';
+import { type ByteSource } from '../../bytes/byteSource';
 import { EHDR_BYTES, type ElfHeader, exact64, PHDR_BYTES, PT_LOAD, PT_NOTE, SHDR_BYTES } from './elfHeader';
 
 /** Cores whose headers are asked for a misplacement: those by physical address have a few. */

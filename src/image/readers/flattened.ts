@@ -1,5 +1,5 @@
 import { failure, type Result, success } from '../../engine/result';
-import { type ByteSource } from '../byteSource';
+import { type ByteSource } from '../../bytes/byteSource';
 import { ProblemList } from '../problems';
 import { placeRecords, RearrangedSource } from './flattened/rearranged';
 import { readRecords } from './flattened/records';

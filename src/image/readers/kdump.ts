@@ -1,9 +1,9 @@
 import { failure, type Result, success } from '../../engine/result';
-import { type ByteSource } from '../byteSource';
+import { type ByteSource } from '../../bytes/byteSource';
 import { MemoryImage } from '../memoryImage';
 import { ProblemList } from '../problems';
 import { SegmentList, SegmentMap } from '../segments';
-import { CANCELLED } from '../task';
+import { CANCELLED } from '../../bytes/task';
 import { reason } from './elfHeader';
 import { DescriptorTable } from './kdump/descriptors';
 import { type KdumpHeader, readKdumpHeader } from './kdump/header';

@@ -1,10 +1,10 @@
 import { type ListedIommu } from '../../engine/directory/listed/index';
 import { type Result } from '../../engine/result';
-import { type ByteSource } from '../byteSource';
+import { type ByteSource } from '../../bytes/byteSource';
 import { type DescribedIommu } from '../description/types';
 import { type MemoryImage } from '../memoryImage';
 import { type ImageProblem } from '../problems';
-import { type Task } from '../task';
+import { type Task } from '../../bytes/task';
 import { type DescribedSegment } from './describedSegment';
 
 export interface ReaderOptions extends Task {

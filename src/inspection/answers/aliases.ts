@@ -2,7 +2,7 @@ import { ALL_PAGES, type AddressSpace } from '../../engine/pageTable/addressSpac
 import { permissionText } from '../../engine/pageTable/entry';
 import { READ_WRITE } from '../../engine/pageTable/entryClass';
 import { frameNumber } from '../../engine/values';
-import { CANCELLED } from '../../image/task';
+import { CANCELLED } from '../../bytes/task';
 import { sortedOrder } from '../../image/sortedOrder';
 import { type Inspection } from '../inspection';
 import { type DomainKey } from '../mapping';

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { type ByteSource, type SourceIdentity } from '../../image/byteSource';
+import { type ByteSource, type SourceIdentity } from '../../bytes/byteSource';
 import { cacheKey, CacheFileWriter, openCacheFile } from './cacheFile';
 
 const SUFFIX = '.sparse';

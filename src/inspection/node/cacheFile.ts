@@ -1,7 +1,7 @@
 import { createHash, type Hash } from 'node:crypto';
 import * as fs from 'node:fs';
 import * as zlib from 'node:zlib';
-import { type ByteSource, type SourceIdentity } from '../../image/byteSource';
+import { type ByteSource, type SourceIdentity } from '../../bytes/byteSource';
 import { BLOCK_BYTES, readBlocks } from '../../image/sparseStore';
 
 /**

@@ -1,7 +1,7 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { failure, type Result, success } from '../../engine/result';
-import { type ByteSource, type SourceIdentity } from '../../image/byteSource';
+import { type ByteSource, type SourceIdentity } from '../../bytes/byteSource';
 
 /** Opening a pipe would wait for its writer, and the thread with it. Windows has no such flag and no such pipes. */
 const READ_AT_ONCE = fs.constants.O_RDONLY | fs.constants.O_NONBLOCK;

@@ -1,8 +1,8 @@
 import * as zlib from 'node:zlib';
-import { type ByteSource } from '../../image/byteSource';
+import { type ByteSource } from '../../bytes/byteSource';
 import { type InflateEnd } from '../../image/inflating';
 import { type BlockWriter } from '../../image/sparseStore';
-import { type Task } from '../../image/task';
+import { type Task } from '../../bytes/task';
 import { errorText } from './fileSource';
 
 /** Packed bytes given to zlib at once. */

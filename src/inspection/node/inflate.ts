@@ -1,11 +1,11 @@
 import { setImmediate } from 'node:timers/promises';
 import * as zlib from 'node:zlib';
 import { failure, type Result, success } from '../../engine/result';
-import { type ByteSource } from '../../image/byteSource';
+import { type ByteSource } from '../../bytes/byteSource';
 import { type InflateEnd, inflateProblem } from '../../image/inflating';
 import { type ImagePlatform, type Inflated } from '../../image/platform';
 import { BlockWriter } from '../../image/sparseStore';
-import { CANCELLED, type Task } from '../../image/task';
+import { CANCELLED, type Task } from '../../bytes/task';
 import { InflateCache } from './cache';
 import { openFileSource } from './fileSource';
 import { gunzip } from './gunzip';

@@ -1,7 +1,7 @@
-import { type ByteSource, type SourceIdentity } from '../../image/byteSource';
+import { type ByteSource, type SourceIdentity } from '../../bytes/byteSource';
 import { type Room } from '../../image/inflating';
 import { BLOCK_BYTES, type BlockSink, MemoryBlocks, SparseStore } from '../../image/sparseStore';
-import { type Task } from '../../image/task';
+import { type Task } from '../../bytes/task';
 import { type InflateCache } from './cache';
 import { type CacheFileWriter } from './cacheFile';
 import { errorText } from './fileSource';

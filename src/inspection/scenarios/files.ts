@@ -1,4 +1,4 @@
-import { bytesSource } from '../../image/byteSource';
+import { bytesSource } from '../../bytes/byteSource';
 import { isGzip } from '../../image/gzip';
 import { type ImagePlatform } from '../../image/platform';
 import { RequestError, refuse } from '../requestError';

@@ -1,10 +1,10 @@
 import { failure, type Result, success } from '../../engine/result';
-import { type ByteSource } from '../../image/byteSource';
+import { type ByteSource } from '../../bytes/byteSource';
 import { GzipMembers } from '../../image/gzip';
 import { type InflateEnd, inflateProblem } from '../../image/inflating';
 import { type ImagePlatform, type Inflated } from '../../image/platform';
 import { BlockWriter, MemoryBlocks, SparseStore } from '../../image/sparseStore';
-import { CANCELLED, type Task } from '../../image/task';
+import { CANCELLED, type Task } from '../../bytes/task';
 
 export interface WebImageOptions {
   /** Lets the event loop run once. */

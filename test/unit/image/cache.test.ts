@@ -4,7 +4,7 @@ import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { crc32, gzipSync } from 'node:zlib';
-import { type ByteSource } from '../../../src/image/byteSource';
+import { type ByteSource } from '../../../src/bytes/byteSource';
 import { type ImageProblem } from '../../../src/image/problems';
 import { InflateCache } from '../../../src/inspection/node/cache';
 import { openFileSource } from '../../../src/inspection/node/fileSource';

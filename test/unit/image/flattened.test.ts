@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { bytesSource } from '../../../src/image/byteSource';
+import { bytesSource } from '../../../src/bytes/byteSource';
 import { ProblemList } from '../../../src/image/problems';
 import { placeRecords, RearrangedSource } from '../../../src/image/readers/flattened/rearranged';
 import { readRecords } from '../../../src/image/readers/flattened/records';

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { gzipSync } from 'node:zlib';
 import { frameNumber } from '../../../src/engine/values';
-import { type ByteSource, bytesSource } from '../../../src/image/byteSource';
+import { type ByteSource, bytesSource } from '../../../src/bytes/byteSource';
 import { checkDescription, parseDescription } from '../../../src/image/description/index';
 import { openImage } from '../../../src/image/openImage';
 import { buildElf, FIELDS, type Load, withField } from '../../builders/elf';

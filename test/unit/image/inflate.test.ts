@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { constants, gzipSync } from 'node:zlib';
-import { type ByteSource, bytesSource } from '../../../src/image/byteSource';
+import { type ByteSource, bytesSource } from '../../../src/bytes/byteSource';
 import { GzipMembers } from '../../../src/image/gzip';
 import { inflateProblem } from '../../../src/image/inflating';
 import { type ImagePlatform } from '../../../src/image/platform';
-import { type CancelSignal, type Progress } from '../../../src/image/task';
+import { type CancelSignal, type Progress } from '../../../src/bytes/task';
 import { nodeImagePlatform } from '../../../src/inspection/node/inflate';
 import { webImagePlatform } from '../../../src/inspection/web/inflate';
 import { countingSource, refusal, task, value } from './support';

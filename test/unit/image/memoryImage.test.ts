@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { frameNumber } from '../../../src/engine/values';
-import { type ByteSource } from '../../../src/image/byteSource';
+import { type ByteSource } from '../../../src/bytes/byteSource';
 import { MemoryImage } from '../../../src/image/memoryImage';
 import { SegmentList, SegmentMap } from '../../../src/image/segments';
 import { frames } from '../../builders/elf';

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { bytesSource } from '../../../src/image/byteSource';
+import { bytesSource } from '../../../src/bytes/byteSource';
 import { PageBitmap } from '../../../src/image/readers/kdump/pageBitmap';
 import { task } from './support';
 

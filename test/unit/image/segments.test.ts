@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { SegmentList, SegmentMap, ZEROS } from '../../../src/image/segments';
 import { sortedOrder } from '../../../src/image/sortedOrder';
-import { CANCELLED } from '../../../src/image/task';
+import { CANCELLED } from '../../../src/bytes/task';
 import { refusal, task, value } from './support';
 
 const SPACE = 64;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { type Failure, type Result } from '../../../src/engine/result';
 import { frameNumber } from '../../../src/engine/values';
-import { type ByteSource, bytesSource } from '../../../src/image/byteSource';
+import { type ByteSource, bytesSource } from '../../../src/bytes/byteSource';
 import { type MemoryImage } from '../../../src/image/memoryImage';
 import { openImage, type OpenedImage, type OpenImageOptions } from '../../../src/image/openImage';
 import { nodeImagePlatform } from '../../../src/inspection/node/inflate';

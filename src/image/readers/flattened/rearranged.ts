@@ -1,7 +1,7 @@
 import { assert, failure, type Result, success } from '../../../engine/result';
-import { type ByteSource } from '../../byteSource';
+import { type ByteSource } from '../../../bytes/byteSource';
 import { sortedOrder } from '../../sortedOrder';
-import { CANCELLED, cancelledMeanwhile, type Task } from '../../task';
+import { CANCELLED, cancelledMeanwhile, type Task } from '../../../bytes/task';
 import { newRecords, push, type Records } from './records';
 
 /** Steps between two pauses. */

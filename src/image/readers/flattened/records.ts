@@ -1,7 +1,7 @@
 import { failure, type Result, success } from '../../../engine/result';
-import { type ByteSource } from '../../byteSource';
+import { type ByteSource } from '../../../bytes/byteSource';
 import { type ProblemList } from '../../problems';
-import { CANCELLED, type Task } from '../../task';
+import { CANCELLED, type Task } from '../../../bytes/task';
 import { reason } from '../elfHeader';
 
 /** `makedumpfile_header`: signature[16], type and version as big-endian 64 bits, in a block of 4 KiB. */

@@ -1,7 +1,7 @@
 import { decompressLzo } from './lzo';
 import { decompressSnappy } from './snappy';
-import { decompressZlib } from './zlib';
-import { decompressZstd } from './zstd';
+import { decompressZlib } from '../../../bytes/zlib';
+import { decompressZstd } from '../../../bytes/zstd';
 
 /** One way to compress a page. */
 export interface PageCompression {

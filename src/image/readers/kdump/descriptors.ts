@@ -1,4 +1,4 @@
-import { type ByteSource } from '../../byteSource';
+import { type ByteSource } from '../../../bytes/byteSource';
 import { exact64 } from '../elfHeader';
 
 const DESCRIPTOR_BYTES = 24;

@@ -1,6 +1,6 @@
 import { failure, type Result, success } from '../../../engine/result';
 import { formatSize } from '../../../engine/values';
-import { type ByteSource } from '../../byteSource';
+import { type ByteSource } from '../../../bytes/byteSource';
 import { exact64, reason } from '../elfHeader';
 import { COMPRESSIONS } from './compression';
 

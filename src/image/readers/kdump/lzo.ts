@@ -1,4 +1,4 @@
-import { PageOutput } from './pageOutput';
+import { PageOutput } from '../../../bytes/pageOutput';
 
 /** Distance that ends the stream when it is coded by an instruction 0001HLLL. */
 const END_DISTANCE = 16_384;

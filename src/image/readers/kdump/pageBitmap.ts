@@ -1,5 +1,5 @@
-import { type ByteSource } from '../../byteSource';
-import { type Task } from '../../task';
+import { type ByteSource } from '../../../bytes/byteSource';
+import { type Task } from '../../../bytes/task';
 
 /** Pages of a chunk: 4 KiB of bitmap. */
 const CHUNK_PAGES = 32_768;

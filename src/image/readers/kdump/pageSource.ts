@@ -1,5 +1,5 @@
 import { assert } from '../../../engine/result';
-import { type ByteSource } from '../../byteSource';
+import { type ByteSource } from '../../../bytes/byteSource';
 import { COMPRESSIONS } from './compression';
 import { type DescriptorTable, type PageDescriptor } from './descriptors';
 import { type PageBitmap } from './pageBitmap';

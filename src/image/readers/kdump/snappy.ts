@@ -1,4 +1,4 @@
-import { PageOutput } from './pageOutput';
+import { PageOutput } from '../../../bytes/pageOutput';
 
 /** Literals longer than this have their length in 1 to 4 bytes after the tag. */
 const SHORT_LITERAL = 60;

@@ -1,7 +1,7 @@
 import { frameOf } from '../../../engine/memory/words';
 import { FRAME_BYTES, FRAME_WORDS, type FrameNumber } from '../../../engine/values';
 import { BlockIndex } from '../../blockIndex';
-import { type ByteSource, bytesSource } from '../../byteSource';
+import { type ByteSource, bytesSource } from '../../../bytes/byteSource';
 import { PHYSICAL_END, SegmentList } from '../../segments';
 
 /** Frames at most: 384 MiB. They hold the tables of 128 GiB in 4 KiB pages, of which a dump has 3.9 GB of text. */

@@ -1,5 +1,5 @@
-import { type ByteSource } from '../../byteSource';
-import { cancelledMeanwhile, type Task } from '../../task';
+import { type ByteSource } from '../../../bytes/byteSource';
+import { cancelledMeanwhile, type Task } from '../../../bytes/task';
 
 /** Read at once, and the longest line: a few milliseconds of work. */
 const CHUNK = 512 * 1024;

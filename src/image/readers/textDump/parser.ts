@@ -1,5 +1,5 @@
-import { type ByteSource } from '../../byteSource';
-import { type Task } from '../../task';
+import { type ByteSource } from '../../../bytes/byteSource';
+import { type Task } from '../../../bytes/task';
 import { DeviceTableRows } from './deviceTableRows';
 import { DmarUnits } from './dmarUnits';
 import { DomainSections } from './domainSections';
