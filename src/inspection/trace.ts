@@ -148,7 +148,13 @@ export interface TraceLifetime {
   readonly flushRow: number | null;
 }
 
-export const TRACE_FINDINGS = ['double-map', 'unmap-nothing', 'short-unmap', 'leak', 'missing-flush'] as const;
+export const TRACE_FINDINGS = [
+  'double-map',
+  'unmap-nothing',
+  'short-unmap',
+  'leak',
+  'missing-flush',
+] as const;
 export type TraceFindingKind = (typeof TRACE_FINDINGS)[number];
 
 export interface TraceFinding {
@@ -245,7 +251,11 @@ export interface TraceRequests {
   traceLive: {
     params: { trace: TraceId; row: number; spaces: TraceSpaces };
     result: {
-      readonly spaces: readonly { readonly name: string; readonly mappings: number; readonly bytes: number }[];
+      readonly spaces: readonly {
+        readonly name: string;
+        readonly mappings: number;
+        readonly bytes: number;
+      }[];
       readonly notes: readonly Failure[];
     };
   };
@@ -255,7 +265,10 @@ export interface TraceRequests {
     result: Page<TraceRow> & { readonly lifetimes: readonly TraceLifetime[] };
   };
   /** Mappings by the order of their maps. `where` is asked of the row that mapped. */
-  traceLifetimes: { params: { trace: TraceId; where: string; page: PageRequest }; result: Page<TraceLifetime> };
+  traceLifetimes: {
+    params: { trace: TraceId; where: string; page: PageRequest };
+    result: Page<TraceLifetime>;
+  };
   traceFindings: {
     params: { trace: TraceId; kinds?: readonly TraceFindingKind[]; page: PageRequest };
     result: Page<TraceFinding> & { readonly counts: Readonly<Record<TraceFindingKind, number>> };

@@ -102,7 +102,8 @@ export class LineScanner {
     let next = at;
     for (; next < end; next++) {
       const byte = bytes[next] ?? 0;
-      if (byte === SPACE || byte === TAB || (stops !== '' && stops.includes(String.fromCharCode(byte)))) break;
+      if (byte === SPACE || byte === TAB || (stops !== '' && stops.includes(String.fromCharCode(byte))))
+        break;
     }
     this.at = next;
     return latin1(bytes, at, next);
