@@ -10,7 +10,7 @@ import { openMachine } from './machines/openMachine';
 import { withDirectory } from './openIommu';
 import {
   type OpenImageParams,
-  type OpenParams,
+  type OpenMachineParams,
   type Params,
   type ResultOf,
   type SourceProblem,
@@ -18,9 +18,9 @@ import {
 import { RequestError, refuse } from './requestError';
 import { runInSlices, type CallContext, type Scheduling } from './work';
 
-/** Opens a source: description, image, then the directory of each IOMMU. An IOMMU that cannot be read stops no other. */
+/** Opens a machine, or an image: description, image, then the directory of each IOMMU. An IOMMU that cannot be read stops no other. */
 export function openInspection(
-  params: OpenParams,
+  params: OpenImageParams | OpenMachineParams,
   platform: ImagePlatform,
   context: CallContext,
   scheduling: Scheduling,

@@ -11,6 +11,7 @@ import { findRoots } from './answers/roots';
 import { statisticsOf } from './answers/statistics';
 import { translateAll } from './answers/translate';
 import { walk } from './answers/walk';
+import { type HandlersOf } from './handlers';
 import { domainRow, type Inspection } from './inspection';
 import { cachePage } from './machines/caches';
 import { checkMachine, machineChoices } from './machines/choices';
@@ -40,6 +41,9 @@ import {
 } from './scenarios/language';
 import { runInEngine } from './scenarios/run';
 import { machineAsScenario } from './scenarios/save';
+import { OpenTraces } from './traces/openTraces';
+import { openReplay } from './traces/replayTables';
+import { traceHandlers } from './traces/requests';
 import { deviceRow } from './tree/deviceNodes';
 import { childrenPage, locate, pathTo } from './tree/tree';
 import { runInSlices, type CallContext, type Scheduling, type Work } from './work';
@@ -50,15 +54,13 @@ export interface ServerPlatform extends Scheduling {
   readonly post: (message: FromEngine) => void;
 }
 
-type Answer<M extends Method> = ResultOf<M> | Work<ResultOf<M>> | Promise<ResultOf<M>>;
-type Handlers = { readonly [M in Method]: (params: Params<M>, context: CallContext) => Answer<M> };
-
 /** The engine's side of the protocol: answers requests, several at a time, in slices. */
 export class InspectionServer {
   readonly #platform: ServerPlatform;
   readonly #inspections = new Map<string, Inspection>();
   readonly #running = new Map<number, Running>();
-  readonly #handlers: Handlers;
+  readonly #traces = new OpenTraces();
+  readonly #handlers: HandlersOf<Method>;
 
   constructor(platform: ServerPlatform) {
     this.#platform = platform;
@@ -107,6 +109,7 @@ export class InspectionServer {
       scenarioTemplates,
       runScenario: (params, context) => this.#runScenario(params, context),
       machineAsScenario: ({ inspection, title, stem }) => machineAsScenario(at(inspection), title, stem),
+      ...traceHandlers(this.#traces),
     };
   }
 
@@ -121,6 +124,7 @@ export class InspectionServer {
     for (const { cancellation } of this.#running.values()) cancellation.cancel();
     for (const inspection of this.#inspections.values()) inspection.close();
     this.#inspections.clear();
+    this.#traces.closeAll();
   }
 
   async #answer(id: number, method: Method, params: unknown): Promise<void> {
@@ -166,7 +170,14 @@ export class InspectionServer {
   }
 
   async #open(params: Params<'open'>, context: CallContext): Promise<ResultOf<'open'>> {
-    const opened = await openInspection(params, this.#platform.images, context, this.#platform);
+    const opened =
+      'replay' in params
+        ? await runInSlices(
+            openReplay(params, this.#traces.get(params.replay.trace)),
+            context,
+            this.#platform,
+          )
+        : await openInspection(params, this.#platform.images, context, this.#platform);
     if (context.signal.aborted) {
       opened.close();
       return refuse(CANCELLED, 'Cancelled.');
