@@ -331,6 +331,12 @@ export type { Completion } from '../engine/filter/completion';
 
 export type { CancelSignal, Progress } from '../bytes/task';
 
+/** What clearing the caches gave back. */
+export interface ClearedCaches {
+  readonly files: number;
+  readonly bytes: number;
+}
+
 /** Every request: its parameters and its result. */
 export interface Requests extends MachineRequests, ScenarioRequests, TraceRequests {
   open: { params: OpenParams; result: InspectionSummary };
@@ -374,6 +380,8 @@ export interface Requests extends MachineRequests, ScenarioRequests, TraceReques
   aliases: { params: AliasesParams; result: AliasPage };
   /** What differs between two open sources: IOMMUs, devices, domains, then the runs of each domain. */
   compare: { params: CompareParams; result: DifferencePage };
+  /** Throws out unpacked files and indexes of traces that were kept on disk. What is open stays open. */
+  clearCaches: { params: Record<string, never>; result: ClearedCaches };
   checkFilter: { params: { where: string }; result: readonly TextProblem[] };
   completeFilter: { params: { where: string; offset: number }; result: readonly Completion[] };
   /** Problems of a description text, with exact ranges; does not open the image. */

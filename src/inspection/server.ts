@@ -41,6 +41,7 @@ import {
 } from './scenarios/language';
 import { runInEngine } from './scenarios/run';
 import { machineAsScenario } from './scenarios/save';
+import { type IndexCache } from './traces/indexCache';
 import { OpenTraces } from './traces/openTraces';
 import { openReplay } from './traces/replayTables';
 import { traceHandlers } from './traces/requests';
@@ -51,6 +52,8 @@ import { runInSlices, type CallContext, type Scheduling, type Work } from './wor
 /** What the engine needs of the place it runs in. */
 export interface ServerPlatform extends Scheduling {
   readonly images: ImagePlatform;
+  /** Absent: indexes of traces are not kept. */
+  readonly indexes?: IndexCache;
   readonly post: (message: FromEngine) => void;
 }
 
@@ -88,6 +91,7 @@ export class InspectionServer {
       find: (params) => findPage(at(params.inspection), params),
       aliases: (params, context) => aliasPage(at(params.inspection), params, context, this.#platform),
       compare: (params) => comparePage(at(params.inspection), at(params.other), params),
+      clearCaches: () => this.#platform.indexes?.clear() ?? { files: 0, bytes: 0 },
       checkFilter: ({ where }) => checkFilter(where),
       completeFilter: ({ where, offset }) => completions(where, offset),
       checkDescription: ({ text }) => checkDescription(text),

@@ -25,7 +25,8 @@ export interface NodeImageOptions {
 const GIB = 2 ** 30;
 const MEMORY_BYTES = 64 * 2 ** 20;
 const MEMORY_BYTES_ALONE = GIB;
-const CACHE_BYTES = 8 * GIB;
+/** Bytes that inflated files and indexes take on disk. */
+export const CACHE_BYTES = 8 * GIB;
 const CACHED_FROM = 16 * 2 ** 20;
 /** Packed bytes that `inflateHead` looks at. */
 const HEAD_PACKED_BYTES = 16 * 1024;
