@@ -22,6 +22,10 @@ type Expected =
 /** Behind a comparator; behind `in`, before it is clear whether a range or a list comes; in the parentheses of a list. */
 type Within = 'comparison' | 'in' | 'list';
 
+/** More than this nobody looks through, and a list of more is none that somebody meant. */
+const MAX_COMPLETIONS = 200;
+const MAX_LIST = 12;
+
 const CONDITION: Expected = { what: 'condition' };
 const COMPARATORS: readonly string[] = ['=', '!=', '<', '<=', '>', '>=', 'has'];
 
@@ -42,10 +46,13 @@ const OPERATOR_DOCS: Readonly<Record<string, string>> = {
 };
 const OPERATORS: Readonly<Record<Field<never>['type'], readonly string[]>> = {
   integer: ['=', '!=', '<', '<=', '>', '>=', 'in'],
+  seconds: ['in', '>=', '<', '>', '<=', '=', '!='],
   word: ['=', '!=', '&', '<', '<=', '>', '>=', 'in'],
   range: ['in', '=', '!=', '<', '<=', '>', '>='],
+  span: ['in', '=', '!=', '<', '<=', '>', '>='],
   flag: ['=', '!='],
   set: ['=', '!=', 'has', 'in'],
+  choice: ['=', '!=', 'in'],
   text: ['=', '!=', 'has', 'in'],
 };
 
@@ -59,13 +66,17 @@ export function complete<Row>(
   const at = Math.min(Math.max(Number.isFinite(offset) ? Math.trunc(offset) : 0, 0), text.length);
   const tokens = tokenize(text, new ProblemList());
   const before = tokens.filter((token) => token.end <= at && token.kind !== 'end');
-  const inside = tokens.find((token) => isPartial(token) && token.start < at && at <= token.end);
+  const inside = tokens.find((token) => isPartial(token, at) && token.start < at && at <= token.end);
   if (!inside && tokens.some((token) => token.start < at && at < token.end)) return [];
   const known = inside ? before.filter((token) => token.start < inside.start) : before;
-  const span = inside ?? { start: at, end: at };
+  // A text without its end reaches to the end of the filter: what stands behind the cursor is not replaced.
+  const span = inside
+    ? { start: inside.start, end: inside.kind === 'bad' ? at : inside.end }
+    : { start: at, end: at };
   const typed = text.slice(span.start, at).toLowerCase();
   return candidates(expectedAfter(known, vocabulary), vocabulary)
-    .filter((candidate) => candidate.text.toLowerCase().startsWith(typed))
+    .filter((candidate) => begins(candidate.text.toLowerCase(), typed))
+    .slice(0, MAX_COMPLETIONS)
     .map((candidate) => completion(candidate, span));
 }
 
@@ -76,8 +87,15 @@ const completion = ({ text, doc }: ValueHelp, { start, end }: Span): Completion 
   end,
 });
 
-/** Tokens that go on being typed; after a symbol something new begins. */
-const isPartial = ({ kind }: Token): boolean => kind === 'word' || kind === 'number';
+/** A text in quotes is found with and without them. */
+const begins = (candidate: string, typed: string): boolean =>
+  candidate.startsWith(typed) || candidate.replace(/^"/, '').startsWith(typed.replace(/^["']/, ''));
+
+/** Tokens that go on being typed; after a symbol, or a text whose second quote is there, something new begins. */
+function isPartial({ kind, text, start, end }: Token, at: number): boolean {
+  if (kind === 'text') return at < end || text.length === end - start;
+  return kind === 'word' || kind === 'number' || (kind === 'bad' && /^["']/.test(text));
+}
 
 function expectedAfter<Row>(tokens: readonly Token[], vocabulary: Vocabulary<Row>): Expected {
   let expected: Expected = CONDITION;
@@ -132,8 +150,10 @@ function candidates<Row>(expected: Expected, vocabulary: Vocabulary<Row>): reado
 function values(field: Field<never> | undefined, within: Within): readonly ValueHelp[] {
   if (field?.type === 'flag') return ['yes', 'no'].map((text) => ({ text, doc: field.doc }));
   const known = field?.values ?? [];
+  const ranges = field?.type === 'range' || field?.type === 'span' || field?.type === 'seconds';
   if (within !== 'in') return known.filter(({ text }) => !text.includes('..'));
-  if (field?.type === 'range') return known;
+  if (ranges) return known;
+  if (known.length > MAX_LIST) return [];
   const list = known.map(({ text }) => text).join(', ');
   return list === '' ? [] : [{ text: `(${list})`, doc: 'one of these' }];
 }

@@ -22,15 +22,17 @@ const floorUnits = (value: bigint, shift: number): number => Number(value >> Big
 const ceilUnits = (value: bigint, shift: number): number =>
   Number((value + (1n << BigInt(shift)) - 1n) >> BigInt(shift));
 
-export function compareInteger<Row>(field: IntegerField<Row>, order: Order, value: bigint): Predicate<Row> {
+export function compareInteger<Row>(
+  field: IntegerField<Row>,
+  order: Exclude<Order, '!='>,
+  value: bigint,
+): Predicate<Row> {
   const { read, shift } = field;
   const floor = floorUnits(value, shift);
   const ceil = ceilUnits(value, shift);
   switch (order) {
     case '=':
       return floor === ceil ? (row) => read(row) === floor : never;
-    case '!=':
-      return floor === ceil ? (row) => read(row) !== floor : always;
     case '<':
       return (row) => read(row) < ceil;
     case '<=':
@@ -66,6 +68,22 @@ export function touchedUnits(shift: number, order: Exclude<Order, '!='>, value: 
       return { start: floorUnits(value + 1n, shift), end };
     case '>=':
       return { start: floorUnits(value, shift), end };
+  }
+}
+
+/** The same to the byte. */
+export function touchedBytes(order: Exclude<Order, '!='>, value: bigint): Bounds {
+  switch (order) {
+    case '=':
+      return { from: value, to: value + 1n };
+    case '<':
+      return { from: 0n, to: value };
+    case '<=':
+      return { from: 0n, to: value + 1n };
+    case '>':
+      return { from: value + 1n, to: WHOLE.to };
+    case '>=':
+      return { from: value, to: WHOLE.to };
   }
 }
 

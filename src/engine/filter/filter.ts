@@ -3,6 +3,7 @@ import { type Completion, complete } from './completion';
 import { type LeafFacts, leafVocabulary } from './leafVocabulary';
 import { parse } from './parser';
 import { type FilterProblem, ProblemList } from './problems';
+import { type Plan } from './plan';
 import { type UnitRanges } from './unitRanges';
 import { type Vocabulary } from './vocabulary';
 
@@ -17,6 +18,8 @@ export interface RowFilter<Row> {
   readonly empty: boolean;
   /** Tens of nanoseconds, allocates nothing. */
   readonly matches: (row: Row) => boolean;
+  /** The same condition as data, for who asks many rows at once. */
+  readonly plan: Plan<Row>;
   /** A row that overlaps none of these units of the bounded field cannot match. Ordered and disjoint. */
   readonly bounds: UnitRanges;
 }
@@ -34,8 +37,8 @@ export function compileRowFilter<Row>(
   const expression = parse(text, problems);
   const compiled = compile(expression ?? { kind: 'and', terms: [], start: 0, end: 0 }, vocabulary, problems);
   if (!compiled || !problems.empty) return { ok: false, problems: problems.list() };
-  const { test, holds } = compiled;
-  return { ok: true, filter: { text, empty: expression === undefined, matches: test, bounds: holds } };
+  const { test, plan, holds } = compiled;
+  return { ok: true, filter: { text, empty: expression === undefined, matches: test, plan, bounds: holds } };
 }
 
 /** IOVA pages (IOVA / 4096), half-open. */
@@ -59,9 +62,9 @@ export interface Filter {
 export function compileFilter(text: string): Compilation<Filter> {
   const compilation = compileRowFilter(text, leafVocabulary);
   if (!compilation.ok) return compilation;
-  const { bounds, ...filter } = compilation.filter;
+  const { text: source, empty, matches, bounds } = compilation.filter;
   const iovaBounds = bounds.map(({ start, end }) => ({ startPage: start, endPage: end }));
-  return { ok: true, filter: { ...filter, iovaBounds } };
+  return { ok: true, filter: { text: source, empty, matches, iovaBounds } };
 }
 
 /** What may stand at `offset` of a filter over leaves, best first. */

@@ -1,7 +1,8 @@
 import { parseInteger } from '../values';
 import { type ProblemList, type Span } from './problems';
+import { parseNanoseconds } from './seconds';
 import { type Comparator, type Expression, type Interval, type Subject, type Value } from './syntax';
-import { type Token, tokenize } from './tokens';
+import { KEYWORDS, type Token, tokenize } from './tokens';
 
 /** UTF-16 units of a filter. */
 export const MAX_FILTER_LENGTH = 10_000;
@@ -10,7 +11,6 @@ export const MAX_FILTER_DEPTH = 64;
 /** 2^64, which only the end of a range may be. */
 const ADDRESS_END = 1n << 64n;
 
-export const KEYWORDS: ReadonlySet<string> = new Set(['and', 'or', 'not', 'in', 'has']);
 const COMPARATORS: ReadonlySet<string> = new Set(['=', '!=', '<', '<=', '>', '>=', 'has']);
 const isComparator = (text: string): text is Comparator => COMPARATORS.has(text);
 
@@ -239,7 +239,8 @@ class Parser {
     if (kind !== 'number') return undefined;
     this.#position++;
     const value = /^(?:0x1(?:_?0){16}|16e)$/i.test(text) ? ADDRESS_END : parseInteger(text);
-    if (value !== undefined && value <= limit) return { kind, value, start, end };
+    if (value !== undefined && value <= limit) return { kind, value, text, start, end };
+    if (parseNanoseconds(text) !== undefined) return { kind: 'decimal', text, start, end };
     this.#badNumber({ start, end });
     return { kind: 'invalid', start, end };
   }

@@ -8,7 +8,10 @@ export interface Name extends Span {
 }
 
 export type Value =
-  | (Span & { readonly kind: 'number'; readonly value: bigint })
+  /** `text` as it is written. */
+  | (Span & { readonly kind: 'number'; readonly value: bigint; readonly text: string })
+  /** A number of seconds that is no integer, `90.5` or `250us`. */
+  | (Span & { readonly kind: 'decimal'; readonly text: string })
   | (Span & { readonly kind: 'word'; readonly text: string })
   | (Span & { readonly kind: 'text'; readonly text: string })
   /** A number that is none; reported already. */

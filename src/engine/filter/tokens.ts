@@ -9,6 +9,8 @@ export interface Token extends Span {
   readonly text: string;
 }
 
+export const KEYWORDS: ReadonlySet<string> = new Set(['and', 'or', 'not', 'in', 'has']);
+
 /** Spellings of other languages that mean the same. */
 const SAME: Readonly<Record<string, readonly [TokenKind, string]>> = {
   '==': ['symbol', '='],
@@ -18,8 +20,9 @@ const SAME: Readonly<Record<string, readonly [TokenKind, string]>> = {
   '!': ['word', 'not'],
 };
 
+/** `place`: a PCI address such as 0000:00:02.0, a text that needs no quotes. */
 const PATTERN =
-  /(?<space>\s+)|(?<number>[0-9]\w*)|(?<word>[a-z_]\w*(?:-\w+)*|-(?!\w))|(?<text>"[^"]*"|'[^']*')|(?<open>["'].*)|(?<symbol>\.\.|&&|\|\||==|!=|<>|<=|>=|[=<>&!(),])|(?<bad>[^\s\w"'.&|=!<>(),]+|.)/isy;
+  /(?<space>\s+)|(?<place>[0-9a-f]{1,8}(?::[0-9a-f]*)+(?:\.(?!\.)[0-9a-f]*)?)|(?<number>[0-9]\w*(?:\.[0-9]\w*)?)|(?<word>[a-z_]\w*(?:-\w+)*|-(?!\w))|(?<text>"(?:[^"]|"")*"|'(?:[^']|'')*')|(?<open>["'].*)|(?<symbol>\.\.|&&|\|\||==|!=|<>|<=|>=|[=<>&!(),])|(?<bad>[^\s\w"'.&|=!<>(),]+|.)/isy;
 
 /** Splits a filter text; the last token is `end`. Never fails: what begins no token is reported and becomes `bad`. */
 export function tokenize(text: string, problems: ProblemList): readonly Token[] {
@@ -31,10 +34,11 @@ export function tokenize(text: string, problems: ProblemList): readonly Token[] 
     if (!match?.groups) break;
     const source = match[0];
     const span = { start, end: start + source.length };
-    const { number, word, text: quoted, open, symbol, bad } = match.groups;
-    if (number !== undefined) tokens.push({ kind: 'number', text: number, ...span });
+    const { place, number, word, text: quoted, open, symbol, bad } = match.groups;
+    if (place !== undefined) tokens.push({ kind: 'text', text: place, ...span });
+    else if (number !== undefined) tokens.push({ kind: 'number', text: number, ...span });
     else if (word !== undefined) tokens.push({ kind: 'word', text: word.toLowerCase(), ...span });
-    else if (quoted !== undefined) tokens.push({ kind: 'text', text: quoted.slice(1, -1), ...span });
+    else if (quoted !== undefined) tokens.push({ kind: 'text', text: unquote(quoted), ...span });
     else if (symbol !== undefined) {
       const [kind, spelling] = SAME[symbol] ?? ['symbol', symbol];
       tokens.push({ kind, text: spelling, ...span });
@@ -52,9 +56,22 @@ export function tokenize(text: string, problems: ProblemList): readonly Token[] 
   return tokens;
 }
 
+/** Without its quotes; one that stands twice inside is that character. */
+const unquote = (quoted: string): string => {
+  const quote = quoted.slice(0, 1);
+  return quoted.slice(1, -1).replaceAll(quote + quote, quote);
+};
+
+const PLAIN = /^(?:[a-z_]\w*(?:-\w+)*|[0-9a-f]{1,8}(?::[0-9a-f]+)+(?:\.[0-9a-f]+)?)$/i;
+
+/** A text as a filter has to write it: in quotes unless it is a word, and no keyword, or a PCI address. */
+export function quote(text: string): string {
+  const plain = PLAIN.test(text) && !KEYWORDS.has(text.toLowerCase());
+  return plain ? text : `"${text.replaceAll('"', '""')}"`;
+}
+
 function hintFor(source: string): string {
-  if (source.startsWith('.'))
-    return 'A range is written with two dots, 0x1000..0x2000; numbers have no fraction.';
+  if (source.startsWith('.')) return 'A range is written with two dots, 0x1000..0x2000.';
   if (source.startsWith('-')) return 'Numbers are not negative.';
   if (source.startsWith('|')) return "Write 'or' between two conditions.";
   return 'A condition is a field, an operator and a value, such as size >= 2M.';

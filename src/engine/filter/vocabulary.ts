@@ -9,7 +9,15 @@ export interface Vocabulary<Row> {
 }
 
 export type Field<Row> =
-  IntegerField<Row> | WordField<Row> | RangeField<Row> | FlagField<Row> | SetField<Row> | TextField<Row>;
+  | IntegerField<Row>
+  | SecondsField<Row>
+  | WordField<Row>
+  | RangeField<Row>
+  | SpanField<Row>
+  | FlagField<Row>
+  | SetField<Row>
+  | ChoiceField<Row>
+  | TextField<Row>;
 
 interface FieldBase {
   /** Lower case, as are the aliases; unique in the vocabulary. */
@@ -26,10 +34,17 @@ export interface ValueHelp {
   readonly doc: string;
 }
 
-/** An integer `read(row) * 2^shift`, where `read` gives less than 2^53. */
+/** An integer `read(row) * 2^shift`, where `read` gives less than 2^53; NaN, where the row has none, is equal to nothing. */
 export interface IntegerField<Row> extends FieldBase {
   readonly type: 'integer';
   readonly shift: number;
+  readonly read: (row: Row) => number;
+}
+
+/** A time: `read` gives nanoseconds since `origin`, itself in nanoseconds; NaN where the row has none. */
+export interface SecondsField<Row> extends FieldBase {
+  readonly type: 'seconds';
+  readonly origin: bigint;
   readonly read: (row: Row) => number;
 }
 
@@ -48,6 +63,12 @@ export interface RangeField<Row> extends FieldBase {
   readonly length: (row: Row) => number;
 }
 
+/** A range of addresses to the byte: the field makes the condition that a row has an address of [from, to), to <= 2^64. */
+export interface SpanField<Row> extends FieldBase {
+  readonly type: 'span';
+  readonly overlaps: (from: bigint, to: bigint) => (row: Row) => boolean;
+}
+
 /** Used bare (`dirty`, `not dirty`) or with yes and no (`dirty = yes`). */
 export interface FlagField<Row> extends FieldBase {
   readonly type: 'flag';
@@ -57,6 +78,14 @@ export interface FlagField<Row> extends FieldBase {
 /** A set of bits with names, such as a permission. */
 export interface SetField<Row> extends FieldBase {
   readonly type: 'set';
+  readonly read: (row: Row) => number;
+  /** What each value word means; words in lower case. */
+  readonly members: Readonly<Record<string, number>>;
+}
+
+/** One of a few values with names. */
+export interface ChoiceField<Row> extends FieldBase {
+  readonly type: 'choice';
   readonly read: (row: Row) => number;
   /** What each value word means; words in lower case. */
   readonly members: Readonly<Record<string, number>>;

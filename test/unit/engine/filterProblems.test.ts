@@ -56,7 +56,7 @@ describe('filter problems', () => {
     ['iova = 0x12g4', ['filter/number: 0x12g4']],
     ['iova = 0x1_0000_0000_0000_0000', ['filter/number: 0x1_0000_0000_0000_0000']],
     ['size = 16384P', ['filter/number: 16384P']],
-    ['size = 1.5M', ['filter/character: .']],
+    ['size = 1.5M', ['filter/number: 1.5M']],
     ['size = -1', ['filter/character: -']],
     ['perm = "rw', ['filter/text: "rw']],
     ['(dirty', ['filter/unexpected: (']],
