@@ -35,6 +35,24 @@ export function readSize(scanner: LineScanner, out: RowBuilder, row: number): bo
   return true;
 }
 
+/** A decimal 64-bit number into the scanner's page and offset. */
+export function readDecimalAddress(scanner: LineScanner): boolean {
+  const { bytes, end, at } = scanner;
+  let [page, offset, next] = [0, 0, at];
+  for (; next < end; next++) {
+    const digit = (bytes[next] ?? 0) - 0x30;
+    if (digit < 0 || digit > 9) break;
+    offset = offset * 10 + digit;
+    page = page * 10 + Math.floor(offset / PAGE);
+    offset %= PAGE;
+  }
+  if (next === at || page >= ALL_PAGES) return false;
+  scanner.page = page;
+  scanner.offset = offset;
+  scanner.at = next;
+  return true;
+}
+
 /** The name up to the next space into the column of the device. */
 export function readDevice(
   scanner: LineScanner,

@@ -19,7 +19,7 @@ function readRange(scanner: LineScanner, out: RowBuilder, row: number): boolean 
 }
 
 /**
- * Linux include/trace/events/iommu.h, map: `IOMMU: iova=0x%016llx - 0x%016llx paddr=0x%016llx size=%zu` (since 5.6); before,
+ * Linux include/trace/events/iommu.h, map: `IOMMU: iova=0x%016llx - 0x%016llx paddr=0x%016llx size=%zu`; in older kernels
  * `IOMMU: iova=0x%016llx paddr=0x%016llx size=%zu`.
  */
 const map: EventRule = {
@@ -35,7 +35,7 @@ const map: EventRule = {
   },
 };
 
-/** unmap: `IOMMU: iova=0x%016llx - 0x%016llx size=%zu unmapped_size=%zu`; before 5.6 without the end. */
+/** unmap: `IOMMU: iova=0x%016llx - 0x%016llx size=%zu unmapped_size=%zu`; in older kernels without the end. */
 const unmap: EventRule = {
   event: 'unmap',
   operation: 'unmap',
