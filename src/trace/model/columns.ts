@@ -45,29 +45,53 @@ type Columns = { readonly [name in ColumnName]: Float64Array };
 
 /** The chunk that is being read: a number for each row and column. Made once and used again. */
 export class RowBuilder implements Columns {
-  readonly offset = column();
-  readonly length = column();
-  readonly operation = column();
-  readonly event = column();
-  readonly time = column();
-  readonly cpu = column();
-  readonly task = column();
-  readonly device = column();
-  readonly iovaPage = column();
-  readonly iovaOffset = column();
-  readonly size = column();
-  readonly paddrPage = column();
-  readonly paddrOffset = column();
-  readonly domain = column();
-  readonly pasid = column();
-  readonly flags = column();
-  readonly done = column();
-  readonly count = column();
+  readonly offset: Float64Array;
+  readonly length: Float64Array;
+  readonly operation: Float64Array;
+  readonly event: Float64Array;
+  readonly time: Float64Array;
+  readonly cpu: Float64Array;
+  readonly task: Float64Array;
+  readonly device: Float64Array;
+  readonly iovaPage: Float64Array;
+  readonly iovaOffset: Float64Array;
+  readonly size: Float64Array;
+  readonly paddrPage: Float64Array;
+  readonly paddrOffset: Float64Array;
+  readonly domain: Float64Array;
+  readonly pasid: Float64Array;
+  readonly flags: Float64Array;
+  readonly done: Float64Array;
+  readonly count: Float64Array;
   /** Rows so far: the index of the next. */
   rows = 0;
+  readonly capacity: number;
+
+  constructor(capacity = CHUNK_ROWS) {
+    const column = (): Float64Array => new Float64Array(capacity).fill(Number.NaN);
+    this.capacity = capacity;
+    this.offset = column();
+    this.length = column();
+    this.operation = column();
+    this.event = column();
+    this.time = column();
+    this.cpu = column();
+    this.task = column();
+    this.device = column();
+    this.iovaPage = column();
+    this.iovaOffset = column();
+    this.size = column();
+    this.paddrPage = column();
+    this.paddrOffset = column();
+    this.domain = column();
+    this.pasid = column();
+    this.flags = column();
+    this.done = column();
+    this.count = column();
+  }
 
   get full(): boolean {
-    return this.rows === CHUNK_ROWS;
+    return this.rows === this.capacity;
   }
 
   /** Begins a row, all else of it absent. Only when not full. */
@@ -79,11 +103,15 @@ export class RowBuilder implements Columns {
     return row;
   }
 
+  /** Takes back the row that was begun last. */
+  drop(): void {
+    const row = --this.rows;
+    for (const name of COLUMNS) this[name][row] = Number.NaN;
+  }
+
   /** Makes every column absent that is in `used`, and begins anew. */
   clear(used: readonly ColumnName[] = COLUMNS): void {
     for (const name of used) this[name].fill(Number.NaN, 0, this.rows);
     this.rows = 0;
   }
 }
-
-const column = (): Float64Array => new Float64Array(CHUNK_ROWS).fill(Number.NaN);

@@ -1,0 +1,142 @@
+import { type RowBuilder } from '../model/columns';
+import { operationCode } from '../model/operation';
+import { type TraceProblem } from '../model/reader';
+
+/** What has to be known to go on in the middle of a file: plain JSON. */
+export interface LineState {
+  readonly parser?: unknown;
+  /** Rows of events so far. */
+  readonly events: number;
+  /** The latest time so far, and whether the rows before were earlier than it. */
+  readonly peak: number | null;
+  readonly back: boolean;
+}
+
+/** Problems of one chunk at most. */
+const PROBLEMS = 16;
+/** Bytes below a space that text has: tab to carriage return, and escape. */
+const TEXT_CONTROLS = new Set([9, 10, 11, 12, 13, 27]);
+const LOST = operationCode('lost');
+
+/** Notes what is wrong with the lines of one chunk, stretch by stretch. */
+export class LineWatch {
+  readonly problems: TraceProblem[] = [];
+  /** True when the source cannot be read further. */
+  broken = false;
+  readonly parserState: unknown;
+  readonly #rows: RowBuilder;
+  #events: number;
+  #peak: number;
+  #back: boolean;
+  /** The row behind the last unknown one, and whether that was binary. */
+  #behindUnknown = -1;
+  #binary = false;
+
+  constructor(rows: RowBuilder, state: LineState | undefined) {
+    this.#rows = rows;
+    this.parserState = state?.parser;
+    this.#events = state?.events ?? 0;
+    this.#peak = state?.peak ?? Number.NaN;
+    this.#back = state?.back ?? false;
+  }
+
+  /** Notes a line that was kept as the unknown row `row`. */
+  unknown(bytes: Uint8Array, start: number, end: number, offset: number, row: number): void {
+    const inStretch = row === this.#behindUnknown;
+    const binary = isBinary(bytes, start, end);
+    if (!inStretch || (binary && !this.#binary)) {
+      this.#note(
+        binary
+          ? {
+              severity: 'warning',
+              code: 'trace/binary',
+              message: `Bytes that are no text stand in the line at byte ${offset}.`,
+              hint: 'The line is kept as it is. Was the file written over, or cut together with another?',
+            }
+          : {
+              severity: 'info',
+              code: 'trace/unknown-line',
+              message: `The line at byte ${offset} is not of this format.`,
+              hint: 'It is kept, and nothing follows from it.',
+            },
+        row,
+        offset,
+      );
+    }
+    this.#binary = binary;
+    this.#behindUnknown = row + 1;
+  }
+
+  longLine(offset: number, length: number, row: number): void {
+    const message = `The line at byte ${offset} has ${length} bytes: more than a line of a trace has.`;
+    const hint = 'It is kept as one row and shown cut.';
+    this.#note({ severity: 'warning', code: 'trace/long-line', message, hint }, row, offset);
+    this.#behindUnknown = row + 1;
+  }
+
+  openEnd(offset: number): void {
+    const message = `The last line, at byte ${offset}, has no end: the file may have been cut there.`;
+    this.#note({ severity: 'info', code: 'trace/open-end', message }, this.#rows.rows, offset);
+  }
+
+  unreadable(offset: number, why: string | undefined): void {
+    this.broken = true;
+    const message = `The file cannot be read from byte ${offset} on: ${why ?? 'it is shorter than it was'}.`;
+    const hint = 'What stands before is shown. Open the file again when it is whole.';
+    this.#note({ severity: 'error', code: 'trace/unreadable', message, hint }, this.#rows.rows, offset);
+  }
+
+  /** Looks at the times of all rows of the chunk. */
+  times(): void {
+    const { rows, time, operation, offset } = this.#rows;
+    let peak = this.#peak;
+    let back = this.#back;
+    for (let row = 0; row < rows; row++) {
+      const at = time[row] ?? Number.NaN;
+      if (at < peak) {
+        if (!back) {
+          const message = `Time runs backwards at byte ${offset[row] ?? 0}, by ${peak - at} ns.`;
+          const hint = 'Rows stay in the order of the file.';
+          this.#note(
+            { severity: 'warning', code: 'trace/time-backwards', message, hint },
+            row,
+            offset[row] ?? 0,
+          );
+        }
+        back = true;
+      } else if (at === at) {
+        peak = at;
+        back = false;
+      }
+      if (operation[row] !== LOST) this.#events++;
+    }
+    this.#peak = peak;
+    this.#back = back;
+  }
+
+  /** At the end of the file: are there as many events as its header says? */
+  end(expected: number | undefined): void {
+    if (expected === undefined || this.#events >= expected) return;
+    const message = `The header says ${expected} events, and the file has ${this.#events}: it was cut short.`;
+    this.#note({ severity: 'warning', code: 'trace/truncated', message }, this.#rows.rows);
+  }
+
+  save(parser: unknown): LineState {
+    const peak = Number.isNaN(this.#peak) ? null : this.#peak;
+    const state = { events: this.#events, peak, back: this.#back };
+    return parser === undefined ? state : { ...state, parser };
+  }
+
+  #note(problem: TraceProblem, row: number, offset?: number): void {
+    if (this.problems.length >= PROBLEMS) return;
+    this.problems.push({ ...problem, row, ...(offset !== undefined && { offset }) });
+  }
+}
+
+function isBinary(bytes: Uint8Array, start: number, end: number): boolean {
+  for (let at = start; at < end; at++) {
+    const byte = bytes[at] ?? 0;
+    if (byte < 0x20 && !TEXT_CONTROLS.has(byte)) return true;
+  }
+  return false;
+}

@@ -1,0 +1,156 @@
+import { type ByteSource } from '../../bytes/byteSource';
+import { success } from '../../engine/result';
+import { CHUNK_BYTES, RowBuilder } from '../model/columns';
+import { type TraceNames } from '../model/dictionary';
+import { operationCode } from '../model/operation';
+import { type Filled, type OpenTrace, type Position, type TraceReader } from '../model/reader';
+import { Blocks } from './blocks';
+import { headBytes, markLength, textHead } from './head';
+import { type LineFormat, type LineParser } from './lineFormat';
+import { type LineState, LineWatch } from './lineWatch';
+import { utf8 } from './utf8';
+
+/** A longer line is no line of a trace: it is kept, and not parsed. */
+export const LONG_LINE = 65_536;
+/** What is longer becomes several rows, so that a row is read in less than a slice of work. */
+export const LONGEST_ROW = 16 * 2 ** 20;
+/** Text in front of the rows that is kept. */
+const HEADER_BYTES = 8192;
+const [LINE_FEED, RETURN] = [0x0a, 0x0d];
+const UNKNOWN = operationCode('unknown');
+const LOST = operationCode('lost');
+
+/** A reader of a format whose rows are lines. */
+export const textReader = (format: LineFormat): TraceReader => ({
+  format: format.format,
+  title: format.title,
+  recognise: (head, name) => format.recognise(textHead(head, name)),
+  open: (source, names) => success(new TextTrace(format, source, names)),
+});
+
+/** The one loop over lines, for all formats. */
+class TextTrace implements OpenTrace {
+  readonly format: string;
+  readonly title: string;
+  readonly origin: bigint;
+  readonly timeDigits: number;
+  readonly namesDevices: boolean;
+  readonly header: string;
+  readonly start: Position;
+  readonly problems = [];
+  readonly #source: ByteSource;
+  readonly #blocks: Blocks;
+  readonly #parser: LineParser;
+
+  constructor(format: LineFormat, source: ByteSource, names: TraceNames) {
+    const head = headBytes(source);
+    this.#source = source;
+    this.#blocks = new Blocks(source);
+    this.#parser = format.parser(textHead(head, source.name), names);
+    this.format = format.format;
+    this.title = this.#parser.title;
+    this.origin = this.#parser.origin;
+    this.timeDigits = this.#parser.timeDigits;
+    this.namesDevices = this.#parser.namesDevices;
+    this.start = { offset: markLength(head) };
+    this.header = headerOf(head, this.start.offset, this.#parser);
+  }
+
+  fill(from: Position, into: RowBuilder): Filled {
+    const state = from.state as LineState | undefined;
+    const watch = new LineWatch(into, state);
+    this.#parser.restore?.(watch.parserState);
+    this.#blocks.seek(from.offset);
+    const next = this.#readLines(from.offset, into, watch);
+    watch.times();
+    if (next < this.#source.size && !watch.broken) {
+      return { next: { offset: next, state: watch.save(this.#parser.save?.()) }, problems: watch.problems };
+    }
+    if (!watch.broken) watch.end(this.#parser.expected);
+    return { problems: watch.problems };
+  }
+
+  line(offset: number, length: number, limit: number): string {
+    const bytes = new Uint8Array(Math.min(length, limit));
+    return utf8(bytes.subarray(0, this.#source.read(offset, bytes)));
+  }
+
+  /** Reads lines until the chunk is full; gives the offset behind the last. */
+  #readLines(from: number, out: RowBuilder, watch: LineWatch): number {
+    const blocks = this.#blocks;
+    const parser = this.#parser;
+    const { bytes } = blocks;
+    const until = from + CHUNK_BYTES;
+    let offset = from;
+    while (offset < until && !out.full) {
+      this.#readAhead(offset, watch);
+      const { start: base, filled } = blocks;
+      const last = watch.broken || blocks.last;
+      let start = offset - base;
+      if (start >= filled) break;
+      if (parser.fast) {
+        // Only whole blocks: what the fast way leaves is read by the other.
+        start = parser.fast(bytes, start, filled, out, base, until - base);
+        offset = base + start;
+        if (out.full || offset >= until || (filled - start <= LONG_LINE && !last) || start >= filled)
+          continue;
+      }
+      const feed = bytes.indexOf(LINE_FEED, start);
+      const ended = feed >= 0 && feed < filled;
+      const end = ended ? feed : filled;
+      if (end - start > LONG_LINE) {
+        offset = this.#longLine(offset, out, watch);
+        continue;
+      }
+      const textEnd = ended && end > start && bytes[end - 1] === RETURN ? end - 1 : end;
+      if (!ended) watch.openEnd(offset);
+      if (parser.parse(bytes, start, textEnd, out, offset) === 'unknown') {
+        watch.unknown(bytes, start, textEnd, offset, out.begin(offset, textEnd - start, UNKNOWN));
+      }
+      offset = base + end + (ended ? 1 : 0);
+    }
+    return offset;
+  }
+
+  /** Sees to it that a whole line stands in the window, if it is no longer than lines are. */
+  #readAhead(offset: number, watch: LineWatch): void {
+    const blocks = this.#blocks;
+    if (watch.broken || blocks.last || blocks.start + blocks.filled - offset > LONG_LINE + 1) return;
+    if (!blocks.moveTo(offset)) watch.unreadable(blocks.start + blocks.filled, this.#source.fault?.());
+  }
+
+  /** Keeps a line that is too long to be one, or a piece of it; gives the offset behind it. */
+  #longLine(offset: number, out: RowBuilder, watch: LineWatch): number {
+    const blocks = this.#blocks;
+    const longest = Math.min(offset + LONGEST_ROW, this.#source.size);
+    let at = offset;
+    let feed = -1;
+    while (at < longest && feed < 0 && !watch.broken) {
+      if (at >= blocks.start + blocks.filled && !blocks.moveTo(at)) {
+        watch.unreadable(blocks.start + blocks.filled, this.#source.fault?.());
+      }
+      feed = blocks.bytes.subarray(0, blocks.filled).indexOf(LINE_FEED, at - blocks.start);
+      at = blocks.start + (feed < 0 ? blocks.filled : feed);
+    }
+    const end = Math.min(at, longest);
+    const ended = feed >= 0 && at <= longest;
+    watch.longLine(offset, end - offset, out.begin(offset, end - offset, UNKNOWN));
+    return ended ? end + 1 : end;
+  }
+}
+
+/** The lines in front of the first event. Losses that a header tells of are rows, and their lines belong to it. */
+function headerOf(head: Uint8Array, from: number, parser: LineParser): string {
+  const rows = new RowBuilder(2);
+  let start = from;
+  while (start < Math.min(head.length, HEADER_BYTES)) {
+    const feed = head.indexOf(LINE_FEED, start);
+    const end = feed < 0 ? head.length : feed;
+    const kind = parser.parse(head, start, end, rows, start);
+    if (kind === 'unknown' || (kind === 'row' && rows.operation[0] !== LOST)) break;
+    rows.clear();
+    start = end + 1;
+  }
+  parser.restore?.(undefined);
+  return utf8(head.subarray(from, Math.min(start, HEADER_BYTES, head.length))).replace(/\r/g, '');
+}
