@@ -131,6 +131,46 @@ export async function untilPage(
   }
 }
 
+/** Whether the workbench has written this text to where it keeps the state of editors and extensions. */
+async function isKept(text: string): Promise<boolean> {
+  for (const { name = '' } of await indexedDB.databases()) {
+    if (!name.startsWith('vscode-web-state-db')) continue;
+    const kept = await new Promise<boolean>((resolve, reject) => {
+      const opening = indexedDB.open(name);
+      opening.onerror = () => {
+        reject(new Error(`${name} cannot be read`));
+      };
+      opening.onsuccess = () => {
+        const database = opening.result;
+        const all = database.transaction('ItemTable').objectStore('ItemTable').getAll();
+        all.onsuccess = () => {
+          database.close();
+          // States within states are quoted again.
+          resolve(all.result.some((value) => String(value).replaceAll('\\', '').includes(text)));
+        };
+      };
+    });
+    if (kept) return true;
+  }
+  return false;
+}
+
+/**
+ * Turns to another window, whereupon the workbench writes its state, and waits until this text is in it. What it writes while it
+ * is being closed may come too late.
+ */
+export async function untilKept(page: Page, text: string): Promise<void> {
+  await page.evaluate(async () => {
+    // Boolean() is false; a function written here would refer to a helper of the transpiler that the page has not.
+    Object.defineProperty(document, 'hasFocus', { configurable: true, value: Boolean });
+    window.dispatchEvent(new FocusEvent('blur'));
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    Reflect.deleteProperty(document, 'hasFocus');
+    window.dispatchEvent(new FocusEvent('focus'));
+  });
+  await untilPage(page, isKept, text);
+}
+
 /** Types into the quick pick that is open, and accepts as soon as the row that has the focus shows this. */
 export async function choose(page: Page, text: string, shown: string = text): Promise<void> {
   const input = page.locator('.quick-input-widget input[type="text"]');

@@ -11,7 +11,7 @@ import {
   runCommand,
   screenshot,
   treeRow,
-  untilPage,
+  untilKept,
   webview,
   type Workbench,
 } from './harness';
@@ -35,29 +35,6 @@ async function openFromExplorer(page: Page, name: string): Promise<void> {
   await item.hover();
   await page.keyboard.press('Enter');
   await item.waitFor({ state: 'hidden' });
-}
-
-/** Whether the workbench has written this text to where it keeps the state of extensions: it does so a moment later. */
-async function isKept(text: string): Promise<boolean> {
-  for (const { name = '' } of await indexedDB.databases()) {
-    if (!name.startsWith('vscode-web-state-db')) continue;
-    const kept = await new Promise<boolean>((resolve, reject) => {
-      const opening = indexedDB.open(name);
-      opening.onerror = () => {
-        reject(new Error(`${name} cannot be read`));
-      };
-      opening.onsuccess = () => {
-        const database = opening.result;
-        const all = database.transaction('ItemTable').objectStore('ItemTable').getAll();
-        all.onsuccess = () => {
-          database.close();
-          resolve(all.result.some((value) => String(value).includes(text)));
-        };
-      };
-    });
-    if (kept) return true;
-  }
-  return false;
 }
 
 describe('opening an image of one’s own', () => {
@@ -150,7 +127,7 @@ describe('opening an image of one’s own', () => {
   });
 
   it('is all there again after the window was loaded anew', async () => {
-    await untilPage(page, isKept, '"where":"perm = r"');
+    await untilKept(page, '"where":"perm = r"');
     await page.reload();
     await openContainer(page);
     await treeRow(page, 'iommu0').waitFor({ timeout: 60_000 });

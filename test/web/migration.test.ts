@@ -10,6 +10,7 @@ import {
   runCommand,
   screenshot,
   treeRow,
+  untilKept,
   webview,
   type Workbench,
 } from './harness';
@@ -89,8 +90,7 @@ describe('results of scenarios, in the workbench', () => {
   });
 
   it('come back with the window, the cursor where it was', async () => {
-    // What a page keeps is written when the window is about to close.
-    await page.waitForTimeout(1000);
+    await untilKept(page, '"cursors":{"1":1}');
     await page.reload();
     const results = await webview(page, '.chart', 60_000);
     assert.deepEqual(await results.locator('.card h2').allInnerTexts(), [
