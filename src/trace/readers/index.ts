@@ -5,9 +5,10 @@ import { type OpenTrace, type TraceReader } from '../model/reader';
 import { headBytes } from '../text/head';
 import { textReader } from '../text/textTrace';
 import { ftrace } from './ftrace';
+import { qemuLog } from './qemuLog';
 
 /** All formats. The surest of a file's first bytes reads it; of equally sure ones, the first. */
-export const READERS: readonly TraceReader[] = [textReader(ftrace)];
+export const READERS: readonly TraceReader[] = [textReader(ftrace), textReader(qemuLog)];
 
 /** Less sure than this is not sure enough: a text that mentions a trace is none. */
 const SURE_ENOUGH = 0.1;
