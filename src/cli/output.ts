@@ -37,9 +37,14 @@ export class Output {
 
   /** Writes lines and waits until they are taken. Throws OutputClosed when nobody reads any more, unless it goes on. */
   async lines(lines: readonly string[]): Promise<void> {
-    if (lines.length === 0) return;
+    if (lines.length > 0) await this.text(`${lines.join('\n')}\n`);
+  }
+
+  /** Writes text as it is, and waits as `lines` does. */
+  async text(text: string): Promise<void> {
+    if (text === '') return;
     this.#progress.clear();
-    const wrong = await this.#write(`${lines.join('\n')}\n`);
+    const wrong = await this.#write(text);
     if (wrong && this.#unread === 'end') throw wrong;
   }
 

@@ -8,6 +8,7 @@ import { list } from './commands/list';
 import { roots } from './commands/roots';
 import { run as runScenarios } from './commands/run';
 import { sweep } from './commands/sweep';
+import { trace } from './commands/trace';
 import { translate } from './commands/translate';
 import { walk } from './commands/walk';
 
@@ -74,6 +75,7 @@ export function createProgram(version: string, streams: Streams, run: Runner): C
   add(program, find, run);
   add(program, diff, run);
   add(program, roots, run);
+  add(program, trace, run);
   addScenarios(program, runScenarios, run);
   addScenarios(program, sweep, run);
   return program;
@@ -84,7 +86,7 @@ function add<Options extends CommonOptions>(program: Command, spec: CliCommand<O
     .command(spec.name)
     .summary(spec.summary)
     .description(spec.summary)
-    .argument('<FILE>', 'memory image or description')
+    .argument('<FILE>', spec.fileHelp ?? 'memory image or description')
     .showHelpAfterError(`hint: iopte ${spec.name} --help`);
   if (spec.operand) command.argument(spec.operand.syntax, spec.operand.help);
   spec.configure(command);
@@ -101,7 +103,9 @@ function add<Options extends CommonOptions>(program: Command, spec: CliCommand<O
   command
     .addHelpText(
       'after',
-      [spec.opensNothing === true ? ANY_FILE_HELP : FILE_HELP, '', ...examplesOf(spec)].join('\n'),
+      [spec.about ?? (spec.opensNothing === true ? ANY_FILE_HELP : FILE_HELP), '', ...examplesOf(spec)].join(
+        '\n',
+      ),
     )
     .action((file: string, operand: unknown) =>
       run.source(spec, file, command.opts<Options>(), typeof operand === 'string' ? operand : undefined),

@@ -1,5 +1,4 @@
 import { checkDescription } from '../image/description/index';
-import { type ImagePlatform } from '../image/platform';
 import { checkLimit, parseCursor } from './answers/addresses';
 import { aliasPage } from './answers/aliases';
 import { comparePage } from './answers/compare';
@@ -41,8 +40,8 @@ import {
 } from './scenarios/language';
 import { runInEngine } from './scenarios/run';
 import { machineAsScenario } from './scenarios/save';
-import { type IndexCache } from './traces/indexCache';
 import { OpenTraces } from './traces/openTraces';
+import { type TracePlatform } from './traces/readTrace';
 import { openReplay } from './traces/replayTables';
 import { traceHandlers } from './traces/requests';
 import { deviceRow } from './tree/deviceNodes';
@@ -50,10 +49,7 @@ import { childrenPage, locate, pathTo } from './tree/tree';
 import { runInSlices, type CallContext, type Scheduling, type Work } from './work';
 
 /** What the engine needs of the place it runs in. */
-export interface ServerPlatform extends Scheduling {
-  readonly images: ImagePlatform;
-  /** Absent: indexes of traces are not kept. */
-  readonly indexes?: IndexCache;
+export interface ServerPlatform extends Scheduling, TracePlatform {
   readonly post: (message: FromEngine) => void;
 }
 
@@ -113,7 +109,7 @@ export class InspectionServer {
       scenarioTemplates,
       runScenario: (params, context) => this.#runScenario(params, context),
       machineAsScenario: ({ inspection, title, stem }) => machineAsScenario(at(inspection), title, stem),
-      ...traceHandlers(this.#traces),
+      ...traceHandlers(this.#traces, this.#platform),
     };
   }
 

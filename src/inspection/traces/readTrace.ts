@@ -1,0 +1,122 @@
+import { type ByteSource, bytesSource } from '../../bytes/byteSource';
+import { CANCELLED } from '../../bytes/task';
+import { type Failure, type Result, success } from '../../engine/result';
+import { isGzip } from '../../image/gzip';
+import { type ImageFile } from '../../image/openImage';
+import { type ImagePlatform } from '../../image/platform';
+import { TraceIndex } from '../../trace/index/traceIndex';
+import { traceNames } from '../../trace/model/dictionary';
+import { type TraceProblem } from '../../trace/model/reader';
+import { openTrace } from '../../trace/readers/index';
+import { type TraceId } from '../protocol';
+import { RequestError, refuse } from '../requestError';
+import { type CallContext, type Work } from '../work';
+import { type IndexCache } from './indexCache';
+import { OpenedTrace, type OpenedFile } from './openTraces';
+
+/** What reading a trace needs of the place it runs in. */
+export interface TracePlatform {
+  readonly images: ImagePlatform;
+  /** Absent: indexes are not kept. */
+  readonly indexes?: IndexCache;
+  /** Traces of fewer bytes are not kept an index of: reading them takes no time. */
+  readonly keptFrom?: number;
+}
+
+const KEPT_FROM = 4 * 2 ** 20;
+
+/** Opens a file: unpacks it, recognises its format, and takes its index from the cache or reads its first rows. */
+export async function openTraceFile(
+  id: TraceId,
+  from: ImageFile,
+  { images, indexes, keptFrom = KEPT_FROM }: TracePlatform,
+  context: CallContext,
+): Promise<OpenedTrace> {
+  const opened = openFile(from, images);
+  if (!opened.ok) throw new RequestError(reworded(opened.failure));
+  // Before it is unpacked: that throws out what is kept of other versions of the file.
+  const slot = indexes?.slotOf(opened.value);
+  const kept = slot?.read() ?? { kind: 'none' };
+  const { name } = opened.value;
+  const { source, packed, problems } = await unpacked(opened.value, images, context);
+  try {
+    const names = traceNames();
+    const trace = openTrace(source, names);
+    if (!trace.ok) throw new RequestError(trace.failure);
+    const isKept = slot !== undefined && source.size >= keptFrom;
+    const file: OpenedFile = {
+      name,
+      bytes: source.size,
+      packed,
+      problems: [...problems, ...(kept.kind === 'stale' ? [staleIndex(kept.why)] : [])],
+      slot: isKept ? slot : undefined,
+      fault: () => source.fault?.(),
+      close: () => {
+        source.close();
+      },
+    };
+    if (kept.kind !== 'none') slot?.drop();
+    const found = new OpenedTrace(id, file, TraceIndex.create(trace.value, names));
+    found.table.readChunk();
+    return found;
+  } catch (error) {
+    source.close();
+    throw error;
+  }
+}
+
+function openFile(file: ImageFile, images: ImagePlatform): Result<ByteSource> {
+  return file.kind === 'path' ? images.openPath(file.path) : success(bytesSource(file.name, file.bytes));
+}
+
+/** What images are told of files, in words for traces. */
+function reworded({ code, message, hint }: Failure): Failure {
+  const said = hint
+    ?.replace('; a description names its image relative to itself', '')
+    .replace('images', 'files');
+  return { code: code.replace(/^image\//, 'trace/'), message, ...(said === undefined ? {} : { hint: said }) };
+}
+
+const staleIndex = (why: string): TraceProblem => ({
+  severity: 'info',
+  code: 'trace/stale-index',
+  message: `The index that was kept of this file is not used: ${why}. The file is read again.`,
+});
+
+interface Unpacked {
+  readonly source: ByteSource;
+  readonly packed: boolean;
+  readonly problems: readonly TraceProblem[];
+}
+
+/** Takes over `file`: it is in the result, or closed. */
+async function unpacked(file: ByteSource, images: ImagePlatform, context: CallContext): Promise<Unpacked> {
+  const head = new Uint8Array(Math.min(16, file.size));
+  if (!isGzip(head.subarray(0, file.read(0, head)))) return { source: file, packed: false, problems: [] };
+  try {
+    const { signal, onProgress } = context;
+    const inflated = await images.inflate(file, { signal, onProgress, pause: () => images.pause() });
+    if (!inflated.ok) throw new RequestError(reworded(inflated.failure));
+    const { source, problem } = inflated.value;
+    if (signal.aborted) {
+      source.close();
+      return refuse(CANCELLED, 'Cancelled.');
+    }
+    const problems = problem ? [{ ...reworded(problem), severity: problem.severity }] : [];
+    return { source, packed: true, problems };
+  } finally {
+    file.close();
+  }
+}
+
+/** Reads to the end, and keeps the index. Begun again after a cancel, it goes on where it was. */
+export function* readOn(trace: OpenedTrace): Work<undefined> {
+  const { table, file } = trace;
+  while (table.readChunk()) {
+    yield {
+      message: `Reading trace: ${table.rows.toLocaleString('en')} rows`,
+      fraction: file.bytes === 0 ? 1 : (table.bytesRead ?? file.bytes) / file.bytes,
+    };
+  }
+  return undefined;
+}

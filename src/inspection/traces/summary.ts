@@ -1,0 +1,68 @@
+import { OPERATIONS, type Operation } from '../../trace/model/operation';
+import { type TraceTable } from '../../trace/model/table';
+import { type TraceSummary } from '../protocol';
+import { type OpenedTrace } from './openTraces';
+
+/** Devices that a summary lists. */
+const DEVICES = 10_000;
+
+/** What is known of a trace so far. */
+export function summaryOf({ id, file, table, cached }: OpenedTrace): TraceSummary {
+  const { trace, names, rows, complete, unknown, lost } = table;
+  const { format, title, origin, timeDigits, header, namesDevices } = trace;
+  const [firstTime, lastTime] = timesOf(table);
+  return {
+    trace: id,
+    name: file.name,
+    format,
+    title: file.packed ? `${title}, gzip` : title,
+    bytes: file.bytes,
+    read: Math.min(file.bytes, table.bytesRead ?? file.bytes),
+    rows,
+    complete,
+    events: eventsOf(table),
+    operations: operationsOf(table),
+    unknown,
+    lost,
+    origin: origin.toString(),
+    timeDigits,
+    firstTime,
+    lastTime,
+    header,
+    namesDevices,
+    devices: names.devices.texts().slice(0, DEVICES),
+    spaces: [],
+    problems: [...file.problems, ...table.problems],
+    problemCount: file.problems.length + table.problemCount,
+    cached,
+  };
+}
+
+function eventsOf({ names, eventCounts }: TraceTable): Record<string, number> {
+  const events = new Map<string, number>();
+  for (const [id, count] of eventCounts.entries()) {
+    if (count > 0) events.set(names.events.text(id), count);
+  }
+  return Object.fromEntries(events);
+}
+
+function operationsOf({ chunks }: TraceTable): Partial<Record<Operation, number>> {
+  const counts: Partial<Record<Operation, number>> = {};
+  for (const { zone } of chunks) {
+    for (const [code, operation] of OPERATIONS.entries()) {
+      const count = zone.operations[code] ?? 0;
+      if (count > 0) counts[operation] = (counts[operation] ?? 0) + count;
+    }
+  }
+  return counts;
+}
+
+function timesOf({ chunks }: TraceTable): readonly [first: number | null, last: number | null] {
+  let [first, last]: [number | null, number | null] = [null, null];
+  for (const { zone } of chunks) {
+    const [from, to] = zone.time;
+    if (from === from && (first === null || from < first)) first = from;
+    if (to === to && (last === null || to > last)) last = to;
+  }
+  return [first, last];
+}
