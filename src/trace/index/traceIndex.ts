@@ -189,7 +189,8 @@ export class TraceIndex implements TraceTable {
         while (counts.length <= id) counts.push(0);
         counts[id] = (counts[id] ?? 0) + 1;
       }
-      if (operation[row] === LOST) state.lost += count[row] || 0;
+      const lost = operation[row] === LOST ? (count[row] ?? 0) : 0;
+      if (lost > 0) state.lost += lost;
     }
   }
 }

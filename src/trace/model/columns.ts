@@ -41,7 +41,7 @@ export const CHUNK_ROWS = 65_536;
 /** Bytes of text of a chunk at most, for lines longer than lines should be. */
 export const CHUNK_BYTES = 8 * 2 ** 20;
 
-type Columns = { readonly [name in ColumnName]: Float64Array };
+type Columns = Readonly<Record<ColumnName, Float64Array>>;
 
 /** The chunk that is being read: a number for each row and column. Made once and used again. */
 export class RowBuilder implements Columns {

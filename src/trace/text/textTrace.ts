@@ -92,8 +92,8 @@ class TextTrace implements OpenTrace {
         // Only whole blocks: what the fast way leaves is read by the other.
         start = parser.fast(bytes, start, filled, out, base, until - base);
         offset = base + start;
-        if (out.full || offset >= until || (filled - start <= LONG_LINE && !last) || start >= filled)
-          continue;
+        if (out.rows === out.capacity || offset >= until || start >= filled) continue;
+        if (filled - start <= LONG_LINE && !last) continue;
       }
       const feed = bytes.indexOf(LINE_FEED, start);
       const ended = feed >= 0 && feed < filled;

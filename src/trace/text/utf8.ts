@@ -39,3 +39,17 @@ function continued(bytes: Uint8Array, at: number, start: number, more: number): 
   const surrogate = code >= 0xd800 && code < 0xe000;
   return code < (SMALLEST[more] ?? 0) || surrogate || code > 0x10ffff ? REPLACEMENT : code;
 }
+
+/** A text as bytes; half a pair of surrogates becomes U+FFFD. */
+export function utf8Bytes(text: string): Uint8Array {
+  const bytes = new Uint8Array(3 * text.length);
+  let at = 0;
+  for (const letter of text) {
+    const point = letter.codePointAt(0) ?? 0;
+    const code = point >= 0xd800 && point < 0xe000 ? REPLACEMENT : point;
+    const more = code < 0x80 ? 0 : code < 0x800 ? 1 : code < 0x10000 ? 2 : 3;
+    bytes[at++] = more === 0 ? code : ((0xff00 >> (more + 1)) & 0xff) | (code >> (6 * more));
+    for (let rest = more - 1; rest >= 0; rest--) bytes[at++] = 0x80 | ((code >> (6 * rest)) & 0x3f);
+  }
+  return bytes.slice(0, at);
+}
