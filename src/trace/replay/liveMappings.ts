@@ -1,0 +1,198 @@
+import { MappingBlock } from './mappingBlocks';
+
+/** A range of pages of 4 KiB, half-open, that leads to neighbouring frames. */
+export interface Mapping {
+  readonly start: number;
+  readonly end: number;
+  /** Frame of the first page; NaN when the trace does not say. */
+  readonly frame: number;
+  /** Row of the trace that mapped it; parts of one map have the same. */
+  readonly row: number;
+}
+
+/** The mappings of one address space at some time, in little memory beside others of the same space. */
+export interface MappingSnapshot {
+  readonly blocks: readonly MappingBlock[];
+  readonly count: number;
+  readonly pages: number;
+}
+
+/**
+ * What one address space maps: disjoint ranges in the order of their pages, in blocks that snapshots share until they change
+ * (a B-tree of two levels). An operation takes a few hundred comparisons and moves at most with a million mappings.
+ */
+export class LiveMappings {
+  #blocks: MappingBlock[] = [];
+  /** Blocks of this owner are ours alone. */
+  #owner: object = {};
+  #count = 0;
+  #pages = 0;
+  /** What `snapshot` gave, as long as nothing changed. */
+  #taken: MappingSnapshot | undefined;
+
+  static of(snapshot: MappingSnapshot): LiveMappings {
+    const made = new LiveMappings();
+    made.restore(snapshot);
+    return made;
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Pages mapped in all. */
+  get pages(): number {
+    return this.#pages;
+  }
+
+  /** What is mapped now; changes of the live mappings do not change it. */
+  snapshot(): MappingSnapshot {
+    if (this.#taken) return this.#taken;
+    this.#owner = {};
+    this.#taken = { blocks: [...this.#blocks], count: this.#count, pages: this.#pages };
+    return this.#taken;
+  }
+
+  restore(snapshot: MappingSnapshot): void {
+    const { blocks, count, pages } = snapshot;
+    this.#owner = {};
+    this.#blocks = [...blocks];
+    this.#count = count;
+    this.#pages = pages;
+    this.#taken = snapshot;
+  }
+
+  /** All mappings that meet [start, end), by their pages, whole. */
+  *within(start = 0, end = Infinity): Generator<Mapping> {
+    let at = this.#blockOf(start);
+    let slot = this.#blocks[at]?.firstEndingAfter(start) ?? 0;
+    for (let block = this.#blocks[at]; block; block = this.#blocks[++at], slot = 0) {
+      for (; slot < block.count; slot++) {
+        if (block.start(slot) >= end) return;
+        yield mappingAt(block, slot);
+      }
+    }
+  }
+
+  /** The first mapping that meets [start, end). */
+  first(start: number, end: number): Mapping | undefined {
+    const block = this.#blocks[this.#blockOf(start)];
+    if (!block) return undefined;
+    const slot = block.firstEndingAfter(start);
+    return block.start(slot) < end && slot < block.count ? mappingAt(block, slot) : undefined;
+  }
+
+  /** True when every page of [start, end) is mapped. */
+  covers(start: number, end: number): boolean {
+    let at = start;
+    for (const mapping of this.within(start, end)) {
+      if (mapping.start > at) return false;
+      at = mapping.end;
+    }
+    return at >= end;
+  }
+
+  /** Maps [start, end); what was mapped there goes first. */
+  map(start: number, end: number, frame: number, row: number): void {
+    this.unmap(start, end);
+    this.#pages += end - start;
+    this.#insert(start, end, frame, row);
+  }
+
+  /** Unmaps [start, end), also parts of mappings; returns how many pages went. */
+  unmap(start: number, end: number): number {
+    let gone = 0;
+    let at = this.#blockOf(start);
+    for (let block = this.#blocks[at]; block; block = this.#blocks[at]) {
+      const from = block.firstEndingAfter(start);
+      if (from === block.count) {
+        at++;
+        continue;
+      }
+      if (block.start(from) >= end) break;
+      this.#taken = undefined;
+      const own = this.#own(at, block);
+      if (own.start(from) < start) {
+        gone += this.#cut(own, from, start, end);
+        // The block may have been split, and what is left of this mapping ends at `start` now.
+        at = this.#blockOf(start);
+        continue;
+      }
+      let to = from;
+      while (to < own.count && own.end(to) <= end) {
+        gone += own.end(to) - own.start(to);
+        to++;
+      }
+      if (to < own.count && own.start(to) < end) {
+        const first = own.start(to);
+        own.set(to, end, own.end(to), own.frame(to) + end - first, own.row(to));
+        gone += end - first;
+      }
+      this.#count -= to - from;
+      own.close(from, to);
+      if (own.count === 0) this.#blocks.splice(at, 1);
+      else at++;
+    }
+    this.#pages -= gone;
+    return gone;
+  }
+
+  /** Cuts [start, end) off a mapping that begins before it; what is left behind it becomes a mapping of its own. */
+  #cut(block: MappingBlock, slot: number, start: number, end: number): number {
+    const first = block.start(slot);
+    const last = block.end(slot);
+    const frame = block.frame(slot);
+    const row = block.row(slot);
+    block.set(slot, first, start, frame, row);
+    if (last <= end) return last - start;
+    this.#insert(end, last, frame + end - first, row);
+    return end - start;
+  }
+
+  #insert(start: number, end: number, frame: number, row: number): void {
+    this.#taken = undefined;
+    this.#count++;
+    let at = Math.min(this.#blockOf(start), this.#blocks.length - 1);
+    let block = this.#blocks[at];
+    if (!block) {
+      block = new MappingBlock(this.#owner);
+      this.#blocks.push(block);
+      at = 0;
+    }
+    let own = this.#own(at, block);
+    if (own.full) {
+      const upper = own.split(this.#owner);
+      this.#blocks.splice(at + 1, 0, upper);
+      if (upper.start(0) <= start) own = upper;
+    }
+    const slot = own.firstEndingAfter(start);
+    own.open(slot);
+    own.set(slot, start, end, frame, row);
+  }
+
+  #own(at: number, block: MappingBlock): MappingBlock {
+    if (block.owner === this.#owner) return block;
+    const copy = block.copy(this.#owner);
+    this.#blocks[at] = copy;
+    return copy;
+  }
+
+  /** The first block whose last mapping ends behind this page; the number of blocks when none does. */
+  #blockOf(page: number): number {
+    let [low, high] = [0, this.#blocks.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      const block = this.#blocks[middle];
+      if (block && block.end(block.count - 1) > page) high = middle;
+      else low = middle + 1;
+    }
+    return low;
+  }
+}
+
+const mappingAt = (block: MappingBlock, slot: number): Mapping => ({
+  start: block.start(slot),
+  end: block.end(slot),
+  frame: block.frame(slot),
+  row: block.row(slot),
+});
