@@ -3,6 +3,7 @@ import * as fs from 'node:fs';
 import { type ByteSource, type SourceIdentity } from '../../bytes/byteSource';
 import { type IndexCache, type IndexSlot, type KeptIndex } from '../traces/indexCache';
 import { CacheFolder, INDEX } from './cacheFolder';
+import { openFileSource } from './fileSource';
 
 /**
  * A file of an index, little-endian: magic and version (8), bytes of the index (u64), SHA-256 of the file's identity (32),
@@ -10,7 +11,7 @@ import { CacheFolder, INDEX } from './cacheFolder';
  */
 const MAGIC = Buffer.from('IOPTEIX1', 'latin1');
 const [BYTES_AT, IDENTITY_AT, CONTENT_AT, HEADER_BYTES] = [8, 16, 48, 80];
-/** An index beyond this was not written by us. */
+/** An index that is larger is not kept. */
 const MOST_BYTES = 2 ** 28;
 
 /** Of a file its beginning, its end, and pieces in between, evenly. */
@@ -51,28 +52,45 @@ class Slot implements IndexSlot {
   }
 
   read(): KeptIndex {
-    let bytes: Buffer;
-    try {
-      if (fs.statSync(this.#file).size > MOST_BYTES) return stale('it is too large to be one');
-      bytes = fs.readFileSync(this.#file);
-    } catch {
+    const opened = openFileSource(this.#file);
+    if (!opened.ok) {
       const others = this.#folder.otherVersions(this.#identity, INDEX);
       return others.length > 0 ? stale('the file was changed since') : { kind: 'none' };
     }
-    if (bytes.length < HEADER_BYTES || !bytes.subarray(0, 8).equals(MAGIC)) {
-      return stale('it was written by another version');
-    }
-    if (!bytes.subarray(IDENTITY_AT, CONTENT_AT).equals(digest(this.#identity))) {
-      return stale('it is of another file');
-    }
-    if (!bytes.subarray(CONTENT_AT, HEADER_BYTES).equals(this.#content)) {
-      return stale('the file has other content by now, though its size and times are the same');
-    }
-    if (bytes.readBigUInt64LE(BYTES_AT) !== BigInt(bytes.length - HEADER_BYTES)) {
-      return stale('it is cut short');
+    const file = opened.value;
+    const why = this.#whyNot(file);
+    if (why !== undefined) {
+      file.close();
+      return stale(why);
     }
     this.#folder.touch(this.#file);
-    return { kind: 'kept', bytes: bytes.subarray(HEADER_BYTES) };
+    return {
+      kind: 'kept',
+      source: {
+        name: file.name,
+        size: file.size - HEADER_BYTES,
+        read: (offset, target) => file.read(HEADER_BYTES + offset, target),
+        close: () => {
+          file.close();
+        },
+      },
+    };
+  }
+
+  /** Why the index in this file is not to be used; undefined: it is. */
+  #whyNot(file: ByteSource): string | undefined {
+    const header = Buffer.alloc(HEADER_BYTES);
+    if (file.read(0, header) < HEADER_BYTES || !header.subarray(0, BYTES_AT).equals(MAGIC)) {
+      return 'it was written by another version';
+    }
+    if (!header.subarray(IDENTITY_AT, CONTENT_AT).equals(digest(this.#identity)))
+      return 'it is of another file';
+    if (!header.subarray(CONTENT_AT).equals(this.#content)) {
+      return 'the file has other content by now, though its size and times are the same';
+    }
+    return header.readBigUInt64LE(BYTES_AT) === BigInt(file.size - HEADER_BYTES)
+      ? undefined
+      : 'it is cut short';
   }
 
   *write(parts: Iterable<Uint8Array>): Generator<undefined, boolean> {

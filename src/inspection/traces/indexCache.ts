@@ -3,7 +3,8 @@ import { type ClearedCaches } from '../protocol';
 
 /** An index that is kept for a file, as far as it is of this very content. */
 export type KeptIndex =
-  | { readonly kind: 'kept'; readonly bytes: Uint8Array }
+  /** To be closed by whoever asked. */
+  | { readonly kind: 'kept'; readonly source: ByteSource }
   /** There is one, and it is of something else. `why` ends a sentence: `the file was changed since`. */
   | { readonly kind: 'stale'; readonly why: string }
   | { readonly kind: 'none' };

@@ -4,6 +4,7 @@ import { type Failure, type Result, success } from '../../engine/result';
 import { isGzip } from '../../image/gzip';
 import { type ImageFile } from '../../image/openImage';
 import { type ImagePlatform } from '../../image/platform';
+import { decodeIndex, encodeIndex } from '../../trace/index/storedIndex';
 import { TraceIndex } from '../../trace/index/traceIndex';
 import { traceNames } from '../../trace/model/dictionary';
 import { type TraceProblem } from '../../trace/model/reader';
@@ -11,7 +12,7 @@ import { openTrace } from '../../trace/readers/index';
 import { type TraceId } from '../protocol';
 import { RequestError, refuse } from '../requestError';
 import { type CallContext, type Work } from '../work';
-import { type IndexCache } from './indexCache';
+import { type IndexCache, type IndexSlot, type KeptIndex } from './indexCache';
 import { OpenedTrace, type OpenedFile } from './openTraces';
 
 /** What reading a trace needs of the place it runs in. */
@@ -24,6 +25,8 @@ export interface TracePlatform {
 }
 
 const KEPT_FROM = 4 * 2 ** 20;
+/** Bytes of columns that are kept with an index: they are read back in one go. */
+const KEPT_COLUMNS = 48 * 2 ** 20;
 
 /** Opens a file: unpacks it, recognises its format, and takes its index from the cache or reads its first rows. */
 export async function openTraceFile(
@@ -36,33 +39,63 @@ export async function openTraceFile(
   if (!opened.ok) throw new RequestError(reworded(opened.failure));
   // Before it is unpacked: that throws out what is kept of other versions of the file.
   const slot = indexes?.slotOf(opened.value);
-  const kept = slot?.read() ?? { kind: 'none' };
+  const kept: KeptIndex = slot?.read() ?? { kind: 'none' };
   const { name } = opened.value;
-  const { source, packed, problems } = await unpacked(opened.value, images, context);
   try {
-    const names = traceNames();
-    const trace = openTrace(source, names);
-    if (!trace.ok) throw new RequestError(trace.failure);
-    const isKept = slot !== undefined && source.size >= keptFrom;
+    const unpackedFile = await unpacked(opened.value, images, context);
+    return indexOf(id, name, unpackedFile, slot, kept, keptFrom);
+  } finally {
+    if (kept.kind === 'kept') kept.source.close();
+  }
+}
+
+/** The index that is kept of a trace, or a new one with its first rows. Takes over the source. */
+function indexOf(
+  id: TraceId,
+  name: string,
+  { source, packed, problems }: Unpacked,
+  slot: IndexSlot | undefined,
+  kept: KeptIndex,
+  keptFrom: number,
+): OpenedTrace {
+  try {
+    const found = kept.kind === 'kept' ? decoded(source, kept.source) : undefined;
+    const why = kept.kind === 'stale' ? kept.why : found?.ok === false ? found.failure.message : undefined;
+    if (why !== undefined) slot?.drop();
     const file: OpenedFile = {
       name,
       bytes: source.size,
       packed,
-      problems: [...problems, ...(kept.kind === 'stale' ? [staleIndex(kept.why)] : [])],
-      slot: isKept ? slot : undefined,
+      problems: why === undefined ? problems : [...problems, staleIndex(why)],
+      slot: source.size >= keptFrom ? slot : undefined,
       fault: () => source.fault?.(),
       close: () => {
         source.close();
       },
     };
-    if (kept.kind !== 'none') slot?.drop();
-    const found = new OpenedTrace(id, file, TraceIndex.create(trace.value, names));
-    found.table.readChunk();
-    return found;
+    if (found?.ok === true) {
+      const trace = new OpenedTrace(id, file, found.value);
+      trace.cached = true;
+      trace.stored = true;
+      return trace;
+    }
+    const names = traceNames();
+    const opened = openTrace(source, names);
+    if (!opened.ok) throw new RequestError(opened.failure);
+    const trace = new OpenedTrace(id, file, TraceIndex.create(opened.value, names));
+    trace.table.readChunk();
+    return trace;
   } catch (error) {
     source.close();
     throw error;
   }
+}
+
+/** With names of its own: a decoding that fails leaves some behind. */
+function decoded(source: ByteSource, kept: ByteSource): Result<TraceIndex> {
+  const names = traceNames();
+  const trace = openTrace(source, names);
+  return trace.ok ? decodeIndex(kept, trace.value, names) : trace;
 }
 
 function openFile(file: ImageFile, images: ImagePlatform): Result<ByteSource> {
@@ -117,6 +150,18 @@ export function* readOn(trace: OpenedTrace): Work<undefined> {
       message: `Reading trace: ${table.rows.toLocaleString('en')} rows`,
       fraction: file.bytes === 0 ? 1 : (table.bytesRead ?? file.bytes) / file.bytes,
     };
+  }
+  // What could not be read now may be there the next time.
+  if (trace.stored || !file.slot || file.fault() !== undefined) return undefined;
+  // Whoever asks meanwhile must not write it a second time.
+  trace.stored = true;
+  const writing = file.slot.write(encodeIndex(table, KEPT_COLUMNS));
+  let isDone = false;
+  try {
+    while (!(isDone = writing.next().done === true)) yield { message: 'Keeping the index' };
+  } finally {
+    trace.stored = isDone;
+    writing.return(false);
   }
   return undefined;
 }

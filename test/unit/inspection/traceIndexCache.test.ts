@@ -41,8 +41,13 @@ describe('kept indexes of traces', () => {
       if (step.done === true) return step.value;
     }
   }
-  const text = (kept: KeptIndex): string =>
-    kept.kind === 'kept' ? new TextDecoder().decode(kept.bytes) : kept.kind === 'stale' ? kept.why : 'none';
+  function text(kept: KeptIndex): string {
+    if (kept.kind !== 'kept') return kept.kind === 'stale' ? kept.why : 'none';
+    const bytes = new Uint8Array(kept.source.size);
+    assert.equal(kept.source.read(0, bytes), bytes.length);
+    kept.source.close();
+    return new TextDecoder().decode(bytes);
+  }
   const read = (source: ByteSource): string => text(slotOf(source).read());
   const names = (): string[] => (fs.existsSync(directory) ? fs.readdirSync(directory) : []);
 
