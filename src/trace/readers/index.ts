@@ -5,10 +5,17 @@ import { type OpenTrace, type TraceReader } from '../model/reader';
 import { headBytes } from '../text/head';
 import { textReader } from '../text/textTrace';
 import { ftrace } from './ftrace';
+import { perfScript } from './perfScript';
 import { qemuLog } from './qemuLog';
+import { traceCmd } from './traceCmd';
 
 /** All formats. The surest of a file's first bytes reads it; of equally sure ones, the first. */
-export const READERS: readonly TraceReader[] = [textReader(ftrace), textReader(qemuLog)];
+export const READERS: readonly TraceReader[] = [
+  textReader(ftrace),
+  textReader(qemuLog),
+  textReader(traceCmd),
+  textReader(perfScript),
+];
 
 /** Less sure than this is not sure enough: a text that mentions a trace is none. */
 const SURE_ENOUGH = 0.1;
