@@ -2,6 +2,7 @@ import { type TraceTable } from '../model/table';
 import {
   ATTACH,
   ChunkRows,
+  contextOf,
   DETACH,
   DMA_MAP,
   DMA_UNMAP,
@@ -176,6 +177,3 @@ class AutoSpaces {
     return before === space ? space : -1;
   }
 }
-
-const contextOf = ({ cpu, task }: Columns, row: number): number =>
-  (cpu[row] || 0) * 2 ** 32 + (task[row] || 0);

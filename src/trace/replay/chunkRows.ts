@@ -37,6 +37,15 @@ export function valueAt(table: TraceTable, row: number, column: ColumnName): num
   return info ? numberAt(table.load(chunk).columns[column], row - info.first) : Number.NaN;
 }
 
+/** What a task does on one CPU, by a number; rows that name neither are together. */
+export function contextOf(
+  { cpu, task }: Readonly<Record<'cpu' | 'task', Float64Array>>,
+  row: number,
+): number {
+  const [on = 0, of = 0] = [cpu[row], task[row]];
+  return (Number.isNaN(on) ? 0 : on) * 2 ** 32 + (Number.isNaN(of) ? 0 : of);
+}
+
 /** How often each operation is in the table, as far as it was read. */
 export function operationCounts({ chunks }: TraceTable): Uint32Array {
   const counts = new Uint32Array(CODES_AT_MOST);

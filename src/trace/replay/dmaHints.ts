@@ -1,6 +1,6 @@
 import { FLAGS } from '../model/operation';
 import { type TraceTable } from '../model/table';
-import { ChunkRows, DMA_MAP, DMA_UNMAP, MAP, operationCounts, UNMAP } from './chunkRows';
+import { ChunkRows, contextOf, DMA_MAP, DMA_UNMAP, MAP, operationCounts, UNMAP } from './chunkRows';
 import { type DeviceIdentity } from './deviceIdentity';
 import { RANGE_COLUMNS, RowRange } from './rowRange';
 import { putSpace, type SpaceIndex } from './spaceIndex';
@@ -62,11 +62,11 @@ class DmaHints {
   }
 
   read({ columns, rows }: ChunkRows<(typeof COLUMNS)[number]>, chunk: number): void {
-    const { operation, cpu, task, device, flags } = columns;
+    const { operation, device, flags } = columns;
     for (let row = 0; row < rows; row++) {
       const code = operation[row] ?? 0;
       if (code !== MAP && code !== UNMAP && code !== DMA_MAP && code !== DMA_UNMAP) continue;
-      const context = this.#context((cpu[row] || 0) * 2 ** 32 + (task[row] || 0));
+      const context = this.#context(contextOf(columns, row));
       if (code === MAP || code === UNMAP) {
         const skipped = code === MAP ? this.#range.mapped(columns, row) : this.#range.unmapped(columns, row);
         if (!skipped) this.#wait(context, chunk, row, code === UNMAP);
