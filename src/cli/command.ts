@@ -36,6 +36,8 @@ export interface CliCommand<Options extends CommonOptions> {
   readonly operand?: { readonly syntax: string; readonly help: string; readonly isSource: boolean };
   /** Set for a command that looks at FILE itself: nothing is opened, and no registers are needed. */
   readonly opensNothing?: boolean;
+  /** Set for a command that is about no file. */
+  readonly takesNoFile?: boolean;
   /** What FILE is, where it is no image or description: in a word, and below the options. */
   readonly fileHelp?: string;
   readonly about?: string;

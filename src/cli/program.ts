@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { parseRegisters } from './arguments';
 import { type CliCommand, type CommonOptions, type ScenarioCommand, type ScenarioOptions } from './command';
+import { clearCaches } from './commands/clearCaches';
 import { diff } from './commands/diff';
 import { find } from './commands/find';
 import { inspect } from './commands/inspect';
@@ -76,6 +77,7 @@ export function createProgram(version: string, streams: Streams, run: Runner): C
   add(program, diff, run);
   add(program, roots, run);
   add(program, trace, run);
+  add(program, clearCaches, run);
   addScenarios(program, runScenarios, run);
   addScenarios(program, sweep, run);
   return program;
@@ -86,8 +88,8 @@ function add<Options extends CommonOptions>(program: Command, spec: CliCommand<O
     .command(spec.name)
     .summary(spec.summary)
     .description(spec.summary)
-    .argument('<FILE>', spec.fileHelp ?? 'memory image or description')
     .showHelpAfterError(`hint: iopte ${spec.name} --help`);
+  if (spec.takesNoFile !== true) command.argument('<FILE>', spec.fileHelp ?? 'memory image or description');
   if (spec.operand) command.argument(spec.operand.syntax, spec.operand.help);
   spec.configure(command);
   command.option('--json', 'write JSON lines, addresses as hex strings');
@@ -107,8 +109,13 @@ function add<Options extends CommonOptions>(program: Command, spec: CliCommand<O
         '\n',
       ),
     )
-    .action((file: string, operand: unknown) =>
-      run.source(spec, file, command.opts<Options>(), typeof operand === 'string' ? operand : undefined),
+    .action((file: unknown, operand: unknown) =>
+      run.source(
+        spec,
+        typeof file === 'string' ? file : '',
+        command.opts<Options>(),
+        typeof operand === 'string' ? operand : undefined,
+      ),
     );
 }
 

@@ -40,6 +40,8 @@ export { SCENARIO_SUFFIX } from './scenario';
 export { parseRange } from './addressRange';
 export { MAPPING_COLUMNS, domainKeyOf, domainTag, mappingRow, sameDomain } from './mapping';
 export type { RootCandidate, RootsParams, RootsResult } from './roots';
+/** A text as a filter has to write it. */
+export { quote as quoteForFilter } from '../engine/filter/tokens';
 /** The kinds of IOMMU that a description may name, with their registers. */
 export { IOMMU_KINDS, KIND_TITLES, REGISTERS } from '../image/description/registers';
 export type { IommuKind, RegisterSpec } from '../image/description/registers';

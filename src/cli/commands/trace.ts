@@ -1,4 +1,9 @@
-import { type TraceFindingKind, type TraceGroupBy, type TraceSpaces } from '../../inspection/protocol';
+import {
+  quoteForFilter,
+  type TraceFindingKind,
+  type TraceGroupBy,
+  type TraceSpaces,
+} from '../../inspection/protocol';
 import { parseLimit } from '../arguments';
 import { type Call, type CliCommand, type CommonOptions } from '../command';
 import { badUsage } from '../errors';
@@ -199,7 +204,7 @@ const formatOf = ({ json, csv, tsv }: TraceOptions): RowFormat =>
   json === true ? 'jsonl' : csv === true ? 'csv' : tsv === true ? 'tsv' : 'table';
 
 function askedRows({ where = '', find, rows, limit }: TraceOptions): AskedRows {
-  const text = find === undefined ? '' : `line has ${JSON.stringify(find)}`;
+  const text = find === undefined ? '' : `text has ${quoteForFilter(find)}`;
   return {
     where: where !== '' && text !== '' ? `(${where}) and ${text}` : where + text,
     ...(rows ? { range: rows } : {}),
