@@ -117,6 +117,7 @@ const product = (mode) => [
   bundle(mode, 'webview', 'web', 'dist/webview', {
     entry: program('src/webview/entry/main.ts'),
     results: program('src/webview/results/main.ts'),
+    trace: program('src/webview/trace/main.ts'),
   }),
 ];
 

@@ -96,7 +96,10 @@ const fromView = z.discriminatedUnion('type', [
   /** Answered by `opened`. */
   z.object({ v, type: z.literal('ready') }),
   z.object({ v, type: z.literal('rows'), id, gen, first: count, count: count.check(z.lte(MOST_TRACE_ROWS)) }),
-  /** Begins a new `gen`; the empty text is all rows. Answered by `filtered`, again and again until `done`, or by `failed`. */
+  /**
+   * Begins a new `gen`; the empty text is all rows. Answered by `filtered`, again and again until `done`, and again when more of the trace
+   * was read and asked; or by `failed`.
+   */
   z.object({ v, type: z.literal('filter'), id, gen, text }),
   z.object({ v, type: z.literal('complete'), id, gen, text, offset: count }),
   z.object({ v, type: z.literal('check'), id, gen, text }),

@@ -9,10 +9,11 @@ import {
   type ShowResults,
 } from '../messages/resultsMessages';
 import { element } from '../shared/dom';
+import { onThemeChange } from '../shared/theme';
 import { vscodeApi } from '../shared/vscodeApi';
 import { type ChartView } from './chart/chartView';
 import { suitingAxis } from './chart/domain';
-import { onThemeChange, readPalette } from './chart/palette';
+import { readPalette } from './chart/palette';
 import { picture } from './picture';
 import { resultsPage, shownOf } from './resultsPage';
 

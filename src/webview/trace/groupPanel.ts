@@ -1,0 +1,148 @@
+import { type TraceGroupBy } from '../../inspection/protocol';
+import { bytesText } from '../messages/resultsFormat';
+import { type TraceGroupModel } from '../messages/traceMessages';
+import { type TraceStrings } from '../messages/traceStrings';
+import { element } from '../shared/dom';
+import { fill } from '../shared/fill';
+import { RovingFocus } from '../shared/rovingFocus';
+import { grouped } from './cells';
+import { button, choice, ICONS } from './controls';
+import { type HostLink } from './hostLink';
+
+export interface GroupPanelOptions {
+  readonly strings: TraceStrings;
+  readonly link: HostLink;
+  /** The filter is to leave this group alone. */
+  readonly filter: (where: string) => void;
+  /** The cursor is to go to a row of the trace. */
+  readonly goTo: (row: number) => void;
+  readonly closed: () => void;
+  readonly say: (text: string) => void;
+}
+
+/** The rows that the filter left, counted by device, task, size and so on; a group can become the filter. */
+export class GroupPanel {
+  readonly element: HTMLElement;
+  readonly #select: HTMLSelectElement;
+  readonly #content = element('div', {
+    class: 'scroller',
+    attributes: { tabindex: '0', role: 'region' },
+  });
+  #by: TraceGroupBy = 'device';
+  #groups: TraceGroupModel[] = [];
+  #asked = 0;
+
+  constructor(private readonly options: GroupPanelOptions) {
+    const { strings } = options;
+    this.#select = choice(strings.groupBy, strings.groups, this.#by, (by) => this.show(by));
+    this.#content.setAttribute('aria-label', strings.group);
+    this.element = element(
+      'section',
+      { class: 'panel groups', attributes: { 'aria-label': strings.group } },
+      element(
+        'div',
+        { class: 'panel-head' },
+        element('h2', { text: strings.group }),
+        this.#select,
+        button(strings.close, { class: 'tool', icon: ICONS.close, act: options.closed }),
+      ),
+      this.#content,
+    );
+    this.element.addEventListener('keydown', (event) => {
+      if (event.key === 'Escape') options.closed();
+    });
+    this.element.hidden = true;
+  }
+
+  get isOpen(): boolean {
+    return !this.element.hidden;
+  }
+
+  focus(): void {
+    this.#select.focus();
+  }
+
+  hide(): void {
+    this.element.hidden = true;
+    this.options.link.cancel(this.#asked);
+  }
+
+  /** Counts again what there is now. */
+  show(by: TraceGroupBy = this.#by): void {
+    this.#by = by;
+    this.#select.value = by;
+    this.element.hidden = false;
+    this.#groups = [];
+    this.options.link.cancel(this.#asked);
+    this.#ask(null);
+  }
+
+  #ask(cursor: string | null): void {
+    const { link, strings } = this.options;
+    const by = this.#by;
+    if (cursor === null) this.#content.replaceChildren(element('p', { text: strings.loading }));
+    this.#asked = link.ask({ type: 'groups', by, cursor }, 'groups', (answer, failure) => {
+      if (failure) this.#content.replaceChildren(element('p', { class: 'problem', text: failure.message }));
+      else if (answer?.by === by) {
+        this.#groups = [...this.#groups, ...answer.rows];
+        this.#paint(answer.next);
+      }
+    });
+  }
+
+  #paint(next: string | null): void {
+    const { strings } = this.options;
+    if (this.#groups.length === 0) {
+      this.#content.replaceChildren(element('p', { text: strings.groupNone }));
+      return;
+    }
+    const columns = strings.groupColumns;
+    const heads = [strings.groups[this.#by], columns.rows, columns.maps, columns.unmaps, columns.mapped];
+    const most = Math.max(...this.#groups.map(({ rows }) => rows));
+    const rows = this.#groups.map((group) => this.#row(group, most));
+    const table = element(
+      'table',
+      {},
+      element('caption', { class: 'sr-only', text: `${strings.group}: ${strings.groups[this.#by]}` }),
+      element(
+        'thead',
+        {},
+        element(
+          'tr',
+          {},
+          ...[...heads, columns.first, columns.last].map((text) =>
+            element('th', { text, attributes: { scope: 'col' } }),
+          ),
+        ),
+      ),
+      element('tbody', {}, ...rows),
+    );
+    this.#content.replaceChildren(table);
+    new RovingFocus([...table.querySelectorAll<HTMLElement>('th .link')]);
+    if (next !== null) this.#content.append(button(strings.groupMore, { act: () => this.#ask(next) }));
+  }
+
+  #row(group: TraceGroupModel, most: number): HTMLElement {
+    const { strings, filter, goTo } = this.options;
+    const name = button(group.value, { class: 'link mono', act: () => filter(group.where) });
+    name.setAttribute('aria-label', fill(strings.groupFilter, group.value));
+    name.title = fill(strings.groupFilter, group.value);
+    const bar = element('span', { class: 'bar' });
+    bar.style.width = `${(group.rows / most) * 100}%`;
+    const row = (index: number): HTMLElement => {
+      const made = button(grouped(index + 1), { class: 'link', act: () => goTo(index) });
+      made.tabIndex = -1;
+      return made;
+    };
+    return element(
+      'tr',
+      {},
+      element('th', { attributes: { scope: 'row' } }, name),
+      element('td', { class: 'counted' }, bar, element('span', { text: grouped(group.rows) })),
+      ...[group.maps, group.unmaps].map((count) => element('td', { text: grouped(count) })),
+      element('td', { text: bytesText(group.mappedBytes) }),
+      element('td', {}, row(group.firstRow)),
+      element('td', {}, row(group.lastRow)),
+    );
+  }
+}
