@@ -3,12 +3,17 @@ import { type TextProblem } from '../image/description/textProblem';
 import { type ImageFile } from '../image/openImage';
 import { type Completion } from '../engine/filter/completion';
 import { type Failure } from '../engine/result';
-import { type FlagName, type Operation } from '../trace/model/operation';
+import { type Operation } from '../trace/model/operation';
 import { type TraceProblem } from '../trace/model/reader';
+import { type TraceGroup, type TraceGroupBy } from '../trace/query/traceGroup';
+import { type TraceRow } from '../trace/query/traceRow';
 import { type Page, type PageRequest } from './pages';
 
 export type { FlagName, Operation } from '../trace/model/operation';
 export type { TraceProblem } from '../trace/model/reader';
+export { TRACE_GROUPS } from '../trace/query/traceGroup';
+export type { TraceGroup, TraceGroupBy } from '../trace/query/traceGroup';
+export type { TraceRow } from '../trace/query/traceRow';
 
 /** Names one opened trace. Chosen by the caller, so that a rebuilt engine gives the same ids. */
 export type TraceId = string;
@@ -49,33 +54,6 @@ export interface TraceSummary {
   readonly cached: boolean;
 }
 
-/** A row as views show it. Plain JSON: it goes to webviews, too. Rows count from 0 here, and from 1 wherever people see them. */
-export interface TraceRow {
-  readonly row: number;
-  readonly operation: Operation;
-  readonly event: string;
-  /** Nanoseconds since the trace's origin. */
-  readonly time: number | null;
-  readonly cpu: number | null;
-  readonly task: string | null;
-  readonly pid: number | null;
-  readonly device: string | null;
-  /** Address space by the rules last given; null when it is not known. */
-  readonly space: string | null;
-  /** `0x` and lower-case digits. */
-  readonly iova: string | null;
-  readonly size: number | null;
-  readonly paddr: string | null;
-  readonly domain: number | null;
-  readonly pasid: number | null;
-  readonly flags: readonly FlagName[];
-  readonly done: number | null;
-  readonly count: number | null;
-  /** The line as it stands; at most 4 KiB of it. */
-  readonly line: string;
-  readonly cut: boolean;
-}
-
 export interface TraceRowPage {
   readonly rows: readonly TraceRow[];
   /** Index of the first row in the view. */
@@ -95,22 +73,6 @@ export type TracePlace =
   | { readonly time: number }
   /** The next row, from `after` on and around the end, whose range has this address. */
   | { readonly iova: string; readonly after?: number };
-
-export const TRACE_GROUPS = ['device', 'task', 'size', 'operation', 'event', 'cpu', 'space'] as const;
-export type TraceGroupBy = (typeof TRACE_GROUPS)[number];
-
-export interface TraceGroup {
-  readonly value: string;
-  /** The filter that leaves this group alone. */
-  readonly where: string;
-  readonly rows: number;
-  readonly maps: number;
-  readonly unmaps: number;
-  /** Bytes mapped in all. */
-  readonly mappedBytes: number;
-  readonly firstRow: number;
-  readonly lastRow: number;
-}
 
 /** How rows are told apart by address space. */
 export interface TraceSpaces {
