@@ -5,6 +5,7 @@ import { FINDING_KINDS, type ReplayFinding } from '../../trace/replay/findings';
 import { historyOf } from '../../trace/replay/history';
 import { type Lifetime } from '../../trace/replay/lifetimes';
 import { type Replay } from '../../trace/replay/replay';
+import { type SpaceIndex } from '../../trace/replay/spaceIndex';
 import { bytesOf, checkLimit, parseCursor } from '../answers/addresses';
 import {
   parseInteger,
@@ -16,7 +17,12 @@ import {
 } from '../protocol';
 import { refuse } from '../requestError';
 import { type Work } from '../work';
-import { type ReplayedSpaces } from './replays';
+
+/** A trace's address spaces by some rules, and what its rows do to them. */
+export interface ReplayedSpaces {
+  readonly index: SpaceIndex;
+  readonly replay: Replay;
+}
 
 const ANY_IOVA = 2n ** 64n;
 
