@@ -7,7 +7,7 @@
  * has neither.
  */
 import * as z from 'zod/mini';
-import { type FlagName, type Operation, TRACE_GROUPS } from '../../inspection/protocol';
+import type { FlagName, Operation, TraceGroupBy } from '../../inspection/protocol';
 import { traceStrings } from './traceStrings';
 
 /** Raised when a message changes its shape; anything of another version is refused. */
@@ -78,7 +78,12 @@ const place = z.union([
   z.object({ time: z.number() }),
   z.object({ iova: hexadecimal, after: z.optional(count) }),
 ]);
-const groupBy = z.enum(TRACE_GROUPS);
+/** Written out, and checked by its type: a value of the inspection would bring much of it into the page. */
+const GROUPS: Readonly<Record<TraceGroupBy, TraceGroupBy>> = {
+  ...{ device: 'device', task: 'task', size: 'size', operation: 'operation' },
+  ...{ event: 'event', cpu: 'cpu', space: 'space' },
+};
+const groupBy = z.enum(GROUPS);
 
 const group = z.object({
   ...{ value: text, where: text },

@@ -1,4 +1,4 @@
-import { type TraceRow, type TraceRowPage, type TraceSummary } from '../../inspection/protocol';
+import type { TraceRow, TraceRowPage, TraceSummary } from '../../inspection/protocol';
 import { type TraceRowModel, type TraceSummaryModel } from './traceMessages';
 
 /** Problems that the page is told of. */

@@ -26,7 +26,7 @@ export class GridHead {
         const cell = element(
           'div',
           {
-            class: RIGHT_ALIGNED.has(column) ? `cell right ${column}` : `cell ${column}`,
+            class: RIGHT_ALIGNED.has(column) ? `cell right col-${column}` : `cell col-${column}`,
             attributes: { role: 'columnheader' },
           },
           element('span', { class: 'name', text: strings.columns[column] }),

@@ -34,7 +34,7 @@ export class GridRow {
       TRACE_COLUMNS.map((column) => {
         const text = document.createTextNode('');
         const cell = element('div', {
-          class: RIGHT_ALIGNED.has(column) ? `cell right ${column}` : `cell ${column}`,
+          class: RIGHT_ALIGNED.has(column) ? `cell right col-${column}` : `cell col-${column}`,
           attributes: { role: 'gridcell', id: this.cellId(column) },
         });
         if (column === 'operation') cell.append(this.#mark);

@@ -1,4 +1,4 @@
-import { type TraceGroupBy } from '../../inspection/protocol';
+import type { TraceGroupBy } from '../../inspection/protocol';
 import { bytesText } from '../messages/resultsFormat';
 import { type TraceGroupModel } from '../messages/traceMessages';
 import { type TraceStrings } from '../messages/traceStrings';

@@ -1,4 +1,4 @@
-import { type Operation } from '../../inspection/protocol';
+import type { Operation } from '../../inspection/protocol';
 
 /** Icons of operations, on a grid of 16: no operation is known by its colour alone. */
 const PATHS: Readonly<Record<Operation, string>> = {
