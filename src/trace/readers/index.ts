@@ -4,7 +4,11 @@ import { type TraceNames } from '../model/dictionary';
 import { type OpenTrace, type TraceReader } from '../model/reader';
 import { headBytes } from '../text/head';
 import { textReader } from '../text/textTrace';
+import { csv } from './csv';
+import { dirtyBitmap } from './dirtyBitmap';
+import { dmesg } from './dmesg';
 import { ftrace } from './ftrace';
+import { jsonLines } from './jsonLines';
 import { perfScript } from './perfScript';
 import { qemuLog } from './qemuLog';
 import { traceCmd } from './traceCmd';
@@ -15,6 +19,10 @@ export const READERS: readonly TraceReader[] = [
   textReader(qemuLog),
   textReader(traceCmd),
   textReader(perfScript),
+  textReader(dmesg),
+  textReader(csv),
+  textReader(jsonLines),
+  dirtyBitmap,
 ];
 
 /** Less sure than this is not sure enough: a text that mentions a trace is none. */
