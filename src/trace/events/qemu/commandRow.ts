@@ -32,7 +32,8 @@ export function commandRow(command: Command, out: RowBuilder, row: number, names
     const { requester, pasid, pages } = command.operation;
     out.device[row] = names.devices.id(formatRequester(requesterId(requester & 0xffff)));
     if (pasid !== null) out.pasid[row] = pasid;
-    return flush(pages, FLAGS.domainWide, out, row);
+    flush(pages, FLAGS.domainWide, out, row);
+    return;
   }
   if (command.kind !== 'invalidate') return;
   const selection = command.operations.find(({ translations }) => translations !== undefined)?.translations;

@@ -56,7 +56,10 @@ export const pageMask: Part = (scanner, out, row) => {
 };
 /** log2 of a number of pages of 4 KiB: the naturally aligned block of them around the IOVA. */
 export const pageOrder = numbered((order, _scanner, out, row) => {
-  if (order < 0 || order >= 52) return setSize(out, row, EVERYTHING);
+  if (order < 0 || order >= 52) {
+    setSize(out, row, EVERYTHING);
+    return;
+  }
   const pages = 2 ** order;
   const page = out.iovaPage[row] ?? 0;
   out.iovaPage[row] = page - (page % pages);
