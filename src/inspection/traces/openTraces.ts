@@ -1,10 +1,12 @@
-import { type Failure } from '../../engine/result';
 import { type TraceIndex } from '../../trace/index/traceIndex';
 import { type TraceProblem } from '../../trace/model/reader';
 import { type TraceId } from '../protocol';
+import { TraceView } from '../../trace/query/traceView';
 import { refuse } from '../requestError';
-import { type Work } from '../work';
+import { TraceAnalysis } from './analysis';
 import { type IndexSlot } from './indexCache';
+import { type LastGroups } from './sums';
+import { traceFilterOf, TraceViews } from './views';
 
 /** What opening a file gave. */
 export interface OpenedFile {
@@ -24,6 +26,10 @@ export interface OpenedFile {
 
 /** A trace that is open: its rows as far as they were read, and what was asked of them. */
 export class OpenedTrace {
+  readonly views: TraceViews;
+  readonly analysis: TraceAnalysis;
+  lastGroups: LastGroups | undefined;
+  #lastMaps: { readonly where: string; readonly spaces: unknown; readonly view: TraceView } | undefined;
   /** True when the index came from the cache. */
   cached = false;
   /** True once the index is kept, or was found to be of no use to keep. */
@@ -34,7 +40,24 @@ export class OpenedTrace {
     readonly id: TraceId,
     readonly file: OpenedFile,
     readonly table: TraceIndex,
-  ) {}
+  ) {
+    this.views = new TraceViews(table);
+    this.analysis = new TraceAnalysis(table);
+  }
+
+  /** The view of the rows that map and match: pages of life times come from one pass. */
+  mapRows(where: string): TraceView {
+    const spaces = this.analysis.told;
+    const last = this.#lastMaps;
+    if (last?.where === where && last.spaces === spaces) return last.view;
+    const asked = traceFilterOf(where, this.table, spaces);
+    const filter = asked.empty
+      ? traceFilterOf('operation = map', this.table, spaces)
+      : traceFilterOf(`operation = map and (${where})`, this.table, spaces);
+    const view = new TraceView(this.table, filter);
+    this.#lastMaps = { where, spaces, view };
+    return view;
+  }
 
   get name(): string {
     return this.file.name;
@@ -75,35 +98,5 @@ export class OpenTraces {
 
   closeAll(): void {
     for (const id of [...this.#traces.keys()]) this.close(id);
-  }
-}
-
-/** Work on a trace: ended with a refusal when the trace is closed, or when `gone` says that nobody wants it any more. */
-export function* ofTrace<T>(trace: OpenedTrace, work: Work<T>, gone?: () => Failure | undefined): Work<T> {
-  try {
-    for (;;) {
-      if (trace.closed) {
-        refuse('trace/closed', `${trace.name} was closed meanwhile.`, 'Open it again.');
-      }
-      const why = gone?.();
-      if (why) refuse(why.code, why.message, why.hint);
-      const step = work.next();
-      if (step.done === true) return step.value;
-      yield step.value;
-    }
-  } finally {
-    work.return(undefined as never);
-  }
-}
-
-/** Steps that yield rows, as work whose progress says how many of `total` they were. */
-export function* overRows<T>(message: string, total: number, steps: Generator<number, T>): Work<T> {
-  let rows = 0;
-  for (;;) {
-    const step = steps.next();
-    if (step.done === true) return step.value;
-    rows += step.value;
-    const shown = `${message}: ${rows.toLocaleString('en')} rows`;
-    yield { message: shown, ...(total > 0 ? { fraction: Math.min(1, rows / total) } : {}) };
   }
 }

@@ -1,5 +1,5 @@
 import { type ByteSource, bytesSource } from '../../bytes/byteSource';
-import { CANCELLED } from '../../bytes/task';
+import { CANCELLED, type Progress } from '../../bytes/task';
 import { type Failure, type Result, success } from '../../engine/result';
 import { isGzip } from '../../image/gzip';
 import { type ImageFile } from '../../image/openImage';
@@ -14,6 +14,7 @@ import { RequestError, refuse } from '../requestError';
 import { type CallContext, type Work } from '../work';
 import { type IndexCache, type IndexSlot, type KeptIndex } from './indexCache';
 import { OpenedTrace, type OpenedFile } from './openTraces';
+import { growViews } from './rows';
 
 /** What reading a trace needs of the place it runs in. */
 export interface TracePlatform {
@@ -145,11 +146,16 @@ async function unpacked(file: ByteSource, images: ImagePlatform, context: CallCo
 /** Reads to the end, and keeps the index. Begun again after a cancel, it goes on where it was. */
 export function* readOn(trace: OpenedTrace): Work<undefined> {
   const { table, file } = trace;
-  while (table.readChunk()) {
-    yield {
-      message: `Reading trace: ${table.rows.toLocaleString('en')} rows`,
-      fraction: file.bytes === 0 ? 1 : (table.bytesRead ?? file.bytes) / file.bytes,
-    };
+  const reading = (): Progress => ({
+    message: `Reading trace: ${table.rows.toLocaleString('en')} rows`,
+    fraction: file.bytes === 0 ? 1 : (table.bytesRead ?? file.bytes) / file.bytes,
+  });
+  for (;;) {
+    const chunks = table.chunks.length;
+    if (!table.readChunk()) break;
+    yield reading();
+    const growing = growViews(trace, chunks);
+    while (growing.next().done !== true) yield reading();
   }
   // What could not be read now may be there the next time.
   if (trace.stored || !file.slot || file.fault() !== undefined) return undefined;

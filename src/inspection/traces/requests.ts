@@ -2,42 +2,70 @@ import { type HandlersOf } from '../handlers';
 import { CANCELLED, type Params, type ResultOf, type TraceRequests, type TraceSummary } from '../protocol';
 import { refuse } from '../requestError';
 import { type CallContext, type Work } from '../work';
-import { ofTrace, type OpenedTrace, type OpenTraces } from './openTraces';
+import { type OpenedTrace, type OpenTraces } from './openTraces';
 import { openTraceFile, readOn, type TracePlatform } from './readTrace';
+import { findingPage, historyPage, lifetimePage, liveAt, spacesOf } from './replays';
+import { filterRows, findRow, replaced, rowPage, seekPlace } from './rows';
+import { density, exportPiece, filterCompletions, filterProblems, groupPage } from './sums';
 import { summaryOf } from './summary';
+import { ofTrace } from './traceWork';
+import { type TraceView } from '../../trace/query/traceView';
 
 type TraceHandlers = HandlersOf<keyof TraceRequests>;
+interface AboutTrace {
+  readonly trace: string;
+}
+interface AboutView extends AboutTrace {
+  readonly view: string;
+}
 
 /** Answers the requests about traces. */
 export function traceHandlers(traces: OpenTraces, platform: TracePlatform): TraceHandlers {
-  const later = ({ trace }: { readonly trace: string }): never =>
-    refuse('trace/not-known', `The trace "${traces.get(trace).name}" cannot be asked this.`);
+  /** Work on a trace, which ends when the trace is closed. */
+  const on =
+    <P extends AboutTrace, T>(work: (trace: OpenedTrace, params: P) => Work<T>) =>
+    (params: P): Work<T> => {
+      const trace = traces.get(params.trace);
+      return ofTrace(trace, work(trace, params));
+    };
+  /** Work on a view, which ends also when the view is dropped or replaced. */
+  const onView =
+    <P extends AboutView, T>(work: (trace: OpenedTrace, view: TraceView, params: P) => Work<T>) =>
+    (params: P): Work<T> => {
+      const trace = traces.get(params.trace);
+      const view = trace.views.get(params.view);
+      return ofTrace(trace, work(trace, view, params), replaced(trace, params.view, view));
+    };
   return {
     traceOpen: (params, context) => open(traces, platform, params, context),
-    traceIndex: ({ trace }) => {
-      const opened = traces.get(trace);
-      return ofTrace(opened, indexed(opened));
-    },
+    traceIndex: on(indexed),
     traceSummary: ({ trace }) => summaryOf(traces.get(trace)),
     traceClose: ({ trace }) => {
       traces.close(trace);
       return null;
     },
-    traceRows: later,
-    traceFilter: later,
-    traceDropView: later,
-    traceFind: later,
-    traceSeek: later,
-    traceGroups: later,
-    traceDensity: later,
-    checkTraceFilter: later,
-    completeTraceFilter: later,
-    traceExport: later,
-    traceSpaces: later,
-    traceLive: later,
-    traceHistory: later,
-    traceLifetimes: later,
-    traceFindings: later,
+    traceRows: (params) => rowPage(traces.get(params.trace), params),
+    traceFilter: ({ trace: id, view, where }) => {
+      const trace = traces.get(id);
+      trace.views.make(view, where, trace.analysis.told);
+      return onView(filterRows)({ trace: id, view });
+    },
+    traceDropView: ({ trace, view }) => {
+      traces.get(trace).views.drop(view);
+      return null;
+    },
+    traceFind: onView(findRow),
+    traceSeek: onView(seekPlace),
+    traceGroups: on(groupPage),
+    traceDensity: onView(density),
+    checkTraceFilter: ({ trace, where }) => filterProblems(traces.get(trace), where),
+    completeTraceFilter: (params) => filterCompletions(traces.get(params.trace), params),
+    traceExport: on(exportPiece),
+    traceSpaces: on(spacesOf),
+    traceLive: on(liveAt),
+    traceHistory: on(historyPage),
+    traceLifetimes: on(lifetimePage),
+    traceFindings: on(findingPage),
   };
 }
 

@@ -7,7 +7,7 @@ import { type OpenedTrace } from './openTraces';
 const DEVICES = 10_000;
 
 /** What is known of a trace so far. */
-export function summaryOf({ id, file, table, cached }: OpenedTrace): TraceSummary {
+export function summaryOf({ id, file, table, analysis, cached }: OpenedTrace): TraceSummary {
   const { trace, names, rows, complete, unknown, lost } = table;
   const { format, title, origin, timeDigits, header, namesDevices } = trace;
   const [firstTime, lastTime] = timesOf(table);
@@ -31,7 +31,7 @@ export function summaryOf({ id, file, table, cached }: OpenedTrace): TraceSummar
     header,
     namesDevices,
     devices: names.devices.texts().slice(0, DEVICES),
-    spaces: [],
+    spaces: analysis.told?.names ?? [],
     problems: [...file.problems, ...table.problems],
     problemCount: file.problems.length + table.problemCount,
     cached,

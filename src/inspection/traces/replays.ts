@@ -1,0 +1,188 @@
+/** Requests about mappings: address spaces, what is live, life times, the history of an IOVA, findings. */
+import { formatSize } from '../../engine/values';
+import { type TraceView } from '../../trace/query/traceView';
+import { valueAt } from '../../trace/replay/chunkRows';
+import { type ReplayFinding } from '../../trace/replay/findings';
+import { historyOf } from '../../trace/replay/history';
+import { type Lifetime } from '../../trace/replay/lifetimes';
+import { type Replay } from '../../trace/replay/replay';
+import { checkLimit, parseCursor } from '../answers/addresses';
+import {
+  TRACE_FINDINGS,
+  type Params,
+  type ResultOf,
+  type TraceFinding,
+  type TraceLifetime,
+} from '../protocol';
+import { refuse } from '../requestError';
+import { type Work } from '../work';
+import { type OpenedTrace } from './openTraces';
+import { overRows } from './traceWork';
+import { checkRow, filterRows, parseIova, rowsOf } from './rows';
+
+const PAGE = 4096;
+
+/** A page's address; pages of 4 KiB may have 52 bits. */
+const addressOf = (page: number): string => `0x${(BigInt(page) * 4096n).toString(16)}`;
+
+export function* spacesOf(
+  { analysis, table }: OpenedTrace,
+  { spaces }: Params<'traceSpaces'>,
+): Work<ResultOf<'traceSpaces'>> {
+  const told = yield* analysis.tell(spaces);
+  const replay = yield* analysis.replay(spaces);
+  const live = yield* overRows('Replaying the trace', 0, replay.at(table.rows - 1));
+  const counts = told.rowCounts();
+  return {
+    spaces: told.names.map((name, space) => ({
+      name,
+      rows: counts[space] ?? 0,
+      live: live.find((each) => each.space === space)?.live.count ?? 0,
+    })),
+    notes: [...told.notes, ...replay.notes],
+  };
+}
+
+export function* liveAt(
+  trace: OpenedTrace,
+  { row, spaces }: Params<'traceLive'>,
+): Work<ResultOf<'traceLive'>> {
+  checkRow(row);
+  if (row >= trace.table.rows) refuse('trace/row', `${trace.name} has ${trace.table.rows} rows.`);
+  const told = yield* trace.analysis.spaces(spaces);
+  const replay = yield* trace.analysis.replay(spaces);
+  const live = yield* overRows('Replaying the trace', 0, replay.at(row));
+  return {
+    spaces: live.map(({ name, live: { count, pages } }) => ({ name, mappings: count, bytes: pages * PAGE })),
+    notes: [...told.notes, ...replay.notes],
+  };
+}
+
+export function* lifetimePage(
+  trace: OpenedTrace,
+  { where, page }: Params<'traceLifetimes'>,
+): Work<ResultOf<'traceLifetimes'>> {
+  const limit = checkLimit(page.limit);
+  const first = parseCursor(page.cursor, 10);
+  const replay = yield* trace.analysis.current();
+  const view: TraceView = trace.mapRows(where);
+  yield* filterRows(trace, view);
+  const lifetimes = yield* overRows('Replaying the trace', 0, replay.lifetimes(view.rows(first, limit)));
+  const end = first + limit;
+  return {
+    rows: lifetimes.map((lifetime) => lifetimeOf(replay, lifetime)),
+    total: view.total,
+    ...(end < view.total ? { next: String(end) } : {}),
+  };
+}
+
+function lifetimeOf(
+  replay: Replay,
+  { space, mapRow, start, end, frame, unmapRow, flushRow }: Lifetime,
+): TraceLifetime {
+  const { table } = replay;
+  const lived =
+    unmapRow === null ? Number.NaN : valueAt(table, unmapRow, 'time') - valueAt(table, mapRow, 'time');
+  return {
+    space: replay.nameOf(space),
+    iova: addressOf(start),
+    size: (end - start) * PAGE,
+    paddr: Number.isNaN(frame) ? null : addressOf(frame),
+    ...{ mapRow, unmapRow, flushRow },
+    lived: Number.isNaN(lived) ? null : lived,
+  };
+}
+
+export function* historyPage(
+  trace: OpenedTrace,
+  { iova, space, page }: Params<'traceHistory'>,
+): Work<ResultOf<'traceHistory'>> {
+  const limit = checkLimit(page.limit);
+  const first = parseCursor(page.cursor, 10);
+  const address = parseIova(iova);
+  const replay = yield* trace.analysis.current();
+  const history = yield* overRows(
+    'Looking for the IOVA',
+    trace.table.rows,
+    historyOf(replay, {
+      page: Number(address >> 12n),
+      ...(space === undefined ? {} : { space: spaceNumber(replay, space) }),
+      ...{ first, limit },
+    }),
+  );
+  const lifetimes = yield* overRows('Replaying the trace', 0, replay.lifetimes(history.mapRows));
+  const end = first + limit;
+  return {
+    rows: rowsOf(trace, history.rows),
+    total: history.total,
+    ...(end < history.total ? { next: String(end) } : {}),
+    lifetimes: lifetimes.map((lifetime) => lifetimeOf(replay, lifetime)),
+  };
+}
+
+/** Spaces that a refusal names. */
+const NAMED = 12;
+
+function spaceNumber({ spaces }: Replay, name: string): number {
+  const names = Array.from({ length: spaces.count }, (_, space) => spaces.name(space));
+  const found = names.findIndex((each) => each.toLowerCase() === name.toLowerCase());
+  if (found >= 0) return found;
+  const more = names.length > NAMED ? `, and ${names.length - NAMED} more` : '';
+  return refuse(
+    'trace/no-space',
+    `The trace has no address space "${name}".`,
+    `It has: ${names.slice(0, NAMED).join(', ')}${more}.`,
+  );
+}
+
+export function* findingPage(
+  trace: OpenedTrace,
+  { kinds = TRACE_FINDINGS, page }: Params<'traceFindings'>,
+): Work<ResultOf<'traceFindings'>> {
+  const limit = checkLimit(page.limit);
+  const first = parseCursor(page.cursor, 10);
+  const replay = yield* trace.analysis.current();
+  const { findings, total } = replay.findingPage(kinds, first, limit);
+  const end = first + limit;
+  return {
+    rows: findings.map((finding) => findingOf(replay, finding)),
+    total,
+    ...(end < total ? { next: String(end) } : {}),
+    counts: replay.findings.counts,
+  };
+}
+
+function findingOf(replay: Replay, finding: ReplayFinding): TraceFinding {
+  const { kind, row, other, space, start, end } = finding;
+  const iova = addressOf(start);
+  const size = (end - start) * PAGE;
+  const message = `${sentence(finding, `${sizeOf(end - start)} at ${iova}`)}${lostWords(finding)}.`;
+  return { kind, row, other, space: replay.nameOf(space), iova, size, message };
+}
+
+const sizeOf = (pages: number): string => formatSize(pages * PAGE);
+
+function sentence({ kind, row, other, start, end, gone }: ReplayFinding, range: string): string {
+  const otherRow = other === null ? '' : ` row ${other + 1}`;
+  switch (kind) {
+    case 'double-map':
+      return `Row ${row + 1} maps ${range}, which${otherRow} had mapped and nobody had unmapped`;
+    case 'unmap-nothing':
+      return gone === 0
+        ? `Row ${row + 1} unmaps ${range}, and says itself that nothing was mapped there`
+        : `Row ${row + 1} unmaps ${range}, where the trace shows no mapping`;
+    case 'short-unmap':
+      return `Row ${row + 1} unmaps ${range}, of which only ${sizeOf(gone)} went (${sizeOf(end - start - gone)} were not mapped)`;
+    case 'leak':
+      return other === null
+        ? `Row ${row + 1} maps ${range}, which is still mapped at the end of the trace`
+        : `Row ${row + 1} maps ${range}, which was still mapped when${otherRow} detached the last device`;
+    case 'missing-flush':
+      return other === null
+        ? `Row ${row + 1} unmaps ${range}, and no flush of it follows`
+        : `Row ${row + 1} unmaps ${range}, and${otherRow} maps it again without a flush between`;
+  }
+}
+
+const lostWords = ({ lost }: ReplayFinding): string =>
+  lost ? ' (events were lost before: what explains it may be among them)' : '';
