@@ -15,6 +15,8 @@ import type { Platform } from './platform';
 import { requestOptions, withProgressIfLong } from './progress';
 import { Memory } from './remember';
 import { Scenarios } from './scenarios';
+import { Traces } from './traces/traces';
+import { TraceSync } from './traces/traceSync';
 import { AnswersView } from './views/answersView';
 import { BookmarksView } from './views/bookmarksView';
 import { DomainsView } from './views/domainsView';
@@ -38,6 +40,11 @@ export function activate(context: vscode.ExtensionContext, platform: Platform): 
         const title = vscode.l10n.t('Opening {0}', inspections.find(id)?.title ?? id);
         return withProgressIfLong(title, (long) => task(requestOptions(long)));
       },
+      traceParams: (trace) => traces.editors.traceParams(trace),
+      traceViews: (trace) => traces.editors.traceViews(trace),
+      traceOpened: (trace, summary) => {
+        traces.editors.traceOpened(trace, summary);
+      },
     },
     log,
   );
@@ -55,6 +62,7 @@ export function activate(context: vscode.ExtensionContext, platform: Platform): 
   const domains = new DomainsView(inspections, {
     touch: () => {
       lastSelected = 'domains';
+      traceSync.nodeSelected();
     },
     select: (inspection, ref) => {
       presenter.show(inspection, ref);
@@ -88,8 +96,33 @@ export function activate(context: vscode.ExtensionContext, platform: Platform): 
       }),
   );
   const scenarios = new Scenarios(engine, inspections, log, context.extensionUri);
+  const traces: Traces = new Traces({
+    ...{ engine, reporter, bookmarks, state: context.workspaceState, extension: context.extensionUri },
+    canReadPaths: platform.kind === 'node',
+    selected: (panel, row) => {
+      traceSync.rowSelected(panel, row);
+    },
+  });
+  const traceSync = new TraceSync({
+    ...{ inspections, domains, editors: () => traces.editors },
+    fail: (error) => {
+      log.error(`The selection cannot be shown: ${failureOf(error).message}`);
+    },
+  });
   const app: App = {
-    ...{ context, scenarios, log, reporter, engine, inspections, memory, selected },
+    ...{
+      context,
+      platform,
+      scenarios,
+      traces,
+      traceSync,
+      log,
+      reporter,
+      engine,
+      inspections,
+      memory,
+      selected,
+    },
     ...{ domains, walk, entry, presenter, answers, bookmarks, bookmarksView, iotlb, machineViews },
   };
   context.subscriptions.push(
@@ -98,6 +131,8 @@ export function activate(context: vscode.ExtensionContext, platform: Platform): 
       engine,
       inspections,
       scenarios,
+      traces,
+      traceSync,
       entry,
       presenter,
       domains,
@@ -108,7 +143,7 @@ export function activate(context: vscode.ExtensionContext, platform: Platform): 
     ...[answers, bookmarks, bookmarksView, ...machineViews, new DescriptionDiagnostics(app)],
     inspections.onDidChange(({ inspection, change }) => {
       // What a machine is has no file, and nothing beside it.
-      if (change !== 'opened' || inspection.machine) return;
+      if (change !== 'opened' || inspection.machine || inspection.replay) return;
       bookmarks.readBeside(inspection).catch((error: unknown) => reporter.report(error));
     }),
     vscode.window.registerWebviewViewProvider(EntryView.id, entry),

@@ -3,8 +3,11 @@ import type { BookmarkStore } from './bookmarkStore';
 import type { EngineHost } from './engineHost';
 import type { Reporter } from './errors';
 import type { Inspections } from './inspections';
+import type { Platform } from './platform';
 import type { Memory } from './remember';
 import type { Scenarios } from './scenarios';
+import type { Traces } from './traces/traces';
+import type { TraceSync } from './traces/traceSync';
 import type { AnswersView } from './views/answersView';
 import type { BookmarksView } from './views/bookmarksView';
 import type { EntryPresenter } from './views/entryPresenter';
@@ -18,6 +21,7 @@ import type { WalkView } from './views/walkView';
 /** Everything a command may use. Made once by activate. */
 export interface App {
   readonly context: vscode.ExtensionContext;
+  readonly platform: Platform;
   readonly log: vscode.LogOutputChannel;
   readonly reporter: Reporter;
   readonly engine: EngineHost;
@@ -35,6 +39,8 @@ export interface App {
   /** IOTLB, Faults and Ledger. */
   readonly machineViews: readonly PagedView[];
   readonly scenarios: Scenarios;
+  readonly traces: Traces;
+  readonly traceSync: TraceSync;
   /** What has the selection in that of Domains and Walk in which something was selected last. */
   selected(): Element | WalkElement | undefined;
 }

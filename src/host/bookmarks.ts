@@ -1,11 +1,11 @@
 import type { DomainKey } from '../inspection/protocol';
 
-/** A place in the tables of an image, with a note. Everything is text, as it is kept. */
+/** A place in the tables of an image, or a row of a trace, with a note. Everything is text, as it is kept. */
 export interface Bookmark {
-  /** URI of what was opened: the description where there is one, else the image. */
+  /** URI of what was opened: the description where there is one, else the image, or the trace. */
   readonly source: string;
   readonly imageTitle: string;
-  /** The node of Domains. */
+  /** The node of Domains; `row/15` of a trace, whose rows count from 0 here. */
   readonly node: string;
   readonly kind: BookmarkKind;
   /** What the row said when it was marked. */
@@ -17,7 +17,7 @@ export interface Bookmark {
   readonly iova?: string;
 }
 
-const KINDS = ['iommu', 'device', 'domain', 'table', 'run', 'entry'] as const;
+const KINDS = ['iommu', 'device', 'domain', 'table', 'run', 'entry', 'row'] as const;
 export type BookmarkKind = (typeof KINDS)[number];
 
 export const isBookmarkKind = (kind: string): kind is BookmarkKind => KINDS.some((each) => each === kind);

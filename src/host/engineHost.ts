@@ -7,9 +7,13 @@ import {
   type InspectionSummary,
   type Method,
   type OpenParams,
+  type OpenReplayParams,
   type Params,
   type RequestOptions,
   type ResultOf,
+  type TraceId,
+  type TraceSummary,
+  type TraceViewId,
 } from '../inspection/protocol';
 
 /** Methods about an open inspection; the engine must have it open before they are sent. */
@@ -17,9 +21,19 @@ export type InspectionMethod = {
   [M in Method]: Params<M> extends { inspection: InspectionId } ? M : never;
 }[Exclude<Method, 'open' | 'close'>];
 
-/** What it takes to open an inspection (again). */
+/** Methods about an open trace; the engine must have it open before they are sent. */
+export type TraceMethod = {
+  [M in Method]: Params<M> extends { trace: TraceId } ? M : never;
+}[Exclude<Method, 'traceOpen' | 'traceClose'>];
+
+/** What it takes to open an inspection or a trace (again). */
 export interface Opener {
   openParams(inspection: InspectionId): Promise<OpenParams>;
+  traceParams(trace: TraceId): Promise<Params<'traceOpen'>>;
+  /** The views that a trace has, with their filters; undefined when nobody looks at it. */
+  traceViews(trace: TraceId): ReadonlyMap<TraceViewId, string> | undefined;
+  /** A trace was opened, by whatever question came first: now it can be read on. */
+  traceOpened(trace: TraceId, summary: TraceSummary): void;
   /** Runs an opening that nobody watches: it shows that it goes on, and can be cancelled. */
   watch<T>(inspection: InspectionId, task: (options: RequestOptions) => Promise<T>): Promise<T>;
 }
@@ -28,6 +42,7 @@ export interface Opener {
 interface Life {
   readonly client: EngineClient;
   readonly opened: Map<InspectionId, Promise<InspectionSummary>>;
+  readonly traces: Map<TraceId, Promise<TraceSummary>>;
 }
 
 /**
@@ -57,11 +72,9 @@ export class EngineHost implements vscode.Disposable {
   }
 
   /** A question that needs no open inspection. */
-  ask<M extends Exclude<Method, 'open' | 'close' | InspectionMethod>>(
-    method: M,
-    params: Params<M>,
-    options?: RequestOptions,
-  ): Promise<ResultOf<M>> {
+  ask<
+    M extends Exclude<Method, 'open' | 'close' | 'traceOpen' | 'traceClose' | InspectionMethod | TraceMethod>,
+  >(method: M, params: Params<M>, options?: RequestOptions): Promise<ResultOf<M>> {
     return this.twice(options, ({ client }) => client.request(method, params, options));
   }
 
@@ -103,6 +116,39 @@ export class EngineHost implements vscode.Disposable {
     return this.twice(options, (life) => this.openIn(life, inspection, options));
   }
 
+  /** A question about a trace, which is opened first when this engine does not have it. */
+  askTrace<M extends TraceMethod>(
+    method: M,
+    params: Params<M> & { trace: TraceId },
+    options?: RequestOptions,
+  ): Promise<ResultOf<M>> {
+    return this.twice(options, async (life) => {
+      await this.openTraceIn(life, params.trace);
+      return life.client.request(method, params, options);
+    });
+  }
+
+  /** Opens a trace and reads its first rows, or says what its opening gave. */
+  openTrace(trace: TraceId, options?: RequestOptions): Promise<TraceSummary> {
+    return this.twice(options, (life) => this.openTraceIn(life, trace, options));
+  }
+
+  /** Forgets a view of a trace; nothing is started for it. */
+  dropTraceView(trace: TraceId, view: TraceViewId): void {
+    const drop = async (): Promise<void> => {
+      const life = await this.life;
+      if (life?.traces.has(trace)) await life.client.request('traceDropView', { trace, view });
+    };
+    // One that is gone with its engine is forgotten.
+    drop().catch(() => undefined);
+  }
+
+  /** Forgets a trace; nothing is started for it. */
+  async closeTrace(trace: TraceId): Promise<void> {
+    const life = await this.life;
+    if (life?.traces.delete(trace)) await life.client.request('traceClose', { trace });
+  }
+
   /** Forgets an inspection; nothing is started for it. */
   async close(inspection: InspectionId): Promise<void> {
     const life = await this.life;
@@ -125,12 +171,49 @@ export class EngineHost implements vscode.Disposable {
   private openIn(life: Life, inspection: InspectionId, options?: RequestOptions): Promise<InspectionSummary> {
     const opening = life.opened.get(inspection);
     if (opening) return opening;
-    const begin = async (mine: RequestOptions): Promise<InspectionSummary> =>
-      life.client.request('open', await this.opener.openParams(inspection), mine);
+    const begin = async (mine: RequestOptions): Promise<InspectionSummary> => {
+      const params = await this.opener.openParams(inspection);
+      return 'replay' in params
+        ? this.replayIn(life, params, mine)
+        : life.client.request('open', params, mine);
+    };
     const fresh = options ? begin(options) : this.opener.watch(inspection, begin);
     life.opened.set(inspection, fresh);
     // A failed or cancelled opening may be tried again.
     fresh.catch(() => life.opened.delete(inspection));
+    return fresh;
+  }
+
+  /** Tables of a trace that nobody looks at need it for their making only. */
+  private async replayIn(
+    life: Life,
+    params: OpenReplayParams,
+    options: RequestOptions,
+  ): Promise<InspectionSummary> {
+    const { trace } = params.replay;
+    await this.openTraceIn(life, trace);
+    try {
+      return await life.client.request('open', params, options);
+    } finally {
+      if (!this.opener.traceViews(trace) && life.traces.delete(trace))
+        life.client.request('traceClose', { trace }).catch(() => undefined);
+    }
+  }
+
+  private openTraceIn(life: Life, trace: TraceId, options?: RequestOptions): Promise<TraceSummary> {
+    const opening = life.traces.get(trace);
+    if (opening) return opening;
+    const begin = async (): Promise<TraceSummary> => {
+      const summary = await life.client.request('traceOpen', await this.opener.traceParams(trace), options);
+      // Not waited for: a view answers while it is being made. What is wrong with a filter was told when it was set.
+      for (const [view, where] of this.opener.traceViews(trace) ?? [])
+        life.client.request('traceFilter', { trace, view, where }).catch(() => undefined);
+      this.opener.traceOpened(trace, summary);
+      return summary;
+    };
+    const fresh = begin();
+    life.traces.set(trace, fresh);
+    fresh.catch(() => life.traces.delete(trace));
     return fresh;
   }
 
@@ -153,7 +236,7 @@ export class EngineHost implements vscode.Disposable {
   private async begin(): Promise<Life> {
     try {
       const client = await this.start();
-      const life: Life = { client, opened: new Map() };
+      const life: Life = { client, opened: new Map(), traces: new Map() };
       this.client = client;
       this.log.info(`Engine started (${client.where})`);
       client.onLost((why) => {

@@ -11,6 +11,7 @@ import {
   type Params,
   type RequestOptions,
   type ResultOf,
+  type TraceReplay,
   type TranslateRequest,
   type WalkResult,
 } from '../inspection/protocol';
@@ -30,6 +31,8 @@ import { readImage } from './source';
 const JOURNAL_KEY = 'iopte.journal';
 /** Of URIs that name emulated machines; they lead to no file. */
 export const MACHINE_SCHEME = 'iopte-machine';
+/** Of URIs that name tables replayed from a trace; they lead to no file. */
+export const REPLAY_SCHEME = 'iopte-replay';
 
 export type InspectionChange = 'opened' | 'closed' | 'current' | 'filter' | 'walk' | 'refreshed' | 'operated';
 
@@ -47,6 +50,8 @@ export interface Inspection {
   readonly walk: JournalWalk | undefined;
   /** Set for an emulated machine: what it was made from, and all that was done to it. */
   readonly machine: JournalMachine | undefined;
+  /** Set for tables as a trace left them at one of its rows. */
+  readonly replay: TraceReplay | undefined;
 }
 
 /** What it takes to open: a description's text and the image it names. */
@@ -57,6 +62,7 @@ export interface InspectionSource {
   /** Of an emulated machine: names it, and leads to no file. */
   readonly imageUri: vscode.Uri;
   readonly machine?: JournalMachine | undefined;
+  readonly replay?: TraceReplay | undefined;
 }
 
 /** The open inspections, which of them is current, and their journal. */
@@ -108,7 +114,7 @@ export class Inspections implements vscode.Disposable {
     options?: RequestOptions,
   ): Promise<{ inspection: Inspection; summary: InspectionSummary }> {
     const before = this.all.find((each) => originOf(each) === originOf(source));
-    const fresh = { id: this.freshId(), where: '', walk: undefined, machine: undefined };
+    const fresh = { id: this.freshId(), ...NOTHING_YET };
     const inspection: Inspection = { ...fresh, ...source };
     this.opening.set(inspection.id, inspection);
     try {
@@ -128,8 +134,7 @@ export class Inspections implements vscode.Disposable {
     source: Omit<InspectionSource, 'machine'>,
     make: (id: InspectionId) => Promise<T>,
   ): Promise<{ readonly made: T; readonly inspection: Inspection | undefined }> {
-    const empty = { where: '', walk: undefined, machine: undefined };
-    const reserved: Inspection = { id: this.freshId(), ...empty, ...source };
+    const reserved: Inspection = { id: this.freshId(), ...NOTHING_YET, ...source };
     this.opening.set(reserved.id, reserved);
     try {
       const made = await make(reserved.id);
@@ -168,6 +173,32 @@ export class Inspections implements vscode.Disposable {
     await this.engine.close(inspection.id);
     this.walks.delete(inspection.id);
     this.changes.fire({ inspection: renewed, change: 'refreshed' });
+  }
+
+  /**
+   * Shows tables of a trace at another row, in the place and under the id of those before, so that what is open in the tree stays
+   * open. When they cannot be built those before stay.
+   */
+  async replayAt(
+    inspection: Inspection,
+    source: Pick<InspectionSource, 'title' | 'replay'>,
+    options?: RequestOptions,
+  ): Promise<Inspection> {
+    const before = { title: inspection.title, replay: inspection.replay };
+    const renewed = await this.update(inspection, source);
+    if (!renewed) throw closed();
+    await this.engine.close(inspection.id);
+    this.walks.delete(inspection.id);
+    try {
+      await this.engine.open(inspection.id, options);
+    } catch (error) {
+      await this.update(inspection, before);
+      await this.engine.close(inspection.id);
+      throw error;
+    }
+    this.changes.fire({ inspection: renewed, change: 'refreshed' });
+    this.makeCurrent(renewed);
+    return renewed;
   }
 
   async setFilter(inspection: Inspection, where: string): Promise<void> {
@@ -282,16 +313,9 @@ export class Inspections implements vscode.Disposable {
   /** What the engine needs to open an inspection of this list. */
   async openParams(id: InspectionId): Promise<OpenParams> {
     const inspection = this.open.get(id) ?? this.opening.get(id);
-    if (!inspection) {
-      throw new RequestError({
-        code: 'host/closed',
-        message: vscode.l10n.t('This memory image or machine was closed.'),
-        hint: vscode.l10n.t(
-          'Open the image again with "IOPTE: Open Recent Image", or make the machine anew.',
-        ),
-      });
-    }
-    const { machine } = inspection;
+    if (!inspection) throw closed();
+    const { machine, replay } = inspection;
+    if (replay) return { inspection: id, replay };
     if (machine) {
       const operations: MachineOperation[] = [];
       for (const kept of machine.operations) operations.push(...(await this.operationFiles.read(kept)));
@@ -352,15 +376,25 @@ export class Inspections implements vscode.Disposable {
   }
 }
 
+const NOTHING_YET = { where: '', walk: undefined, machine: undefined, replay: undefined };
+
+const closed = (): RequestError =>
+  new RequestError({
+    code: 'host/closed',
+    message: vscode.l10n.t('This memory image or machine was closed.'),
+    hint: vscode.l10n.t('Open the image again with "IOPTE: Open Recent Image", or make the machine anew.'),
+  });
+
 /** Where an inspection came from: one image may have several descriptions. */
 const originOf = ({ descriptionUri, imageUri }: InspectionSource): string =>
   (descriptionUri ?? imageUri).toString();
 
 function toJournal(inspection: Inspection): JournalEntry {
-  const { id, title, description, where, walk, descriptionUri, imageUri, machine } = inspection;
+  const { id, title, description, where, walk, descriptionUri, imageUri, machine, replay } = inspection;
   return {
     ...{ id, title, description, where, imageUri: imageUri.toString() },
     ...(machine && { machine }),
+    ...(replay && { replay }),
     ...(descriptionUri && { descriptionUri: descriptionUri.toString() }),
     ...(walk && { walk }),
   };
@@ -370,6 +404,7 @@ const fromJournal = (entry: JournalEntry): Inspection => ({
   ...entry,
   walk: entry.walk,
   machine: entry.machine,
+  replay: entry.replay,
   imageUri: vscode.Uri.parse(entry.imageUri),
   descriptionUri: entry.descriptionUri === undefined ? undefined : vscode.Uri.parse(entry.descriptionUri),
 });

@@ -1,4 +1,4 @@
-import type { MachineOperation, MachineSpec, TranslateRequest } from '../inspection/protocol';
+import type { MachineOperation, MachineSpec, TraceReplay, TranslateRequest } from '../inspection/protocol';
 
 /** The workspace's state is read and written as a whole, so that longer traces of DMA are kept in files beside it. */
 export const MOST_REQUESTS_IN_JOURNAL = 2000;
@@ -12,6 +12,8 @@ export interface JournalEntry {
   readonly title: string;
   /** Set for an emulated machine, whose `description` is empty and whose `imageUri` only names it. */
   readonly machine?: JournalMachine;
+  /** Set for tables as a trace left them at one of its rows; the trace is named by its URI, and `imageUri` only names them. */
+  readonly replay?: TraceReplay;
   /** The description as it was opened, not as its file is now. */
   readonly description: string;
   /** URI of the description's file; absent when it was never written. */
@@ -65,9 +67,9 @@ export interface JournalWalk {
   readonly access: 'read' | 'write';
 }
 
-const JOURNAL_VERSION = 2;
-/** Version 1 had images only, in the same form. */
-const READABLE_VERSIONS: readonly unknown[] = [1, JOURNAL_VERSION];
+const JOURNAL_VERSION = 3;
+/** Version 1 had images only, version 2 machines too, in the same form. */
+const READABLE_VERSIONS: readonly unknown[] = [1, 2, JOURNAL_VERSION];
 
 /** The form in which the journal is kept in the workspace's state. */
 export interface StoredJournal {
@@ -104,8 +106,10 @@ function isEntry(value: unknown): value is JournalEntry {
   const uri = value['descriptionUri'];
   const walk = value['walk'];
   const machine = value['machine'];
+  const replay = value['replay'];
   return (
     (machine === undefined || isMachine(machine)) &&
+    (replay === undefined || isReplay(replay)) &&
     texts.every((text) => typeof text === 'string') &&
     (uri === undefined || typeof uri === 'string') &&
     (walk === undefined || isWalk(walk))
@@ -119,6 +123,14 @@ const isMachine = (value: unknown): value is JournalMachine =>
   isRecord(value['spec']) &&
   Array.isArray(value['operations']) &&
   value['operations'].every(isOperation);
+
+/** Whether it may be a replay: rows and rules are checked when it is built. */
+const isReplay = (value: unknown): value is TraceReplay =>
+  isRecord(value) &&
+  typeof value['trace'] === 'string' &&
+  Number.isSafeInteger(value['row']) &&
+  isRecord(value['spaces']) &&
+  typeof value['spaces']['by'] === 'string';
 
 /** A name that leads out of the folder is none of ours. */
 const isOperation = (value: unknown): boolean =>

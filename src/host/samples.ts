@@ -2,7 +2,7 @@ import * as vscode from 'vscode';
 
 /** The images that come with the extension. Listed here because not every host can list the extension's folder. */
 export interface Sample {
-  /** `samples/NAME.iopte.json` */
+  /** `samples/NAME.iopte.json`; of a trace the file's name. */
   readonly name: string;
   readonly detail: string;
 }
@@ -43,5 +43,27 @@ export const samples = (): readonly Sample[] => [
   {
     name: 'vtd-incomplete',
     detail: vscode.l10n.t('Intel VT-d, a dump that lost three of its table pages'),
+  },
+];
+
+/** The traces that come with the extension: `samples/traces/NAME`. */
+export const traceSamples = (): readonly Sample[] => [
+  {
+    name: 'vtd-boot.ftrace.txt.gz',
+    detail: vscode.l10n.t(
+      'Trace: maps and unmaps of a guest with VT-d from its boot on, without device names',
+    ),
+  },
+  {
+    name: 'vtd-dma.ftrace.txt.gz',
+    detail: vscode.l10n.t('Trace: a copy from disk to disk with the DMA API’s events, which name devices'),
+  },
+  {
+    name: 'vtd-qemu.log.gz',
+    detail: vscode.l10n.t('Trace: what QEMU logs of its emulated VT-d'),
+  },
+  {
+    name: 'vtd-dmesg.txt',
+    detail: vscode.l10n.t('Trace: a kernel log with DMA faults of VT-d'),
   },
 ];

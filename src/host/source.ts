@@ -25,13 +25,30 @@ export async function readImage(
   canReadPaths: boolean,
   allowed: Map<string, number>,
 ): Promise<FileSource> {
-  const size = await sizeOf(uri);
+  return readSized(uri, await sizeOf(uri), canReadPaths, allowed);
+}
+
+/** The same of a trace. */
+export async function readTrace(
+  uri: vscode.Uri,
+  canReadPaths: boolean,
+  allowed: Map<string, number>,
+): Promise<FileSource> {
+  return readSized(uri, await sizeOfTrace(uri), canReadPaths, allowed);
+}
+
+async function readSized(
+  uri: vscode.Uri,
+  size: Result<number>,
+  canReadPaths: boolean,
+  allowed: Map<string, number>,
+): Promise<FileSource> {
   if (!size.ok) throw new RequestError(size.failure);
   if (canReadPaths && uri.scheme === 'file') return { kind: 'path', path: uri.fsPath };
   if (size.value > (allowed.get(uri.toString()) ?? 0) && !(await mayReadWhole(uri, size.value))) {
     throw new RequestError({
       code: 'cancelled',
-      message: vscode.l10n.t('Not opened: the image is too large.'),
+      message: vscode.l10n.t('Not opened: {0} is too large.', baseName(uri)),
     });
   }
   allowed.set(uri.toString(), size.value);
@@ -59,6 +76,21 @@ export async function sizeOf(uri: vscode.Uri): Promise<Result<number>> {
     const message = vscode.l10n.t('The image {0} cannot be read: {1}.', uri.toString(true), whyNot(error));
     const hint = vscode.l10n.t('Put the image there, or correct "image" in its description.');
     return failure('image/not-found', message, hint);
+  }
+}
+
+async function sizeOfTrace(uri: vscode.Uri): Promise<Result<number>> {
+  try {
+    const stat = await vscode.workspace.fs.stat(uri);
+    if (!(stat.type & vscode.FileType.Directory)) return success(stat.size);
+    const hint = vscode.l10n.t('Choose the file of a trace in it.');
+    return failure('trace/folder', vscode.l10n.t('{0} is a folder.', uri.toString(true)), hint);
+  } catch (error) {
+    return failure(
+      'trace/not-found',
+      vscode.l10n.t('The trace {0} cannot be read: {1}.', uri.toString(true), whyNot(error)),
+      vscode.l10n.t('Check that the file is there and may be read, and open it again.'),
+    );
   }
 }
 

@@ -81,13 +81,16 @@ describe('opening images', () => {
     const extension = vscode.extensions.getExtension('iopte.iopte-inspector');
     ok(extension);
     const samples = vscode.Uri.joinPath(extension.extensionUri, 'samples');
-    const files = (await vscode.workspace.fs.readDirectory(samples)).map(([name]) => name);
+    const filesIn = async (uri: vscode.Uri): Promise<readonly string[]> =>
+      (await vscode.workspace.fs.readDirectory(uri)).map(([name]) => name);
+    const files = await filesIn(samples);
+    const traces = await filesIn(vscode.Uri.joinPath(samples, 'traces'));
     const failure = JSON.stringify(await run('iopte.openSample', 'no-such-sample'));
     const listed = /The samples are: ([^."]+)\./.exec(failure)?.[1]?.split(', ') ?? [];
     const there = files
       .filter((name) => name.endsWith('.iopte.json'))
       .map((name) => name.replace('.iopte.json', ''));
-    deepEqual([...listed].sort(), there.sort());
+    deepEqual([...listed].sort(), [...there, ...traces].sort());
   });
 
   it('says which image is missing and what to do', async () => {

@@ -60,7 +60,13 @@ export function openWindow(
       starts++;
       return start();
     },
-    { openParams: (id) => inspections.openParams(id), watch: (_id, task) => task(watching) },
+    {
+      openParams: (id) => inspections.openParams(id),
+      watch: (_id, task) => task(watching),
+      traceParams: () => Promise.reject(new Error('no trace is open')),
+      traceViews: () => undefined,
+      traceOpened: () => undefined,
+    },
     log,
   );
   const inspections: Inspections = new Inspections(

@@ -11,7 +11,11 @@ export const revealResult: Command = {
   id: 'iopte.revealResult',
   async run(app, arg) {
     const { inspection, place } = chosen(app, arg);
-    if (!place) {
+    if (place?.kind === 'row') {
+      await app.traces.editors.show(vscode.Uri.parse(place.trace, true), place.row, isAnswer(arg));
+      return;
+    }
+    if (!place || !inspection) {
       throw new RequestError({
         code: 'host/no-place',
         message: vscode.l10n.t('This row is not about one place in Domains.'),
@@ -51,7 +55,7 @@ function chosen(app: App, arg: unknown): AnswerElement {
 export async function revealPlace(
   app: App,
   inspection: Inspection,
-  place: Place,
+  place: Exclude<Place, { kind: 'row' }>,
   keepFocus = false,
 ): Promise<void> {
   const where = app.inspections.find(inspection.id)?.where ?? '';
@@ -91,7 +95,7 @@ export async function wordsByIommu(app: App, inspection: Inspection): Promise<Wo
 /** The rest of a long answer, read when it is opened. */
 export function moreElement(
   id: string,
-  inspection: Inspection,
+  inspection: Inspection | undefined,
   parent: AnswerElement | undefined,
   read: (more: AnswerElement) => Promise<readonly AnswerElement[]>,
 ): AnswerElement {

@@ -4,9 +4,10 @@ import type { App, Command } from '../app';
 import { bookmarkId, domainOfStored, isBookmarkKind, storeDomain, type Bookmark } from '../bookmarks';
 import { sourceOf } from '../bookmarkStore';
 import { ActionableError } from '../errors';
-import { MACHINE_SCHEME, type Inspection } from '../inspections';
+import { MACHINE_SCHEME, REPLAY_SCHEME, type Inspection } from '../inspections';
 import { mayWriteBeside } from '../prompts/description';
 import { baseName } from '../source';
+import { markedRow } from '../traces/traceBookmarks';
 import { bookmarkText, isBookmarkElement } from '../views/bookmarksView';
 import { domainOf, isElement, wordsOf, type NodeElement } from '../views/elements';
 import { wordNode } from '../views/wording';
@@ -81,6 +82,11 @@ export const revealBookmark: Command = {
   id: 'iopte.revealBookmark',
   async run(app, arg) {
     const bookmark = chosen(app, arg);
+    const row = markedRow(bookmark);
+    if (row !== undefined) {
+      await app.traces.editors.show(vscode.Uri.parse(bookmark.source, true), row, isBookmarkElement(arg));
+      return;
+    }
     const inspection = await openedOf(app, bookmark);
     const where = app.inspections.find(inspection.id)?.where ?? '';
     const path = await app.inspections.ask(inspection, 'path', {
@@ -109,7 +115,15 @@ async function openedOf(app: App, { source, imageTitle }: Bookmark): Promise<Ins
   const find = (): Inspection | undefined => app.inspections.all.find((each) => sourceOf(each) === source);
   const open = find();
   if (open) return open;
-  if (vscode.Uri.parse(source).scheme === MACHINE_SCHEME) {
+  const { scheme } = vscode.Uri.parse(source);
+  if (scheme === REPLAY_SCHEME) {
+    throw new RequestError({
+      code: 'host/no-replay',
+      message: vscode.l10n.t('The tables of {0} were closed.', imageTitle),
+      hint: vscode.l10n.t('Open the trace, and build them again with "IOPTE: Replay to Here".'),
+    });
+  }
+  if (scheme === MACHINE_SCHEME) {
     throw new RequestError({
       code: 'host/no-machine',
       message: vscode.l10n.t('The emulated machine {0} was closed.', imageTitle),
@@ -167,7 +181,7 @@ export const saveBookmarks: Command = {
   async run(app, arg) {
     const row = isBookmarkElement(arg) ? arg.bookmark : undefined;
     const inspection = row ? await openedOf(app, row) : targetInspection(app, arg);
-    if (inspection.machine) throw noFile(inspection);
+    if (inspection.machine ?? inspection.replay) throw noFile(inspection);
     if (!mayWriteBeside(app.context.extensionUri, inspection.imageUri)) {
       throw new RequestError({
         code: 'host/sample-folder',

@@ -1,3 +1,5 @@
+import * as vscode from 'vscode';
+import { formatSize } from '../../inspection/protocol';
 import type { Command } from '../app';
 
 export const showLog: Command = {
@@ -11,4 +13,17 @@ export const showLog: Command = {
 export const restartEngine: Command = {
   id: 'iopte.restartEngine',
   run: (app) => app.engine.end(),
+};
+
+/** Throws out what is kept on disk to open files faster: unpacked images and indexes of traces. */
+export const clearCaches: Command = {
+  id: 'iopte.clearCaches',
+  async run(app) {
+    const { files, bytes } = await app.engine.ask('clearCaches', {});
+    const said =
+      files === 0
+        ? vscode.l10n.t('Nothing was kept.')
+        : vscode.l10n.t('Cleared: {0} files, {1}.', files, formatSize(bytes));
+    void vscode.window.showInformationMessage(said);
+  },
 };

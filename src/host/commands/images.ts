@@ -53,10 +53,12 @@ export const openRecent: Command = {
 };
 
 /** What is asked of a machine that only images have. */
-export const noFile = ({ title }: Inspection): RequestError =>
+export const noFile = ({ title, replay }: Inspection): RequestError =>
   new RequestError({
     code: 'host/no-file',
-    message: vscode.l10n.t('{0} is an emulated machine, and has no file.', title),
+    message: replay
+      ? vscode.l10n.t('{0} was built from a trace, and has no file.', title)
+      : vscode.l10n.t('{0} is an emulated machine, and has no file.', title),
     hint: vscode.l10n.t('"IOPTE: Save as Image" writes one, with its description.'),
   });
 
@@ -66,7 +68,7 @@ export const openDescription: Command = {
   async run(app, arg) {
     const inspection = arg instanceof vscode.Uri ? undefined : targetInspection(app, arg);
     const uri = arg instanceof vscode.Uri ? arg : inspection?.descriptionUri;
-    if (inspection?.machine) throw noFile(inspection);
+    if (inspection?.machine ?? inspection?.replay) throw noFile(inspection);
     if (!uri) {
       throw new RequestError({
         code: 'host/no-description',

@@ -11,7 +11,7 @@ import {
 } from './bookmarks';
 import { compareWith } from './compareWith';
 import { copyAddress, copyAs } from './copyAs';
-import { restartEngine, showLog } from './engine';
+import { clearCaches, restartEngine, showLog } from './engine';
 import { exportList } from './exportList';
 import { findPhysical } from './findPhysical';
 import { clearFilter, setFilter } from './filter';
@@ -24,6 +24,7 @@ import { revealStep } from './reveal';
 import { showAliases } from './showAliases';
 import { machineCommands } from './machine';
 import { scenarioCommands } from './scenario';
+import { traceCommands } from './trace';
 import { walkIova } from './walkIova';
 
 /** Every command of package.json. */
@@ -59,8 +60,10 @@ export const commands: readonly Command[] = [
   saveBookmarks,
   showLog,
   restartEngine,
+  clearCaches,
   ...machineCommands,
   ...scenarioCommands,
+  ...traceCommands,
 ];
 
 /** Registers the commands. What one throws is shown with what to do next, and is the command's result. */

@@ -3,6 +3,7 @@ import type * as vscode from 'vscode';
 import { startEngine } from '../../inspection/node/startEngine';
 import { activate as activateHost } from '../activate';
 import type { IopteApi } from '../api';
+import { createFile } from './createFile';
 import { prepareTerminals } from './terminals';
 
 /** Entry point in the Node extension host: the engine runs in a worker thread and reads ranges of files. */
@@ -15,5 +16,6 @@ export function activate(context: vscode.ExtensionContext): IopteApi {
         workerPath: path.join(__dirname, 'engineWorker.js'),
       }),
     prepareTerminals,
+    createFile,
   });
 }

@@ -1,8 +1,8 @@
-import type { DomainKey } from '../../inspection/protocol';
+import type { DomainKey, TraceId } from '../../inspection/protocol';
 import type { Inspection } from '../inspections';
 import type { Wording } from './wording';
 
-/** Where Domains shows what a row is about. */
+/** Where Domains, or the editor of a trace, shows what a row is about. */
 export type Place =
   | { readonly kind: 'domain'; readonly domain: DomainKey }
   | { readonly kind: 'iova'; readonly domain: DomainKey; readonly iova: bigint }
@@ -11,14 +11,16 @@ export type Place =
       readonly iommu: string;
       readonly requester: number;
       readonly pasid: number | null;
-    };
+    }
+  /** A row of a trace, from 0. */
+  | { readonly kind: 'row'; readonly trace: TraceId; readonly row: number };
 
-/** A row of Results: of a search, a list of aliases or a difference. */
+/** A row of Results: of a search, a list of aliases or a difference, or of what a trace was asked. */
 export interface AnswerElement {
   readonly kind: 'answer';
   readonly id: string;
-  /** The image that the row is about. */
-  readonly inspection: Inspection;
+  /** The image that the row is about; undefined: a trace. */
+  readonly inspection: Inspection | undefined;
   readonly wording: Wording;
   readonly place?: Place;
   readonly parent?: AnswerElement;

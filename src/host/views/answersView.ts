@@ -27,7 +27,8 @@ class AnswersProvider implements vscode.TreeDataProvider<AnswerElement> {
     const { id, wording, place, startsOpen } = element;
     const item = treeItem(id, wording, place ? 'answerAtPlace' : 'answer', startsOpen);
     if (place) {
-      const title = vscode.l10n.t('Reveal in Domains');
+      const title =
+        place.kind === 'row' ? vscode.l10n.t('Show in Trace') : vscode.l10n.t('Reveal in Domains');
       item.command = { command: 'iopte.revealResult', title, arguments: [element] };
     }
     return item;
@@ -52,7 +53,7 @@ class AnswersProvider implements vscode.TreeDataProvider<AnswerElement> {
   }
 }
 
-/** The Results view: what Find Physical Address, Show Aliases or Compare With gave last. */
+/** The Results view: what Find Physical Address, Show Aliases, Compare With or a question about a trace gave last. */
 export class AnswersView implements vscode.Disposable {
   readonly provider = new AnswersProvider();
   private readonly view: vscode.TreeView<AnswerElement>;

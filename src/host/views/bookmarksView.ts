@@ -21,6 +21,7 @@ const ICONS: Readonly<Record<BookmarkKind, string>> = {
   table: 'table',
   run: 'symbol-field',
   entry: 'warning',
+  row: 'list-selection',
 };
 
 class BookmarksProvider implements vscode.TreeDataProvider<BookmarkElement> {
@@ -36,7 +37,8 @@ class BookmarksProvider implements vscode.TreeDataProvider<BookmarkElement> {
   getTreeItem(element: BookmarkElement): vscode.TreeItem {
     const { bookmark } = element;
     const item = treeItem(bookmarkId(bookmark), word(bookmark), 'bookmark');
-    const title = vscode.l10n.t('Reveal in Domains');
+    const title =
+      bookmark.kind === 'row' ? vscode.l10n.t('Show in Trace') : vscode.l10n.t('Reveal in Domains');
     item.command = { command: 'iopte.revealBookmark', title, arguments: [element] };
     return item;
   }
@@ -55,7 +57,7 @@ class BookmarksProvider implements vscode.TreeDataProvider<BookmarkElement> {
   }
 }
 
-/** The Bookmarks view: places in the tables with notes, kept in the workspace. */
+/** The Bookmarks view: places in the tables and rows of traces with notes, kept in the workspace. */
 export class BookmarksView implements vscode.Disposable {
   readonly provider: BookmarksProvider;
   private readonly view: vscode.TreeView<BookmarkElement>;
@@ -102,7 +104,7 @@ function word({ label, description, note, imageTitle, kind }: Bookmark): Wording
     icon: ICONS[kind],
     spoken: vscode.l10n.t('Bookmark {0} in {1}: {2}', label, imageTitle, shown),
     tooltip: [
-      [vscode.l10n.t('Image'), imageTitle],
+      [kind === 'row' ? vscode.l10n.t('Trace') : vscode.l10n.t('Image'), imageTitle],
       [vscode.l10n.t('Row'), `${label} ${description}`],
       ...(note === '' ? [] : [[vscode.l10n.t('Note'), note] as const]),
     ],

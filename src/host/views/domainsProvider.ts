@@ -176,18 +176,30 @@ const notRead = (error: unknown): Failure => ({
 function word(element: Element): Wording {
   switch (element.kind) {
     case 'image': {
-      const { title, where, imageUri, machine } = element.inspection;
-      const image = machine ? operationsText(countOperations(machine)) : baseName(imageUri);
+      const { title, where, imageUri, machine, replay } = element.inspection;
+      const image = machine
+        ? operationsText(countOperations(machine))
+        : replay
+          ? vscode.l10n.t('replayed')
+          : baseName(imageUri);
       const description = where === '' ? image : vscode.l10n.t('{0}, filtered', image);
       return {
         label: title,
         description,
-        icon: machine ? 'vm' : 'file-binary',
+        icon: machine ? 'vm' : replay ? 'debug-rerun' : 'file-binary',
         spoken: machine
           ? vscode.l10n.t('Emulated machine {0}, {1}', title, description)
-          : vscode.l10n.t('Memory image {0} {1}', title, description),
+          : replay
+            ? vscode.l10n.t('Tables of the trace {0}', title)
+            : vscode.l10n.t('Memory image {0} {1}', title, description),
         tooltip: [
-          ...(machine ? machineLines(machine) : [[vscode.l10n.t('Image'), imageUri.toString(true)] as const]),
+          ...(machine
+            ? machineLines(machine)
+            : [
+                replay
+                  ? ([vscode.l10n.t('Trace'), vscode.Uri.parse(replay.trace).toString(true)] as const)
+                  : ([vscode.l10n.t('Image'), imageUri.toString(true)] as const),
+              ]),
           ...(where === '' ? [] : [[vscode.l10n.t('Filter'), where] as const]),
         ],
         opens: true,
@@ -219,9 +231,11 @@ const machineLines = ({ spec }: JournalMachine): Wording['tooltip'] => [
 /** An image shows its IOMMUs at once. */
 const startsOpen = ({ kind }: Element): boolean => kind === 'image';
 
-/** What the menus of package.json ask for: `domain`, and `domain.machine` in an emulated machine. */
+/** What the menus of package.json ask for: `domain`, `domain.machine` in an emulated machine, and `domain.replay` in tables of a trace. */
 function contextValue(element: Element): string {
-  if (element.kind === 'image' && element.inspection.machine) return 'machine';
+  const { machine, replay } = element.inspection;
+  const made = machine ? 'machine' : replay ? 'replay' : undefined;
+  if (element.kind === 'image') return made ?? element.kind;
   if (element.kind !== 'node') return element.kind;
-  return element.inspection.machine ? `${element.node.kind}.machine` : element.node.kind;
+  return made ? `${element.node.kind}.${made}` : element.node.kind;
 }

@@ -90,6 +90,10 @@ export class DomainsView implements vscode.Disposable {
     this.describe();
   }
 
+  get visible(): boolean {
+    return this.view.visible;
+  }
+
   /** The element that has the selection: what commands mean when they are given nothing. */
   get selected(): Element | undefined {
     const [selected] = this.view.selection;
@@ -160,6 +164,8 @@ export class DomainsView implements vscode.Disposable {
     void vscode.commands.executeCommand('setContext', 'iopte:hasInspection', all.length > 0);
     const hasMachine = all.some(({ machine }) => machine);
     void vscode.commands.executeCommand('setContext', 'iopte:hasMachine', hasMachine);
+    const hasReplay = all.some(({ replay }) => replay);
+    void vscode.commands.executeCommand('setContext', 'iopte:hasReplay', hasReplay);
     void vscode.commands.executeCommand('setContext', 'iopte:hasFilter', Boolean(current?.where));
   }
 }

@@ -82,7 +82,7 @@ describe('journal', () => {
         assert.ok(Array.isArray(readJournal(stored)));
       }),
     );
-    assert.deepEqual(readJournal({ version: 3, inspections: [good] }), []);
+    assert.deepEqual(readJournal({ version: 4, inspections: [good] }), []);
     assert.deepEqual(readJournal({ version: '2', inspections: [good] }), []);
   });
 
@@ -91,8 +91,8 @@ describe('journal', () => {
     assert.deepEqual(readJournal({ version: 1, inspections: [good, walked] }), [good, walked]);
   });
 
-  it('is written as version 2', () => {
-    assert.deepEqual(storeJournal([good]), { version: 2, inspections: [good] });
+  it('is written as version 3', () => {
+    assert.deepEqual(storeJournal([good]), { version: 3, inspections: [good] });
   });
 
   it('keeps a machine with all that was done to it, in order', () => {
@@ -104,6 +104,29 @@ describe('journal', () => {
     const made: JournalEntry = { ...good, machine: { version: 1, spec, operations } };
     const kept: unknown = JSON.parse(JSON.stringify(storeJournal([made])));
     assert.deepEqual(readJournal(kept), [made]);
+  });
+
+  it('keeps tables of a trace with their row and how spaces are told apart, and leaves out damaged ones', () => {
+    const replay = {
+      trace: 'file:///a.iotrace',
+      row: 7,
+      spaces: { by: 'rules', rules: [{ name: 'a', where: 'cpu = 1' }] },
+    };
+    const replayed = { ...good, replay };
+    const kept: unknown = JSON.parse(JSON.stringify(storeJournal([replayed as JournalEntry])));
+    assert.deepEqual(readJournal(kept), [replayed]);
+    const damaged = [
+      null,
+      {},
+      { ...replay, trace: 5 },
+      { ...replay, row: '7' },
+      { ...replay, spaces: null },
+      { ...replay, spaces: {} },
+    ];
+    for (const each of damaged) {
+      const inspections = [{ ...good, replay: each }, good];
+      assert.deepEqual(readJournal({ version: 3, inspections }), [good], JSON.stringify(each));
+    }
   });
 
   it('leaves out machines that are damaged, or lead out of the folder of their files', () => {

@@ -1,0 +1,137 @@
+import * as vscode from 'vscode';
+import { type Failure, type TraceSpaces } from '../../../inspection/protocol';
+import type { App, Command } from '../../app';
+import { requestOptions, withProgress } from '../../progress';
+import { askPick, type Choice } from '../../prompts/pick';
+import type { TraceDocument } from '../../traces/traceDocument';
+import { readSpaces } from '../../traces/traceMemory';
+import { givenValues } from '../targets';
+import { replayOf, showReplay } from './replay';
+import { targetTrace } from './target';
+
+/** Rules that a trace may have. */
+const MOST_RULES = 50;
+
+/**
+ * Tells the address spaces of a trace apart: by what rows say of devices or domains, or by rules, each a name and a filter. Takes
+ * `{trace, spaces}`. They are kept with the workspace, and tables that are shown are built anew.
+ */
+export const splitTraceBySpaces: Command = {
+  id: 'iopte.splitTraceBySpaces',
+  async run(app, arg) {
+    const document = targetTrace(app, arg);
+    const spaces = readSpaces(givenValues(arg)['spaces']) ?? (await askSpaces(document));
+    if (!spaces) return;
+    const told = await withProgress(
+      vscode.l10n.t('Telling address spaces of {0} apart', document.name),
+      (task) => document.ask('traceSpaces', { spaces }, requestOptions(task)),
+    );
+    document.spaces = spaces;
+    await app.traces.memory.keepSpaces(document.id, spaces);
+    document.renew();
+    const names = told.spaces.map(({ name, rows }) => vscode.l10n.t('{0} ({1} rows)', name, rows));
+    const [worst] = told.notes;
+    if (worst) app.reporter.warn(worst, []);
+    else
+      void vscode.window.showInformationMessage(
+        vscode.l10n.t('Address spaces: {0}.', names.join(', ') || vscode.l10n.t('none')),
+      );
+    const replay = replayOf(app, document)?.replay;
+    if (replay) await showReplay(app, document, { ...replay, spaces });
+  },
+};
+
+/** Says once of a trace that it names no devices, when something depends on them. */
+export async function tellWithoutDevices(app: App, document: TraceDocument): Promise<void> {
+  const { namesDevices, complete } = await document.open();
+  if (namesDevices || !complete || document.spaces.by !== 'auto') return;
+  if (!(await app.traces.memory.firstTold(document.id))) return;
+  const failure: Failure = {
+    code: 'trace/no-devices',
+    message: vscode.l10n.t('{0} does not name devices.', document.name),
+    hint: vscode.l10n.t(
+      'One IOVA may be mapped in several address spaces at once; they are told apart as far as mappings do not overlap. Split the trace by rules of your own where you know more.',
+    ),
+  };
+  const run = (): unknown =>
+    vscode.commands.executeCommand('iopte.splitTraceBySpaces', { trace: document.id });
+  app.reporter.warn(failure, [{ label: vscode.l10n.t('Split…'), run }]);
+}
+
+async function askSpaces(document: TraceDocument): Promise<TraceSpaces | undefined> {
+  const title = vscode.l10n.t('Split {0} by Address Spaces', document.name);
+  const choices: readonly Choice<TraceSpaces['by']>[] = [
+    {
+      label: vscode.l10n.t('As far as the trace tells'),
+      detail: vscode.l10n.t('By device or domain where rows name them, else by mappings that overlap'),
+      value: 'auto',
+    },
+    {
+      label: vscode.l10n.t('By device'),
+      detail: vscode.l10n.t('Rows of one device together'),
+      value: 'device',
+    },
+    {
+      label: vscode.l10n.t('By domain'),
+      detail: vscode.l10n.t('Rows of one domain number together'),
+      value: 'domain',
+    },
+    {
+      label: vscode.l10n.t('By rules…'),
+      detail: vscode.l10n.t('A name and a filter for each address space; the first that matches counts'),
+      value: 'rules',
+    },
+  ];
+  const isLast = ({ value }: Choice<TraceSpaces['by']>): boolean => value === document.spaces.by;
+  const placeholder = vscode.l10n.t('How are address spaces told apart?');
+  const answer = await askPick({ placeholder, choices, isLast }, { title, step: 1, of: 1 });
+  if (answer.kind !== 'value') return undefined;
+  if (answer.value !== 'rules') return { by: answer.value };
+  const rules = await askRules(document, title);
+  return rules && { by: 'rules', rules };
+}
+
+type Rules = NonNullable<TraceSpaces['rules']>;
+
+/** Asks for one rule after the other; an empty one ends. Those of last time are offered. */
+async function askRules(document: TraceDocument, title: string): Promise<Rules | undefined> {
+  const before = document.spaces.rules ?? [];
+  const rules: Rules[number][] = [];
+  while (rules.length < MOST_RULES) {
+    const known = before[rules.length];
+    const text = await vscode.window.showInputBox({
+      title,
+      prompt:
+        rules.length === 0
+          ? vscode.l10n.t('First rule, NAME: FILTER')
+          : vscode.l10n.t('Rule {0}, NAME: FILTER; nothing ends', rules.length + 1),
+      placeHolder: 'nic: task = "irq/42-eth0" or cpu = 1',
+      value: known ? `${known.name}: ${known.where}` : '',
+      ignoreFocusOut: true,
+      validateInput: (typed) => checkRule(document, typed, rules),
+    });
+    if (text === undefined) return undefined;
+    const rule = readRule(text);
+    if (!rule) break;
+    rules.push(rule);
+  }
+  return rules.length > 0 ? rules : undefined;
+}
+
+/** `nic: device = 00:02.0` */
+export function readRule(text: string): Rules[number] | undefined {
+  const [, name, where] = /^\s*([^:]+?)\s*:\s*(\S.*?)\s*$/.exec(text) ?? [];
+  return name !== undefined && where !== undefined ? { name, where } : undefined;
+}
+
+async function checkRule(document: TraceDocument, text: string, known: Rules): Promise<string | undefined> {
+  if (text.trim() === '')
+    return known.length === 0 ? vscode.l10n.t('A rule is NAME: FILTER, as in nic: cpu = 1.') : undefined;
+  const rule = readRule(text);
+  if (!rule) return vscode.l10n.t('A rule is NAME: FILTER, as in nic: cpu = 1.');
+  if (known.some(({ name }) => name === rule.name))
+    return vscode.l10n.t('There is a rule {0} already.', rule.name);
+  const problems = await document.ask('checkTraceFilter', { where: rule.where });
+  const error = problems.find(({ severity }) => severity === 'error');
+  return error && [error.message, error.hint].filter(Boolean).join(' ');
+}

@@ -1,0 +1,190 @@
+import * as vscode from 'vscode';
+import {
+  type Params,
+  type RequestOptions,
+  type ResultOf,
+  type TraceId,
+  type TraceRow,
+  type TraceSpaces,
+  type TraceSummary,
+  type TraceViewId,
+} from '../../inspection/protocol';
+import { LatestOnly, signalOf } from '../cancel';
+import type { EngineHost, TraceMethod } from '../engineHost';
+import { isCancelled } from '../errors';
+import { requestOptions, withProgressIfLong } from '../progress';
+import { baseName } from '../source';
+
+/** While a trace is read its summary is renewed this often. */
+const RENEW_EVERY_MS = 250;
+
+/** What a document needs of what keeps it. */
+export interface TraceKeeper {
+  readonly engine: EngineHost;
+  /** What went wrong while nobody waited for it. */
+  fail(error: unknown): void;
+  /** It was closed in every editor. */
+  closed(document: TraceDocument): void;
+}
+
+/** A trace that is open in one editor or several. The engine reads it on in the background. */
+export class TraceDocument implements vscode.CustomDocument {
+  readonly id: TraceId;
+  readonly name: string;
+  /** The filters of the editors, by their views: what an engine that was started anew has to make again. */
+  readonly views = new Map<TraceViewId, string>();
+  readonly #keeper: TraceKeeper;
+  readonly #changes = new vscode.EventEmitter<TraceSummary>();
+  /** More was read, or reading began, stopped or ended. */
+  readonly onDidChange = this.#changes.event;
+  readonly #reads = new LatestOnly();
+  #reading = false;
+  #summary: TraceSummary | undefined;
+  #renewed = 0;
+  #disposed = false;
+
+  constructor(
+    readonly uri: vscode.Uri,
+    /** How its address spaces are told apart. */
+    public spaces: TraceSpaces,
+    keeper: TraceKeeper,
+  ) {
+    this.id = traceIdOf(uri);
+    this.name = baseName(uri);
+    this.#keeper = keeper;
+  }
+
+  /** What was last known; undefined until it is open. */
+  get summary(): TraceSummary | undefined {
+    return this.#summary;
+  }
+
+  get reading(): boolean {
+    return this.#reading;
+  }
+
+  /** Opens it where it is not open; its first rows are there then. */
+  async open(): Promise<TraceSummary> {
+    const title = vscode.l10n.t('Opening {0}', this.name);
+    const opened = await withProgressIfLong(title, (long) =>
+      this.#keeper.engine.openTrace(this.id, requestOptions(long)),
+    );
+    return this.#summary ?? opened;
+  }
+
+  /** An engine has it open from now on, and reads it on. */
+  opened(summary: TraceSummary): void {
+    this.#set(summary);
+    if (!summary.complete) this.readOn();
+    else if (this.spaces.by !== 'auto') void this.#split();
+  }
+
+  ask<M extends TraceMethod>(
+    method: M,
+    params: Omit<Params<M>, 'trace'>,
+    options?: RequestOptions,
+  ): Promise<ResultOf<M>> {
+    // `Omit` of a generic type does not give the type back when the key is added again.
+    const whole = { ...params, trace: this.id } as Params<M> & { trace: TraceId };
+    return this.#keeper.engine.askTrace(method, whole, options);
+  }
+
+  /** Of a view that nobody looks at any more. */
+  dropView(view: TraceViewId): void {
+    this.views.delete(view);
+    this.#keeper.engine.dropTraceView(this.id, view);
+  }
+
+  /** One row of the trace, whatever the filters; undefined when it was not read (yet). */
+  async row(row: number): Promise<TraceRow | undefined> {
+    const { rows } = await this.ask('traceRows', { view: '', first: row, count: 1 });
+    return rows[0];
+  }
+
+  /** Reads to the end, unless that goes on already. */
+  readOn(): void {
+    if (this.#reading || this.#disposed || this.#summary?.complete === true) return;
+    this.#reading = true;
+    if (this.#summary) this.#changes.fire(this.#summary);
+    const title = vscode.l10n.t('Reading {0}', this.name);
+    const location = vscode.ProgressLocation.Window;
+    void vscode.window.withProgress({ location, title }, (progress) => this.#read(progress));
+  }
+
+  /** What was read stays. */
+  stopReading(): void {
+    this.#reads.dispose();
+  }
+
+  /** What rows say has changed. */
+  renew(): void {
+    this.ask('traceSummary', {}).then(
+      (summary) => {
+        this.#set(summary);
+      },
+      (error: unknown) => {
+        this.#keeper.fail(error);
+      },
+    );
+  }
+
+  dispose(): void {
+    this.#disposed = true;
+    this.#reads.dispose();
+    this.#keeper.closed(this);
+    this.#changes.dispose();
+  }
+
+  async #read(progress: vscode.Progress<{ message?: string }>): Promise<void> {
+    const signal = this.#reads.next();
+    let last: TraceSummary | undefined;
+    try {
+      const onProgress: RequestOptions['onProgress'] = ({ fraction }) => {
+        if (fraction !== undefined) progress.report({ message: `${Math.floor(100 * fraction)} %` });
+        this.#renew();
+      };
+      last = await this.ask('traceIndex', {}, { signal, onProgress });
+    } catch (error) {
+      if (!isCancelled(error)) this.#keeper.fail(error);
+      if (!this.#disposed) last = await this.ask('traceSummary', {}).catch(() => this.#summary);
+    }
+    this.#reading = false;
+    if (last) this.#set(last);
+    if (last?.complete === true && this.spaces.by !== 'auto') await this.#split();
+  }
+
+  /** Rows of a trace that was opened anew do not know their address spaces. */
+  async #split(): Promise<void> {
+    try {
+      await this.ask('traceSpaces', { spaces: this.spaces });
+      this.renew();
+    } catch (error) {
+      this.#keeper.fail(error);
+    }
+  }
+
+  #renew(): void {
+    const now = Date.now();
+    if (now - this.#renewed < RENEW_EVERY_MS) return;
+    this.#renewed = now;
+    this.ask('traceSummary', {}).then(
+      (summary) => {
+        if (this.#reading) this.#set(summary);
+      },
+      () => undefined,
+    );
+  }
+
+  #set(summary: TraceSummary): void {
+    this.#summary = summary;
+    if (!this.#disposed) this.#changes.fire(summary);
+  }
+}
+
+/** Names a trace to the engine: the same in every window and after a restart. */
+export const traceIdOf = (uri: vscode.Uri): TraceId => uri.toString();
+
+/** Options of a request that a token ends. */
+export const untilCancelled = (token: vscode.CancellationToken): RequestOptions => ({
+  signal: signalOf(token),
+});
