@@ -17,6 +17,7 @@ export const traceStrings = z.object({
   timeModes: z.object({ absolute: text, relative: text, delta: text }),
   timeMode: text,
   showColumns: text,
+  /** How a column is sized by keyboard. */
   resizeColumn: text,
   loading: text,
   noRows: text,
@@ -25,7 +26,6 @@ export const traceStrings = z.object({
   filterHint: text,
   clearFilter: text,
   completions: text,
-  /** {0} of them, {1} is the one that is picked. */
   completionCount: text,
   problemAt: text,
   filtering: text,
@@ -38,6 +38,7 @@ export const traceStrings = z.object({
   cancel: text,
   searching: text,
   notFound: text,
+  /** {0} is the row that was found. */
   wrappedToStart: text,
   wrappedToEnd: text,
   foundAt: text,
@@ -60,7 +61,7 @@ export const traceStrings = z.object({
   density: text,
   /** {0} maps, {1} unmaps, {2} faults in all; {3} the row where maps are densest. */
   densitySaid: text,
-  legend: z.object({ maps: text, unmaps: text, faults: text, others: text, bookmark: text, view: text }),
+  legend: z.object({ maps: text, unmaps: text, faults: text, bookmark: text }),
   scrollbar: text,
   details: text,
   lineCut: text,
@@ -71,6 +72,7 @@ export const traceStrings = z.object({
   bookmarked: text,
   unbookmarked: text,
   noBookmarks: text,
+  bookmarks: text,
   copy: text,
   copied: text,
   copyTooMany: text,
@@ -78,6 +80,7 @@ export const traceStrings = z.object({
   status: text,
   rows: text,
   rowsFiltered: text,
+  /** {0} percent of the bytes. */
   reading: text,
   stopped: text,
   stopReading: text,
@@ -96,7 +99,6 @@ export const traceStrings = z.object({
   export: text,
   actions: text,
   lostHere: text,
-  unknownLine: text,
   severities: z.object({ error: text, warning: text, info: text }),
 });
 

@@ -1,7 +1,6 @@
 import { type TraceCommand, type TraceRowModel } from '../messages/traceMessages';
 import { type TraceStrings } from '../messages/traceStrings';
 import { element, icon } from '../shared/dom';
-import { fill } from '../shared/fill';
 import { type CellContext, CELLS, grouped } from './cells';
 import { button, ICONS } from './controls';
 import { pathOf } from './marks';
@@ -69,7 +68,7 @@ export class Details {
     this.#head.replaceChildren(title, ...this.#actions(row, isBookmarked), this.#close());
     if (focused >= 0) [...this.#head.querySelectorAll('button')].at(focused)?.focus();
     this.#line.textContent = row.line;
-    this.#cut.textContent = row.cut ? fill(strings.lineCut, grouped(row.line.length)) : '';
+    this.#cut.textContent = strings.lineCut;
     this.#cut.hidden = !row.cut;
     this.#fields.replaceChildren(
       ...fieldsOf(row, context).map(([name, value]) =>
@@ -107,7 +106,7 @@ function fieldsOf(row: TraceRowModel, context: CellContext): readonly (readonly 
     row.iova !== null && row.size !== null ? `0x${(BigInt(row.iova) + BigInt(row.size)).toString(16)}` : '';
   const size = row.size === null ? '' : `${CELLS.size(row, context)} (0x${row.size.toString(16)})`;
   return [
-    [`${columns.time}, ${timeModes.absolute}`, time('absolute')] as const,
+    [timeModes.absolute, time('absolute')] as const,
     [timeModes.relative, time('relative')] as const,
     [timeModes.delta, time('delta')] as const,
     plain('cpu'),

@@ -116,9 +116,8 @@ export class SearchBox {
       if (failure) this.#tell([failure.message, failure.hint ?? ''].join(' ').trim(), true);
       else if (at) {
         this.options.found(at.index);
-        const where = fill(strings.foundAt, grouped(at.row + 1));
         const wrapped = backwards ? strings.wrappedToEnd : strings.wrappedToStart;
-        this.#tell(isWrapped ? `${wrapped} ${where}` : where, false, isWrapped);
+        this.#tell(fill(isWrapped ? wrapped : strings.foundAt, grouped(at.row + 1)), false, isWrapped);
       } else if (isWrapped) this.#tell(strings.notFound, true);
       else this.#ask(query, this.#otherEnd(backwards), backwards, true);
     });

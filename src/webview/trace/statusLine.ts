@@ -52,8 +52,21 @@ export class StatusLine {
     );
     this.element.replaceChildren(
       ...parts.map(([text, act]) => (act ? button(text, { class: 'link', act }) : element('span', { text }))),
+      this.#legend(),
     );
     if (focused >= 0) [...this.element.querySelectorAll('button')].at(focused)?.focus();
+  }
+
+  /** What the colours of the strip stand for. */
+  #legend(): HTMLElement {
+    const { legend } = this.options.strings;
+    return element(
+      'span',
+      { class: 'legend' },
+      ...(['maps', 'unmaps', 'faults', 'bookmark'] as const).map((key) =>
+        element('span', { class: `key-${key}`, text: legend[key] }),
+      ),
+    );
   }
 
   #parts(
@@ -63,8 +76,7 @@ export class StatusLine {
   ): readonly (readonly [string, (() => void)?])[] {
     const { strings, command, filter: use, showProblems } = this.options;
     const { rows, unknown, lost, problemCount, complete, reading, read, bytes, namesDevices } = summary;
-    const percent = (part: number, whole: number): string =>
-      `${Math.floor((100 * part) / Math.max(1, whole))} %`;
+    const percent = (part: number, whole: number): number => Math.floor((100 * part) / Math.max(1, whole));
     const parts: (readonly [string, (() => void)?])[] = [];
     if (filter) {
       parts.push([fill(strings.rowsFiltered, grouped(filter.matched), grouped(rows))]);

@@ -13,7 +13,7 @@ export interface Toolbar {
 export function toolbar(
   strings: TraceStrings,
   boxes: readonly HTMLElement[],
-  menu: HTMLElement,
+  menus: readonly HTMLElement[],
   time: TimeMode,
   actions: { readonly useTime: (mode: TimeMode) => void; readonly toggleGroup: () => void },
 ): Toolbar {
@@ -28,7 +28,13 @@ export function toolbar(
       'div',
       { class: 'toolbar' },
       ...boxes,
-      element('div', { class: 'tools' }, choice(strings.timeMode, modes, time, actions.useTime), menu, group),
+      element(
+        'div',
+        { class: 'tools' },
+        choice(strings.timeMode, modes, time, actions.useTime),
+        group,
+        ...menus,
+      ),
     ),
     pressGroup: (isOpen) => group.setAttribute('aria-expanded', String(isOpen)),
   };

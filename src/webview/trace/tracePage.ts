@@ -13,7 +13,8 @@ import { element } from '../shared/dom';
 import { fill } from '../shared/fill';
 import { type CellContext, grouped } from './cells';
 import { ColumnLayout } from './columnLayout';
-import { ColumnMenu } from './columnMenu';
+import { actionMenu } from './actionMenu';
+import { columnMenu } from './columnMenu';
 import { DensityView } from './densityView';
 import { Details } from './details';
 import { FilterBox } from './filterBox';
@@ -139,7 +140,7 @@ export class TracePage {
       showProblems: () => this.#showProblems(),
       command: (command) => link.tell({ type: 'command', command, row: null, iova: null }),
     });
-    const menu = new ColumnMenu({
+    const columns = columnMenu({
       strings,
       isShown: (column) => this.#layout.shown.includes(column),
       show: (column, isShown) => {
@@ -148,8 +149,13 @@ export class TracePage {
         this.#settle();
       },
     });
+    const actions = actionMenu(
+      strings,
+      (command) => link.tell({ type: 'command', command, row: null, iova: null }),
+      () => this.#copy(),
+    );
     const boxes = [this.#filterBox.element, this.#search.element, this.#goTo.element];
-    this.#toolbar = toolbar(strings, boxes, menu.element, this.#time, {
+    this.#toolbar = toolbar(strings, boxes, [columns.element, actions.element], this.#time, {
       useTime: (mode) => {
         this.#time = mode;
         this.#show();
@@ -471,7 +477,7 @@ export class TracePage {
     const count = countOf(selection);
     if (this.#total === 0) return;
     if (count > MOST_COPIED_ROWS) {
-      this.#status.say(fill(this.#strings.copyTooMany, grouped(count), grouped(MOST_COPIED_ROWS)));
+      this.#status.say(fill(this.#strings.copyTooMany, grouped(MOST_COPIED_ROWS)));
       return;
     }
     this.#link.ask({ type: 'copy', first: firstOf(selection), count }, 'copied', (answer, failure) =>
