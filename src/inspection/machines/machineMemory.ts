@@ -5,23 +5,23 @@ import { type SourceMemory } from '../sourceMemory';
 /** The memory of an emulated machine as an inspection reads it. */
 export class MachineMemory implements SourceMemory {
   readonly name: string;
-  readonly #arena: Arena;
+  readonly arena: Arena;
 
   constructor(arena: Arena, name: string) {
-    this.#arena = arena;
+    this.arena = arena;
     this.name = name;
   }
 
   get version(): number {
-    return this.#arena.version;
+    return this.arena.version;
   }
 
   get generation(): number {
-    return this.#arena.generation;
+    return this.arena.generation;
   }
 
   get bytesHeld(): number {
-    return this.#arena.counts.frames * FRAME_BYTES;
+    return this.arena.counts.frames * FRAME_BYTES;
   }
 
   /** Neighbours are not joined: nobody asks for the parts of a machine. */
@@ -30,11 +30,11 @@ export class MachineMemory implements SourceMemory {
   readonly highestAddress = 0;
 
   readFrame(frame: FrameNumber): Uint32Array | undefined {
-    return this.#arena.readFrame(frame);
+    return this.arena.readFrame(frame);
   }
 
   explainMissing(frame: FrameNumber): string {
-    return this.#arena.explainMissing(frame);
+    return this.arena.explainMissing(frame);
   }
 
   ranges(): [] {

@@ -79,9 +79,7 @@ interface Built {
 }
 
 function* buildTables(live: readonly LiveSpace[], vendor: Parameters<typeof shapeFor>[0]): Work<Built> {
-  let endPage = 0;
-  for (const each of live) for (const { end } of lastOf(each)) endPage = Math.max(endPage, end);
-  const shape = shapeFor(vendor, endPage);
+  const shape = shapeFor(vendor, Math.max(0, ...live.map((each) => each.live.end)));
   const place = freePlace(live, framesNeeded(live, shape.shape.format.levels.length));
   const builder = new TableBuilder(shape, place.start, place.frames);
   const initialised = yield* builder.initialise();
@@ -105,13 +103,6 @@ function* buildTables(live: readonly LiveSpace[], vendor: Parameters<typeof shap
     });
   }
   return { builder, notes };
-}
-
-/** The last mapping of a space, if there is one. */
-function* lastOf({ live }: LiveSpace): Generator<{ readonly end: number }> {
-  let last: { readonly end: number } | undefined;
-  for (const each of live.within()) last = each;
-  if (last) yield last;
 }
 
 function* fill(builder: TableBuilder, domain: KernelDomain, { live }: LiveSpace, left: LeftOut): Work<void> {

@@ -45,6 +45,12 @@ export class LiveMappings {
     return this.#pages;
   }
 
+  /** The page behind the last that is mapped; 0 when nothing is. */
+  get end(): number {
+    const last = this.#blocks.at(-1);
+    return last ? last.end(last.count - 1) : 0;
+  }
+
   /** What is mapped now; changes of the live mappings do not change it. */
   snapshot(): MappingSnapshot {
     if (this.#taken) return this.#taken;
