@@ -6,13 +6,13 @@ import { OPERATIONS } from '../../src/trace/model/operation';
 import { traceRow, type TraceRow } from '../../src/trace/query/traceRow';
 import { openTrace } from '../../src/trace/readers';
 
-/** Opens a trace by its content and its name, and reads it to the end. */
-export function readTrace(content: string | Uint8Array, name = 'trace'): TraceIndex {
+/** Opens a trace by its content and its name, and reads it to the end. `budget`: bytes of rows that stay in memory. */
+export function readTrace(content: string | Uint8Array, name = 'trace', budget?: number): TraceIndex {
   const bytes = typeof content === 'string' ? new TextEncoder().encode(content) : content;
   const names = traceNames();
   const opened = openTrace(bytesSource(name, bytes), names);
   assert.ok(opened.ok, opened.ok ? '' : opened.failure.message);
-  const index = TraceIndex.create(opened.value, names);
+  const index = TraceIndex.create(opened.value, names, budget === undefined ? {} : { budget });
   while (index.readChunk());
   return index;
 }
