@@ -1,4 +1,4 @@
-import { type ColumnName, COLUMNS, type RowBuilder } from './columns';
+import { CHUNK_ROWS, type ColumnName, COLUMNS, type RowBuilder } from './columns';
 import { OPERATIONS } from './operation';
 
 /**
@@ -52,40 +52,56 @@ export const usedColumns = ({ columns }: TraceChunk): readonly ColumnName[] =>
     return !('constant' in column && Number.isNaN(column.constant));
   });
 
+/** Values of the column that is being packed; what is absent is NONE, cut to whatever the values are kept in. */
+const packed = new Uint32Array(CHUNK_ROWS);
+const NONE = 0xffff_ffff;
+
 function pack(numbers: Float64Array, scale: number | undefined): PackedColumn {
+  const rows = numbers.length;
+  let row = 0;
+  while (row < rows && isAbsent(numbers[row])) row++;
+  if (row === rows) return { constant: Number.NaN };
+  let absent = row;
   let low = Infinity;
   let high = -Infinity;
-  let absent = 0;
-  let whole = true;
-  for (const number of numbers) {
+  for (; row < rows; row++) {
+    const number = numbers[row] ?? Number.NaN;
+    // False for NaN as well, which is rarer than a new extreme is here.
+    if (number >= low && number <= high) continue;
     if (number !== number) absent++;
     else {
       if (number < low) low = number;
       if (number > high) high = number;
-      if (number % 1 !== 0) whole = false;
     }
   }
-  if (absent === numbers.length) return { constant: Number.NaN };
   if (low === high && absent === 0) return { constant: low };
-  if (!whole) return { numbers: numbers.slice() };
-  const coarse = scale !== undefined && allMultiples(numbers, low, scale) ? scale : 1;
-  const span = (high - low) / coarse;
-  for (const Kind of KINDS) {
-    const none = 2 ** (8 * Kind.BYTES_PER_ELEMENT) - 1;
-    if (span >= none) continue;
-    const values = new Kind(numbers.length);
-    for (let row = 0; row < numbers.length; row++) {
-      const number = numbers[row] ?? Number.NaN;
-      values[row] = number !== number ? none : (number - low) / coarse;
-    }
-    return { base: low, scale: coarse, values };
-  }
-  return { numbers: numbers.slice() };
+  if (scale !== undefined && packAs(numbers, low, high, scale)) return packedColumn(low, high, scale, rows);
+  return packAs(numbers, low, high, 1) ? packedColumn(low, high, 1, rows) : { numbers: numbers.slice() };
 }
 
-function allMultiples(numbers: Float64Array, base: number, scale: number): boolean {
-  for (const number of numbers) if (number === number && (number - base) % scale !== 0) return false;
+const isAbsent = (number: number | undefined): boolean => number !== number;
+
+/** Fills `packed`; false when a number would not come out as it was. */
+function packAs(numbers: Float64Array, low: number, high: number, scale: number): boolean {
+  if (!((high - low) / scale < NONE)) return false;
+  const inverse = 1 / scale;
+  for (let row = 0; row < numbers.length; row++) {
+    const number = numbers[row] ?? Number.NaN;
+    if (number !== number) packed[row] = NONE;
+    else {
+      // The inverse is not exact: the nearest whole number is taken, and has to give the number again.
+      const value = ((number - low) * inverse + 0.5) >>> 0;
+      if (low + value * scale !== number) return false;
+      packed[row] = value;
+    }
+  }
   return true;
+}
+
+function packedColumn(base: number, high: number, scale: number, rows: number): PackedColumn {
+  const Kind =
+    KINDS.find((kind) => (high - base) / scale < 2 ** (8 * kind.BYTES_PER_ELEMENT) - 1) ?? Uint32Array;
+  return { base, scale, values: new Kind(packed.subarray(0, rows)) };
 }
 
 function bytesOf(column: PackedColumn): number {

@@ -8,6 +8,7 @@ import { LineScanner, literal } from '../text/lineScanner';
 import { SliceTable } from '../text/sliceTable';
 import { emptyContext, type FtraceContext, type FtraceLayout, readContext } from './ftraceContext';
 import { utf8 } from '../text/utf8';
+import { FtraceFast } from './ftraceFast';
 
 /** The text of Linux's tracefs files trace and trace_pipe, with whatever options it was written. */
 export const ftrace: LineFormat = {
@@ -49,6 +50,7 @@ class FtraceParser implements LineParser {
   readonly #names: TraceNames;
   readonly #events: EventTable;
   readonly #tasks = new SliceTable();
+  readonly #fast = new FtraceFast();
   readonly #scanner = new LineScanner();
   readonly #context = emptyContext();
   #devices: boolean;
@@ -91,6 +93,11 @@ class FtraceParser implements LineParser {
     return found ? context : undefined;
   }
 
+  fast(bytes: Uint8Array, start: number, end: number, out: RowBuilder, base: number, until: number): number {
+    if (this.#layout !== 'default') return start;
+    return this.#fast.read(bytes, start, end, out, base, until, this.#originSeconds);
+  }
+
   /** Reads what stands behind the context: the event's name, and what it says. */
   #event(out: RowBuilder, start: number, offset: number, context: FtraceContext | undefined): boolean {
     const scanner = this.#scanner;
@@ -116,6 +123,9 @@ class FtraceParser implements LineParser {
     if (!rule.read(scanner, out, row, this.#names)) {
       out.drop();
       return false;
+    }
+    if (context && this.#layout === 'default') {
+      this.#fast.learn(bytes, start, context, out.task[row] ?? -1, this.#names);
     }
     const operation = out.operation[row] ?? 0;
     if (operation >= DMA_MAP && operation <= DMA_SYNC) this.#devices = true;

@@ -14,6 +14,11 @@ export interface FtraceContext {
   pid: number;
   /** NaN when it was not recorded. */
   tgid: number;
+  /** The word of flags; both behind `[CPU] ` when there is none, negative when it stands elsewhere. */
+  flagsStart: number;
+  flagsEnd: number;
+  /** Where the point in the time stands; negative when there is none. */
+  point: number;
   cpu: number;
   /** Whole seconds and nanoseconds; of a clock without a unit, 0 and its count. */
   seconds: number;
@@ -33,6 +38,9 @@ export const emptyContext = (): FtraceContext => ({
   commEnd: 0,
   prefixStart: 0,
   prefixEnd: 0,
+  flagsStart: -1,
+  flagsEnd: -1,
+  point: -1,
   pid: 0,
   tgid: Number.NaN,
   cpu: 0,
@@ -98,9 +106,15 @@ function afterTask(scanner: LineScanner, into: FtraceContext): boolean {
   if (bytes[scanner.at++] !== BRACKET) return false;
   into.cpu = digits(scanner);
   if (!(into.cpu >= 0) || bytes[scanner.at++] !== CLOSE_BRACKET || bytes[scanner.at] !== SPACE) return false;
+  into.flagsStart = into.flagsEnd = scanner.at + 1;
   scanner.spaces();
   if (readClock(scanner, into)) return true;
-  return skipFlags(scanner) && readClock(scanner, into);
+  const { at } = scanner;
+  if (!skipFlags(scanner)) return false;
+  if (at !== into.flagsStart) into.flagsStart = -1;
+  into.flagsEnd = scanner.at;
+  scanner.spaces();
+  return readClock(scanner, into);
 }
 
 /** `1234    1d.h2. 38780us+: ` */
@@ -113,6 +127,7 @@ function afterLatencyTask(scanner: LineScanner, into: FtraceContext): boolean {
   into.tgid = Number.NaN;
   into.cpu = digits(scanner);
   if (!(into.cpu >= 0) || !skipFlags(scanner)) return false;
+  scanner.spaces();
   const { at } = scanner;
   const count = digits(scanner);
   if (!(count >= 0)) return false;
@@ -134,7 +149,6 @@ function skipFlags(scanner: LineScanner): boolean {
   while (behind < end && bytes[behind] !== SPACE) behind++;
   if (behind === at || behind - at > FLAG_CHARACTERS || bytes[behind - 1] === COLON) return false;
   scanner.at = behind;
-  scanner.spaces();
   return true;
 }
 
@@ -145,7 +159,9 @@ function readClock(scanner: LineScanner, into: FtraceContext): boolean {
   if (!(whole >= 0) || scanner.at - at > CLOCK_DIGITS) return false;
   into.seconds = 0;
   into.nanoseconds = whole;
+  into.point = -1;
   if (bytes[scanner.at] === POINT) {
+    into.point = scanner.at;
     const point = ++scanner.at;
     const fraction = digits(scanner);
     const count = scanner.at - point;
