@@ -42,6 +42,7 @@ function movesToPaddr(out: RowBuilder, row: number): void {
   out.paddrOffset[row] = out.iovaOffset[row] ?? Number.NaN;
   out.iovaPage[row] = Number.NaN;
   out.iovaOffset[row] = Number.NaN;
+  out.flags[row] = (out.flags[row] ?? 0) & ~FLAGS.list;
 }
 
 const { iova, size, paddr, direction, iovas, sizes, paddrs, entries, error, device } = SAYS;

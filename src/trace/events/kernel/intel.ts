@@ -129,9 +129,9 @@ const submit: EventRule = {
   operation: 'other',
   read(scanner, out, row, names) {
     const name = scanner.word();
-    if (name === '' || !scanner.skip(BLANK) || scanner.word(':') === '' || !scanner.skip(COLON)) return false;
+    if (name === '' || !scanner.skip(BLANK) || !scanner.word().endsWith(':')) return false;
     for (let word = 0; word < 4; word++) {
-      if ((word > 0 && !scanner.skip(BLANK)) || !scanner.address()) return false;
+      if (!scanner.skip(BLANK) || !scanner.address()) return false;
       WORDS[2 * word] = (scanner.page % 2 ** 20) * PAGE + scanner.offset;
       WORDS[2 * word + 1] = Math.floor(scanner.page / 2 ** 20);
     }
