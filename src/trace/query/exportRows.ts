@@ -112,7 +112,7 @@ function writerOf(format: ExportFormat, table: TraceTable): Writer {
 }
 
 /** Spreadsheets run what begins like this. Source: OWASP, CSV injection. */
-const harmless = (text: string): string => (/^[=+\-@\t\r]/.test(text) ? `'${text}` : text);
+const harmless = (text: string): string => (/^'*[=+\-@\t\r]/.test(text) ? `'${text}` : text);
 
 function delimited(cells: readonly string[], format: 'csv' | 'tsv'): string {
   const special = format === 'csv' ? /[",\r\n]/ : /["\t\r\n]/;

@@ -164,7 +164,7 @@ class CsvParser implements LineParser {
 }
 
 /** What an export puts in front of a text that a spreadsheet would take for a formula. */
-const APOSTROPHE = /^'(?=[=+\-@\t\r])/;
+const APOSTROPHE = /^'(?='*[=+\-@\t\r])/;
 
 function* zip(names: readonly string[], cells: readonly string[]): Generator<readonly [string, string]> {
   for (let index = 0; index < names.length; index++)

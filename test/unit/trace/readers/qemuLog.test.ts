@@ -213,7 +213,7 @@ describe('QEMU trace log', () => {
         const ends = rowsOf(index).reduce((length, { line }) => Math.max(length, line.length), 0);
         assert.ok(ends <= 6000);
       }),
-      { numRuns: 150 },
+      { numRuns: 60 },
     );
   });
 
