@@ -41,6 +41,9 @@ export interface TestTraceOptions {
   readonly namesDevices?: boolean;
 }
 
+/** One is enough: a chunk is packed before the next is begun. */
+const BUILDER = new RowBuilder();
+
 /** A table of rows that a test wrote down, packed as the reader packs them. Grows as `add` is called. */
 export class TestTrace implements TraceTable {
   readonly names: TraceNames = traceNames();
@@ -53,7 +56,6 @@ export class TestTrace implements TraceTable {
   complete = false;
   unknown = 0;
   lost = 0;
-  readonly #builder = new RowBuilder();
   readonly #packed: TraceChunk[] = [];
   readonly #lines: string[] = [];
   readonly #chunkRows: number;
@@ -92,7 +94,7 @@ export class TestTrace implements TraceTable {
   }
 
   #row(facts: RowFacts): void {
-    const out = this.#builder;
+    const out = BUILDER;
     const { operation = 'other', event = operation, line = `${event} ${this.#lines.length}` } = facts;
     const row = out.begin(this.#lines.length, line.length, operationCode(operation));
     this.#lines.push(line);
@@ -120,9 +122,9 @@ export class TestTrace implements TraceTable {
   }
 
   #close(): void {
-    const zone: ChunkZone = zoneOf(this.#builder);
-    const packed = packRows(this.#builder);
-    this.#builder.clear();
+    const zone: ChunkZone = zoneOf(BUILDER);
+    const packed = packRows(BUILDER);
+    BUILDER.clear();
     this.chunks.push({ first: this.rows, rows: packed.rows, zone });
     this.#packed.push(packed);
     this.rows += packed.rows;

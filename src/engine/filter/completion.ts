@@ -152,7 +152,7 @@ function values(field: Field<never> | undefined, within: Within): readonly Value
   const known = field?.values ?? [];
   const ranges = field?.type === 'range' || field?.type === 'span' || field?.type === 'seconds';
   if (within !== 'in') return known.filter(({ text }) => !text.includes('..'));
-  if (ranges) return known;
+  if (ranges) return known.filter(({ text }) => text.includes('..'));
   if (known.length > MAX_LIST) return [];
   const list = known.map(({ text }) => text).join(', ');
   return list === '' ? [] : [{ text: `(${list})`, doc: 'one of these' }];

@@ -240,7 +240,8 @@ class Parser {
     this.#position++;
     const value = /^(?:0x1(?:_?0){16}|16e)$/i.test(text) ? ADDRESS_END : parseInteger(text);
     if (value !== undefined && value <= limit) return { kind, value, text, start, end };
-    if (parseNanoseconds(text) !== undefined) return { kind: 'decimal', text, start, end };
+    if (/[.s]/i.test(text) && parseNanoseconds(text) !== undefined)
+      return { kind: 'decimal', text, start, end };
     this.#badNumber({ start, end });
     return { kind: 'invalid', start, end };
   }

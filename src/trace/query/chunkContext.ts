@@ -1,7 +1,8 @@
 import { type TraceChunk, unpack } from '../model/chunk';
-import { CHUNK_ROWS, type ColumnName } from '../model/columns';
+import { type ColumnName } from '../model/columns';
 import { type RowSpaces } from '../model/spaces';
 import { type ChunkInfo, type TraceTable } from '../model/table';
+import { wordsOf } from './bits';
 import { TraceCursor } from './traceCursor';
 
 const NO_CHUNK: ChunkInfo = {
@@ -53,7 +54,7 @@ export class ChunkContext {
     const chunk = this.#chunk;
     let known = this.#unpacked.get(name);
     if (known?.chunk === chunk) return known.numbers;
-    const size = Math.max(CHUNK_ROWS, this.info.rows);
+    const size = wordsOf(this.info.rows) << 5;
     known = {
       chunk,
       numbers: known && known.numbers.length >= size ? known.numbers : new Float64Array(size),

@@ -173,7 +173,10 @@ function addTimes(table: TraceTable, add: Add): void {
       type: 'seconds',
       doc: 'seconds since the row before',
       origin: 0n,
-      values: ['1ms', '10us'].map((text) => ({ text, doc: 'a time with its unit' })),
+      values: [
+        { text: '1ms..', doc: 'a millisecond and more' },
+        ...['1ms', '10us'].map((text) => ({ text, doc: 'a time with its unit' })),
+      ],
       read: (row) => row.delta(),
     },
     { kind: 'each', slow: false },

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { compileRowFilter } from '../../../src/engine/filter/filter';
 import { complete } from '../../../src/engine/filter/completion';
 import { parseNanoseconds } from '../../../src/engine/filter/seconds';
 import { quote } from '../../../src/engine/filter/tokens';
 import { type Vocabulary } from '../../../src/engine/filter/vocabulary';
 
-const seed = process.env.FC_SEED;
+const seed = process.env['FUZZ_SEED'];
 const parameters = seed === undefined ? {} : { seed: Number(seed) };
 
 interface Row {
