@@ -140,17 +140,12 @@ const optionOf = ([first]: readonly (typeof ANSWERS)[number][]): string =>
 async function answer(call: Call<TraceOptions>, opened: CliTrace): Promise<void> {
   const { options, output, session, note } = call;
   const asked = askedRows(options);
-  await opened.checkFilter(asked.where);
-  const { spaces } = options;
-  if (spaces) {
-    await opened.checkSpaces(spaces);
-    await opened.readAll();
-    const told = await opened.request('traceSpaces', { spaces });
-    for (const { message } of told.notes) note(`note: ${message}`);
-  }
   const into: Into = { output, json: options.json === true, limit: options.limit ?? Infinity };
   const kind = ANSWERS.find((name) => options[name] !== undefined);
   if (kind === undefined) {
+    // Rows have no address spaces before they are told apart.
+    if (options.spaces || /\bspace\b/i.test(asked.where)) await tellSpaces(call, opened);
+    await opened.checkFilter(asked.where);
     if (await writeRows(opened, output, asked, formatOf(options))) noteLimit(call);
     return;
   }
@@ -161,20 +156,26 @@ async function answer(call: Call<TraceOptions>, opened: CliTrace): Promise<void>
     return;
   }
   if (kind === 'replayTo') {
-    await replayTo(
-      session,
-      opened,
-      {
-        row: options.replayTo ?? 'end',
-        spaces: spaces ?? { by: 'auto' },
-        ...(options.vendor === undefined ? {} : { vendor: options.vendor }),
-        ...(options.save === undefined ? {} : { save: options.save }),
-      },
-      { output, json: into.json, note },
-    );
+    const { replayTo: row = 'end', spaces = AUTO, vendor, save } = options;
+    await opened.checkSpaces(spaces);
+    const replay = { row, spaces, ...(vendor && { vendor }), ...(save !== undefined && { save }) };
+    await replayTo(session, opened, replay, { output, json: into.json, note });
     return;
   }
+  if (kind !== 'group' || options.group === 'space') await tellSpaces(call, opened);
+  await opened.checkFilter(asked.where);
   if (await writeAnswer(opened, kind, options, filterOf(asked), into)) noteLimit(call);
+}
+
+const AUTO: TraceSpaces = { by: 'auto' };
+
+/** Tells address spaces apart, and says what the trace did not let be told. */
+async function tellSpaces({ note, options }: Call<TraceOptions>, opened: CliTrace): Promise<void> {
+  const { spaces = AUTO } = options;
+  if (!opened.summary.complete) await opened.readAll();
+  await opened.checkSpaces(spaces);
+  const { notes } = await opened.request('traceSpaces', { spaces });
+  for (const { message } of notes) note(`note: ${message}`);
 }
 
 /** True when the limit ended it. */

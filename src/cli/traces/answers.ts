@@ -6,7 +6,7 @@ import {
   type TraceGroupBy,
   type TraceLifetime,
 } from '../../inspection/protocol';
-import { timeText } from '../figures';
+import { bytesText, timeText } from '../figures';
 import { type Output } from '../output';
 import { type Column } from '../table';
 import { type CliTrace } from './trace';
@@ -54,7 +54,7 @@ const groupJson = (group: TraceGroup): object => ({
 const groupCells = ({ value, rows, maps, unmaps, mappedBytes, firstRow, lastRow }: TraceGroup) => [
   value,
   ...[rows, maps, unmaps].map(countText),
-  sizeText(mappedBytes),
+  bytesText(mappedBytes),
   rowText(firstRow),
   rowText(lastRow),
 ];

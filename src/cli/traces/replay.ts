@@ -2,12 +2,13 @@ import path from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { DESCRIPTION_SUFFIX, type TraceSpaces } from '../../inspection/protocol';
 import { badInput, badUsage } from '../errors';
+import { bytesText } from '../figures';
 import { type Output } from '../output';
 import { missing, writeWhole } from '../scenarios/wholeFile';
 import { reason } from '../scenarios/files';
 import { type Session } from '../session';
 import { type CliTrace } from './trace';
-import { countText, sizeText } from './words';
+import { countText } from './words';
 import { stat } from 'node:fs/promises';
 
 /** Which tables. */
@@ -44,7 +45,7 @@ export async function replayTo(
     await output.title(`${name} after row ${row + 1}`);
     await output.table(
       [{ title: 'SPACE' }, { title: 'MAPPINGS', align: 'right' }, { title: 'BYTES', align: 'right' }],
-      live.spaces.map((space) => [space.name, countText(space.mappings), sizeText(space.bytes)]),
+      live.spaces.map((space) => [space.name, countText(space.mappings), bytesText(space.bytes)]),
       { indent: 2 },
     );
   }

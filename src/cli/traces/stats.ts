@@ -1,7 +1,7 @@
 import { type TraceSummary } from '../../inspection/protocol';
-import { timeText } from '../figures';
+import { bytesText, timeText } from '../figures';
 import { type Output } from '../output';
-import { countText, secondsText, sizeText } from './words';
+import { countText, secondsText } from './words';
 
 /** What programs get: docs/cli.md. */
 export const statsJson = ({ format, rows, events, unknown, lost }: TraceSummary): object => ({
@@ -19,7 +19,7 @@ export async function writeStats(summary: TraceSummary, output: Output): Promise
   const to = secondsText(summary, lastTime);
   const span = firstTime === null || lastTime === null ? undefined : timeText((lastTime - firstTime) / 1e9);
   await output.lines([
-    `  ${countText(rows)} rows in ${sizeText(bytes)}, ${countText(unknown)} unknown, ${countText(lost)} events lost`,
+    `  ${countText(rows)} rows in ${bytesText(bytes)}, ${countText(unknown)} unknown, ${countText(lost)} events lost`,
     ...(span === undefined ? [] : [`  from ${from} to ${to} s: ${span}`]),
     devices.length === 0
       ? `  ${summary.namesDevices ? 'no device is named' : 'the trace does not name devices'}`
