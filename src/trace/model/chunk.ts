@@ -13,7 +13,7 @@ export type PackedColumn =
 /** Rows that were read together, packed. Immutable. */
 export interface TraceChunk {
   readonly rows: number;
-  readonly columns: { readonly [name in ColumnName]: PackedColumn };
+  readonly columns: Readonly<Record<ColumnName, PackedColumn>>;
   /** Bytes held. */
   readonly bytes: number;
 }
@@ -165,7 +165,9 @@ function pagesOf(
   for (let row = 0; row < rows; row++) {
     const page = pages[row] ?? Number.NaN;
     if (page !== page) continue;
-    const last = page + Math.ceil(((offsets[row] || 0) + (sizes[row] || 1)) / 4096);
+    const size = sizes[row] ?? Number.NaN;
+    const offset = offsets[row] ?? Number.NaN;
+    const last = page + Math.ceil(((offset > 0 ? offset : 0) + (size > 0 ? size : 1)) / 4096);
     if (page < start) start = page;
     if (last > end) end = last;
   }

@@ -43,6 +43,9 @@ export class FtraceFast {
   #flags = 0;
   /** Where the point of the time stands. */
   #point = 0;
+  /** Of the window on the file, which is always the same. */
+  #view = new DataView(new ArrayBuffer(0));
+  #bytes: Uint8Array | undefined;
   readonly #taskWords = new Int32Array(TASK_SLOTS * TASK_WORDS);
   readonly #taskIds = new Int32Array(TASK_SLOTS).fill(-1);
 
@@ -66,8 +69,9 @@ export class FtraceFast {
     this.#bracket = bracket;
     this.#flags = flags;
     this.#point = point;
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    const view = this.#viewOf(bytes);
     const slot = slotOf(view, start);
+    if (this.#taskIds[slot] === task) return;
     for (let index = 0; index < bracket >> 2; index++) {
       this.#taskWords[slot * TASK_WORDS + index] = view.getInt32(start + 4 * index);
     }
@@ -89,7 +93,7 @@ export class FtraceFast {
     if (bracket === 0) return from;
     const mapEvent = this.#mapEvent;
     const unmapEvent = this.#unmapEvent;
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    const view = this.#viewOf(bytes);
     const taskWords = this.#taskWords;
     const taskIds = this.#taskIds;
     const words = bracket >> 2;
@@ -224,6 +228,14 @@ export class FtraceFast {
     }
     out.rows = row;
     return start;
+  }
+
+  #viewOf(bytes: Uint8Array): DataView {
+    if (this.#bytes !== bytes) {
+      this.#bytes = bytes;
+      this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    }
+    return this.#view;
   }
 }
 

@@ -110,8 +110,31 @@ export class LineScanner {
   }
 }
 
+/** Short texts that were made before: the words of a trace are few, and making a string costs more than finding it. */
+const KNOWN_LENGTH = 40;
+const KNOWN_SLOTS = 4096;
+const knownBytes = new Uint8Array(KNOWN_SLOTS * KNOWN_LENGTH);
+const knownTexts = new Array<string>(KNOWN_SLOTS).fill('');
+
 /** Bytes as text, one character each. */
 export function latin1(bytes: Uint8Array, start: number, end: number): string {
+  const length = end - start;
+  if (length > KNOWN_LENGTH) return madeLatin1(bytes, start, end);
+  let hash = length;
+  for (let at = start; at < end; at++) hash = (Math.imul(hash, 31) + (bytes[at] ?? 0)) | 0;
+  const slot = (hash ^ (hash >>> 12)) & (KNOWN_SLOTS - 1);
+  const known = knownTexts[slot] ?? '';
+  const first = slot * KNOWN_LENGTH - start;
+  let at = known.length === length ? start : end + 1;
+  while (at < end && knownBytes[first + at] === bytes[at]) at++;
+  if (at === end) return known;
+  const text = madeLatin1(bytes, start, end);
+  knownTexts[slot] = text;
+  for (let byte = start; byte < end; byte++) knownBytes[first + byte] = bytes[byte] ?? 0;
+  return text;
+}
+
+function madeLatin1(bytes: Uint8Array, start: number, end: number): string {
   let text = '';
   for (let at = start; at < end; at += LATIN1_LIMIT) {
     text += String.fromCharCode(...bytes.subarray(at, Math.min(end, at + LATIN1_LIMIT)));
