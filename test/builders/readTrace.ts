@@ -3,6 +3,7 @@ import { bytesSource } from '../../src/bytes/byteSource';
 import { TraceIndex } from '../../src/trace/index/traceIndex';
 import { traceNames } from '../../src/trace/model/dictionary';
 import { OPERATIONS } from '../../src/trace/model/operation';
+import { type TraceTable } from '../../src/trace/model/table';
 import { traceRow, type TraceRow } from '../../src/trace/query/traceRow';
 import { openTrace } from '../../src/trace/readers';
 
@@ -18,7 +19,7 @@ export function readTrace(content: string | Uint8Array, name = 'trace', budget?:
 }
 
 /** All rows, or those from `first` on. */
-export function rowsOf(index: TraceIndex, first = 0, count = Infinity): TraceRow[] {
+export function rowsOf(index: TraceTable, first = 0, count = Infinity): TraceRow[] {
   const rows: TraceRow[] = [];
   for (let row = first; row < Math.min(index.rows, first + count); row++) {
     const read = traceRow(index, row);

@@ -12,7 +12,8 @@ import {
   type TraceReader,
 } from '../model/reader';
 
-const NAME = /\.(?:bitmap|dirty)$/i;
+/** An unpacked file may keep the name of what it was packed in. */
+const NAME = /\.(?:bitmap|dirty)(?:\.gz)?$/i;
 const IOVA = /@(0x[0-9a-f]{1,16})(?![0-9a-z])/i;
 const PAGE_SIZE = /\+(\d{1,6})([KMG])(?![0-9a-z])/i;
 const UNITS: Readonly<Record<string, number>> = { K: 2 ** 10, M: 2 ** 20, G: 2 ** 30 };

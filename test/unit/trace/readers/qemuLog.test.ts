@@ -70,6 +70,7 @@ describe('QEMU trace log', () => {
       [
         '12335@1795332273.068193:riscv_iommu_new (null): device attached 0000:00.0',
         '12336@1795332274.000001:vtd_dmar_enable enable 1',
+        '12336@1795332274.5:vtd_dmar_enable enable 1',
         'vtd_dmar_enable enable 0',
         '',
       ].join('\n'),
@@ -82,6 +83,7 @@ describe('QEMU trace log', () => {
       [
         [68_193_000, 12_335],
         [1_000_001_000, 12_336],
+        [1_500_000_000, 12_336],
         [null, null],
       ],
     );
