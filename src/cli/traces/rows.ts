@@ -58,7 +58,7 @@ async function exportRows(
 ): Promise<boolean> {
   const where = filterOf(asked);
   let left = asked.limit ?? Infinity;
-  let from: number | null = asked.range?.start ?? 0;
+  let from: number | null = 0;
   // The piece that begins at row 0 has the line of titles.
   while (from !== null && left > 0) {
     const limit: { limit?: number } = left === Infinity ? {} : { limit: left };
