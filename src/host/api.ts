@@ -1,5 +1,5 @@
 import type * as vscode from 'vscode';
-import type { EntryDetails, InspectionSummary } from '../inspection/protocol';
+import type { EntryDetails, InspectionSummary, TraceSummary } from '../inspection/protocol';
 import type { RunModel } from '../webview/messages/resultsMessages';
 import type { App } from './app';
 import type { ScenarioRun } from './scenarios/results';
@@ -40,8 +40,22 @@ export interface IopteApi {
   readonly tests: Pick<ScenarioTests, 'items' | 'discover' | 'run'>;
   /** What the Entry view shows. */
   readonly entry: EntryDetails | undefined;
+  /** The editors of traces. */
+  readonly traces: readonly ShownTrace[];
   /** The images that are open, by their ids; read again when the engine has to. */
   summaries(): Promise<readonly InspectionSummary[]>;
+}
+
+/** What one editor of a trace shows. */
+export interface ShownTrace {
+  readonly uri: vscode.Uri;
+  /** As far as it was read; undefined before it is open. */
+  readonly summary: TraceSummary | undefined;
+  readonly reading: boolean;
+  /** The row, from 0, that the cursor is on; undefined before the page is there. */
+  readonly row: number | undefined;
+  /** The filter of the page. */
+  readonly where: string;
 }
 
 export function createApi(app: App, shown: () => EntryDetails | undefined): IopteApi {
@@ -66,6 +80,12 @@ export function createApi(app: App, shown: () => EntryDetails | undefined): Iopt
     tests: app.scenarios.tests,
     get entry() {
       return shown();
+    },
+    get traces() {
+      return app.traces.editors.panels.map(({ document: { uri, summary, reading }, selection, where }) => ({
+        ...{ uri, summary, reading, where },
+        row: selection?.row,
+      }));
     },
     summaries: () => Promise.all(app.inspections.all.map((each) => app.inspections.summary(each))),
   };

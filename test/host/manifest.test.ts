@@ -25,6 +25,12 @@ interface Contributes {
   readonly grammars: readonly { readonly path: string }[];
   readonly snippets: readonly { readonly path: string }[];
   readonly yamlValidation: readonly { readonly url: string }[];
+  readonly customEditors: readonly {
+    readonly viewType: string;
+    readonly priority: string;
+    readonly selector: readonly { readonly filenamePattern: string }[];
+  }[];
+  readonly configurationDefaults: Readonly<Record<string, Readonly<Record<string, unknown>> | undefined>>;
   readonly viewsWelcome: readonly { readonly view: string; readonly contents: string }[];
   readonly walkthroughs: readonly {
     readonly steps: readonly {
@@ -82,8 +88,8 @@ describe('what package.json contributes', () => {
       group?.startsWith('inline'),
     );
     const nodes = ['device', 'domain', 'table', 'run', 'entry'];
-    const kinds = [...nodes, ...nodes.map((kind) => `${kind}.machine`)];
-    for (const kind of ['image', 'machine', ...kinds, 'result', 'step', 'bookmark']) {
+    const kinds = ['', '.machine', '.replay'].flatMap((made) => nodes.map((kind) => `${kind}${made}`));
+    for (const kind of ['image', 'machine', 'replay', ...kinds, 'result', 'step', 'bookmark']) {
       for (const view of ['iopte.domains', 'iopte.walk', 'iopte.bookmarks']) {
         const shown = inline.filter(({ when = '' }) => when.includes(view) && isFor(when, kind));
         ok(shown.length <= 2, `${view}, ${kind}: ${String(shown.length)}`);
@@ -118,8 +124,24 @@ describe('what package.json contributes', () => {
     }
   });
 
-  it('binds keys only inside its own views', () => {
-    for (const { when = '' } of contributes().keybindings) ok(when.includes('focusedView'), when);
+  it('binds keys only inside its own views and its editor of traces', () => {
+    for (const { when = '' } of contributes().keybindings)
+      ok(when.includes('focusedView') || when.includes("activeCustomEditorId == 'iopte.trace'"), when);
+  });
+
+  it('opens by itself what nothing else has, offers to open what may be a trace, and is the only editor of it', () => {
+    const { customEditors, configurationDefaults } = contributes();
+    deepEqual(
+      customEditors.map(({ viewType, priority }) => [viewType, priority]),
+      [['iopte.trace', 'option']],
+    );
+    const patterns = customEditors.flatMap(({ selector }) => selector.map((each) => each.filenamePattern));
+    const associations = Object.entries(configurationDefaults['workbench.editorAssociations'] ?? {});
+    deepEqual(
+      associations,
+      ['*.iotrace', '*.iotrace.gz', 'trace.dat', 'trace.dat.gz'].map((each) => [each, 'iopte.trace']),
+    );
+    for (const [pattern] of associations) ok(patterns.includes(pattern), pattern);
   });
 
   it('has the container with Domains, Entry and Walk, each with an icon', () => {

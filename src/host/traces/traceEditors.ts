@@ -47,8 +47,8 @@ export class TraceEditors implements vscode.CustomReadonlyEditorProvider<TraceDo
     return this.#current;
   }
 
-  get documents(): readonly TraceDocument[] {
-    return [...this.#documents.values()];
+  get panels(): readonly TracePanel[] {
+    return [...this.#panels];
   }
 
   find(trace: TraceId): TraceDocument | undefined {
@@ -57,7 +57,7 @@ export class TraceEditors implements vscode.CustomReadonlyEditorProvider<TraceDo
 
   /** The editors of a trace, the one used last first. */
   panelsOf(trace: TraceId): readonly TracePanel[] {
-    const all = [...this.#panels].filter(({ document }) => document.id === trace);
+    const all = this.panels.filter(({ document }) => document.id === trace);
     return all.sort((one, other) => Number(other === this.#current) - Number(one === this.#current));
   }
 
@@ -89,7 +89,7 @@ export class TraceEditors implements vscode.CustomReadonlyEditorProvider<TraceDo
     });
     webviewPanel.onDidDispose(() => {
       this.#panels.delete(panel);
-      if (this.#current === panel) this.#current = [...this.#panels].at(-1);
+      if (this.#current === panel) this.#current = this.panels.at(-1);
       panel.dispose();
     });
   }

@@ -54,8 +54,7 @@ export class Traces implements vscode.Disposable {
     this.#disposables = [
       this.editors,
       bookmarks.onDidChange(() => {
-        for (const document of this.editors.documents)
-          for (const panel of this.editors.panelsOf(document.id)) panel.showBookmarks();
+        for (const panel of this.editors.panels) panel.showBookmarks();
       }),
     ];
   }
