@@ -26,7 +26,8 @@ const LINE_BYTES = 1024;
 /** Subsystems that become events of their own: a file of noise has a new one a line. */
 const SUBSYSTEMS = 512;
 const PAGE = 4096n;
-const YEAR_SECONDS = 365 * 86_400;
+/** Of the leap year that days without a year are counted in. */
+const YEAR_SECONDS = 366 * 86_400;
 const TITLES = {
   boot: 'kernel log, seconds since boot',
   wall: 'kernel log, wall clock',
@@ -99,7 +100,9 @@ class DmesgParser implements LineParser {
 
   #time({ clock, seconds, nanoseconds }: Stamp): number {
     const since = seconds - this.#base;
-    return (clock === 'day' && since < 0 ? since + YEAR_SECONDS : since) * 1e9 + nanoseconds;
+    // Half a year back is the next year; less is a clock that was set.
+    const next = clock === 'day' && since < -YEAR_SECONDS / 2;
+    return (next ? since + YEAR_SECONDS : since) * 1e9 + nanoseconds;
   }
 
   #write(said: KernelMessage, out: RowBuilder, row: number): void {

@@ -364,7 +364,7 @@ describe('samples of the guests', () => {
       const said = tags.map((tag) => readPayload('cache_tag_flush_range', tag));
       assert(
         said.some(
-          (row) => row?.iova === flush.iova && row.size === flush.size && row.domain === flush.domain,
+          (row) => row?.iova === flush.iova && row?.size === flush.size && row?.domain === flush.domain,
         ),
       );
       pairs++;
