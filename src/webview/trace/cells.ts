@@ -17,8 +17,9 @@ type Cell = (row: TraceRowModel, context: CellContext) => string;
 const BILLION = 1_000_000_000n;
 const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB', 'EiB'] as const;
 
+const GROUPED = new Intl.NumberFormat('en-US');
 /** `1,234,567` */
-export const grouped = (count: number): string => count.toLocaleString('en-US');
+export const grouped = (count: number): string => GROUPED.format(count);
 
 /** Exactly, in the largest unit that divides it: `68 KiB`, `4,097 B`. */
 export function sizeText(bytes: number): string {

@@ -9,6 +9,8 @@ const PADDING = 17;
 /** Characters that a column is given by itself, at most: what is longer is cut, and the details have it whole. */
 const MOST_CHARACTERS: Partial<Record<TraceColumn, number>> = { line: 400 };
 const USUAL_MOST = 28;
+/** Rows between two that are measured: neighbours are much alike. */
+const EVERY = 4;
 /** The icon in front of an operation. */
 const ICON = 18;
 
@@ -54,15 +56,18 @@ export class ColumnLayout {
   /** Has room for the texts of rows that came. Columns grow only, so that nothing moves back and forth. */
   measure(rows: readonly TraceRowModel[], context: CellContext): boolean {
     let isWider = this.#grow('row', grouped(context.summary.rows).length);
-    for (const row of rows)
-      for (const column of TRACE_COLUMNS)
-        if (this.#grow(column, CELLS[column](row, context).length)) isWider = true;
+    for (let index = 0; index < rows.length; index += EVERY) {
+      const row = rows[index];
+      if (row)
+        for (const column of TRACE_COLUMNS)
+          if (this.#grow(column, CELLS[column](row, context).length)) isWider = true;
+    }
     return isWider;
   }
 
   /** Heads must fit, too. */
   measureHeads(heads: Readonly<Record<TraceColumn, string>>): void {
-    for (const column of TRACE_COLUMNS) this.#grow(column, heads[column].length);
+    for (const column of TRACE_COLUMNS) this.#grow(column, heads[column].length + 1);
   }
 
   /** @param character  width of one, in pixels */

@@ -29,6 +29,7 @@ export class DensityStrip {
   readonly #ticks = element('div', { class: 'ticks' });
   #density: Density | undefined;
   #buckets = 0;
+  #height = 0;
 
   constructor(private readonly options: DensityStripOptions) {
     this.#canvas = element('canvas', {
@@ -58,7 +59,7 @@ export class DensityStrip {
 
   /** Where the grid is: shares of the view, 0 to 1. */
   frame(start: number, end: number): void {
-    const height = this.element.clientHeight;
+    const height = this.#height;
     const least = Math.min(1, LEAST_FRAME / Math.max(1, height));
     const size = Math.min(1, Math.max(least, end - start));
     const top = Math.min(start, 1 - size);
@@ -112,8 +113,9 @@ export class DensityStrip {
   }
 
   #onSize(): void {
+    this.#height = this.element.clientHeight;
     this.paint();
-    const buckets = Math.max(1, Math.min(MOST_BUCKETS, Math.floor(this.element.clientHeight / 2)));
+    const buckets = Math.max(1, Math.min(MOST_BUCKETS, Math.floor(this.#height / 2)));
     if (buckets === this.#buckets) return;
     this.#buckets = buckets;
     this.options.sized(buckets);

@@ -52,6 +52,10 @@ export class TraceGrid {
   #selection: Selection = { anchor: 0, cursor: 0 };
   #column: TraceColumn = 'row';
   #character = 8;
+  #width = 0;
+  #height = 0;
+  /** The columns that rows have elements of. */
+  #columns = '';
   #isDue = false;
 
   constructor(private readonly options: GridOptions) {
@@ -95,7 +99,12 @@ export class TraceGrid {
     this.#body.addEventListener('pointerdown', (event) => this.#onPointer(event));
     this.#body.addEventListener('dblclick', () => options.open());
     layout.measureHeads(strings.columns);
-    new ResizeObserver(() => this.useColumns()).observe(this.#grid);
+    new ResizeObserver(() => {
+      // Asked for anew with each scroll, sizes would have the page laid out in between.
+      this.#width = this.#grid.clientWidth;
+      this.#height = this.#grid.clientHeight - this.#head.element.offsetHeight;
+      this.useColumns();
+    }).observe(this.#grid);
   }
 
   get selection(): Selection {
@@ -112,7 +121,7 @@ export class TraceGrid {
 
   /** Rows that there is room for, the last of them perhaps in part. */
   get visible(): number {
-    return Math.max(1, (this.#grid.clientHeight - this.#head.element.offsetHeight) / ROW_HEIGHT);
+    return Math.max(1, this.#height / ROW_HEIGHT);
   }
 
   focus(): void {
@@ -142,8 +151,11 @@ export class TraceGrid {
     const shown = layout.shown;
     if (!shown.includes(this.#column)) this.#column = shown[0] ?? 'row';
     this.#character = characterWidth(this.#grid);
-    this.#head.useColumns(shown);
-    for (const row of this.#pool) row.useColumns(shown);
+    if (this.#columns !== shown.join()) {
+      this.#columns = shown.join();
+      this.#head.useColumns(shown);
+      for (const row of this.#pool) row.useColumns(shown);
+    }
     const widths = this.#columnWidths();
     this.#grid.style.setProperty('--columns', widths.map((width) => `${width}px`).join(' '));
     this.#grid.style.setProperty('--width', `${widths.reduce((sum, width) => sum + width, 0)}px`);
@@ -191,7 +203,7 @@ export class TraceGrid {
     const { layout } = this.options;
     const shown = layout.shown;
     const widths = shown.map((column) => layout.width(column, this.#character));
-    const rest = this.#grid.clientWidth - widths.reduce((sum, width) => sum + width, 0);
+    const rest = this.#width - widths.reduce((sum, width) => sum + width, 0);
     // The line takes what is left over.
     return rest > 0 && shown.at(-1) === 'line'
       ? [...widths.slice(0, -1), (widths.at(-1) ?? 0) + rest]
@@ -296,10 +308,9 @@ export class TraceGrid {
     const widths = this.#columnWidths();
     const at = shown.indexOf(this.#column);
     const left = widths.slice(0, at).reduce((sum, width) => sum + width, 0);
-    const right = left + Math.min(widths[at] ?? 0, this.#grid.clientWidth);
+    const right = left + Math.min(widths[at] ?? 0, this.#width);
     if (left < this.#grid.scrollLeft) this.#grid.scrollLeft = left;
-    else if (right > this.#grid.scrollLeft + this.#grid.clientWidth)
-      this.#grid.scrollLeft = right - this.#grid.clientWidth;
+    else if (right > this.#grid.scrollLeft + this.#width) this.#grid.scrollLeft = right - this.#width;
   }
 
   #onPointer(event: PointerEvent): void {

@@ -35,7 +35,6 @@ export class GroupPanel {
   constructor(private readonly options: GroupPanelOptions) {
     const { strings } = options;
     this.#select = choice(strings.groupBy, strings.groups, this.#by, (by) => this.show(by));
-    this.#content.setAttribute('aria-label', strings.group);
     this.element = element(
       'section',
       { class: 'panel groups', attributes: { 'aria-label': strings.group } },
@@ -71,6 +70,10 @@ export class GroupPanel {
   show(by: TraceGroupBy = this.#by): void {
     this.#by = by;
     this.#select.value = by;
+    this.#content.setAttribute(
+      'aria-label',
+      `${this.options.strings.groupBy}: ${this.options.strings.groups[by]}`,
+    );
     this.element.hidden = false;
     this.#groups = [];
     this.options.link.cancel(this.#asked);
