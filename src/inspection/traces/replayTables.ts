@@ -19,7 +19,6 @@ import { withDirectory } from '../openIommu';
 import { type Failure, type OpenReplayParams, type SourceProblem, type TraceSpaces } from '../protocol';
 import { refuse } from '../requestError';
 import { type Work } from '../work';
-import { checkRow, notesOf } from './replayAnswers';
 import { framesNeeded, freePlace } from './replayPlace';
 import { shapeFor, vendorOf } from './replayShape';
 import { TableBuilder } from './tableBuilder';
@@ -49,7 +48,10 @@ export function* openReplay(
   const { row, spaces, vendor: askedVendor } = asked;
   const index = yield* source.analysis.spaces(spaces);
   const replay = yield* source.analysis.replay(spaces);
-  checkRow(replay, row);
+  if (!Number.isInteger(row) || row < 0 || row >= replay.rows) {
+    const rows = replay.rows.toLocaleString('en');
+    return refuse('trace/row', `There is no row ${row + 1}: ${source.name} has ${rows} rows.`);
+  }
   const vendor = vendorOf(source.table, askedVendor);
   const live = yield* replay.at(row);
   const built = yield* buildTables(live, vendor);
@@ -57,7 +59,7 @@ export function* openReplay(
   const memory = new MachineMemory(builder.arena, `${source.name} after row ${row + 1}`);
   const described = { name: 'iommu0', kind: vendor, segment: 0, registers: new Map(builder.iommu.registers) };
   const iommu = withDirectory(described, openDirectory(vendor, memory, described.registers));
-  const notes = [...notesOf({ index, replay }), ...built.notes];
+  const notes = [...index.notes, ...replay.notes, ...built.notes];
   const summary = {
     inspection,
     image: {
