@@ -257,7 +257,7 @@ function recognise({ lines }: TextHead): number {
     all++;
     const context = DEFAULT_LINE.test(line) || LATENCY_LINE.test(line);
     const bare = !context && KERNEL_EVENTS.has(BARE_LINE.exec(line)?.[1] ?? '');
-    if (bare || (context && !/: \w+: {2}|: \w+:\w+:/.test(line))) events++;
+    if (bare || (context && !/\d: \w+: {2}|\d: \w+:\w+:/.test(line))) events++;
     else if (/^CPU:\d+ \[LOST|^ => |^#+ CPU/.test(line)) events++;
   }
   return all === 0 ? 0 : (0.95 * events) / all;
