@@ -1,9 +1,9 @@
 import { type Ask, type Interval, isWithin, type Plan } from '../../engine/filter/plan';
-import { type ChunkZone } from '../model/chunk';
+import { type ChunkZone, numberAt } from '../model/chunk';
 import { CHUNK_ROWS, type ColumnName } from '../model/columns';
-import { type Bits, wordsOf } from './bits';
+import { type Bits, lowestBit, wordsOf } from './bits';
 import { type ChunkContext } from './chunkContext';
-import { scanAddresses, scanAll, scanEach, scanInterval, scanRange, scanTable } from './scans';
+import { greatest, scanAll, scanEach, scanInterval, scanRange, scanTable } from './scans';
 import { type TraceCursor } from './traceCursor';
 import { type Source, touching, type TraceVocabulary } from './traceVocabulary';
 
@@ -144,27 +144,44 @@ function zoneAnswer(
   return matching === rows ? true : undefined;
 }
 
+/**
+ * Pages alone tell of most rows that they are inside or outside; only those whose page is at an end, or below it by no more
+ * than the longest range, are looked at to the byte.
+ */
 function ofAddresses(
   of: 'iova' | 'paddr',
   { from, to }: { readonly from: bigint; readonly to: bigint },
 ): Answer {
   const touches = touching(from, to);
-  const [firstPage, lastPage] = [Number(from >> 12n), Number((to + 4095n) >> 12n)];
+  const [page, offset] = [`${of}Page`, `${of}Offset`] as const;
+  const [firstPage, endPage] = [Number(from >> 12n), Number((to + 4095n) >> 12n)];
+  const inside = halfOpen(Number((from + 4095n) >> 12n), Number(to >> 12n));
   const none = from >= to;
+  const possible = scratch();
   return (context, mask, out) => {
     const [start, end] = context.info.zone[`${of}Pages`];
-    if (none || start >= lastPage || end <= firstPage) {
+    if (none || start >= endPage || end <= firstPage) {
       scanAll(false, context, mask, out);
       return;
     }
-    const columns = {
-      pages: context.numbers(`${of}Page`),
-      offsets: context.numbers(`${of}Offset`),
-      sizes: context.numbers('size'),
-    };
-    scanAddresses(columns, touches, context, mask, out);
+    const { columns } = context;
+    const longest = Math.ceil(greatest(columns.size, context) / 4096) + 1;
+    scanInterval(columns[page], halfOpen(firstPage - longest, endPage), context, mask, possible());
+    scanInterval(columns[page], inside, context, possible(), out);
+    forWords(context, (word) => {
+      const sure = out[word] ?? 0;
+      for (let rest = (possible()[word] ?? 0) & ~sure; rest !== 0; rest &= rest - 1) {
+        const bit = lowestBit(rest);
+        const row = (word << 5) + bit;
+        const pageOf = numberAt(columns[page], row);
+        if (touches(pageOf, numberAt(columns[offset], row), numberAt(columns.size, row)))
+          out[word] = (out[word] ?? 0) | (1 << bit);
+      }
+    });
   };
 }
+
+const halfOpen = (low: number, high: number): Interval => ({ low, high, lowOpen: false, highOpen: true });
 
 /** Every id is asked once; ids that came since the last chunk are asked then. */
 function ofIds({ column, size, read }: Extract<Source, { kind: 'ids' }>, ask: Ask): Answer {

@@ -1,8 +1,6 @@
-import { type TraceChunk, unpack } from '../model/chunk';
-import { type ColumnName } from '../model/columns';
+import { type TraceChunk } from '../model/chunk';
 import { type RowSpaces } from '../model/spaces';
 import { type ChunkInfo, type TraceTable } from '../model/table';
-import { wordsOf } from './bits';
 import { TraceCursor } from './traceCursor';
 
 const NO_CHUNK: ChunkInfo = {
@@ -25,7 +23,6 @@ export class ChunkContext {
   to = 0;
   #chunk = -1;
   #packed: TraceChunk | undefined;
-  readonly #unpacked = new Map<ColumnName, { chunk: number; readonly numbers: Float64Array }>();
 
   constructor(
     readonly table: TraceTable,
@@ -47,20 +44,5 @@ export class ChunkContext {
   get columns(): TraceChunk['columns'] {
     this.#packed ??= this.table.load(this.#chunk);
     return this.#packed.columns;
-  }
-
-  /** The chunk's numbers of a column, unpacked. */
-  numbers(name: ColumnName): Float64Array {
-    const chunk = this.#chunk;
-    let known = this.#unpacked.get(name);
-    if (known?.chunk === chunk) return known.numbers;
-    const size = wordsOf(this.info.rows) << 5;
-    known = {
-      chunk,
-      numbers: known && known.numbers.length >= size ? known.numbers : new Float64Array(size),
-    };
-    unpack(this.columns[name], this.info.rows, known.numbers);
-    this.#unpacked.set(name, known);
-    return known.numbers;
   }
 }

@@ -1,4 +1,4 @@
-import { type PackedColumn } from '../model/chunk';
+import { numberAt, type PackedColumn } from '../model/chunk';
 import { type Interval, isWithin } from '../../engine/filter/plan';
 import { type Bits, setRange, wordsOf } from './bits';
 
@@ -26,7 +26,7 @@ export function scanInterval(
     const low = packedLow(interval, base, scale);
     const high = Math.min(packedHigh(interval, base, scale), top);
     if (low > high) scanAll(false, scope, mask, out);
-    else scanPacked(values, low, high - low, scope, mask, out);
+    else scanPacked(values, low, high, scope, mask, out);
   }
 }
 
@@ -43,16 +43,17 @@ function packedHigh({ high, highOpen }: Interval, base: number, scale: number): 
   return highOpen && base + scale * value === high ? value - 1 : value;
 }
 
-function scanPacked(values: Packed, low: number, width: number, scope: Scope, mask: Bits, out: Bits): void {
+/** Without a branch in the loop over rows: whether a row matches cannot be foretold. */
+function scanPacked(values: Packed, low: number, high: number, scope: Scope, mask: Bits, out: Bits): void {
   const end = wordsOf(scope.to);
   for (let word = scope.from >> 5; word < end; word++) {
     const rows = mask[word] ?? 0;
     let bits = 0;
     if (rows !== 0) {
       const start = word << 5;
-      for (let bit = 0; bit < 32; bit++) {
-        // One comparison for both ends: what is below wraps around to far above.
-        bits |= (((values[start + bit] ?? 0) - low) >>> 0 <= width ? 1 : 0) << bit;
+      for (let bit = 31; bit >= 0; bit--) {
+        const value = values[start + bit] ?? 0;
+        bits = (bits << 1) | (Number(value >= low) & Number(value <= high));
       }
     }
     out[word] = bits & rows;
@@ -84,30 +85,23 @@ export function scanTable(
 ): void {
   const answer = (id: number): boolean => answers[id >= 0 ? id + 1 : 0] === 1;
   if ('constant' in column) scanAll(answer(column.constant), scope, mask, out);
-  else if ('numbers' in column) scanEach((row) => answer(column.numbers[row] ?? -1), scope, mask, out);
-  else {
-    const { values, base, scale } = column;
-    const none = 2 ** (8 * values.BYTES_PER_ELEMENT) - 1;
-    const end = wordsOf(scope.to);
-    for (let word = scope.from >> 5; word < end; word++) {
-      const rows = mask[word] ?? 0;
-      let bits = 0;
-      if (rows !== 0) {
-        const start = word << 5;
-        for (let bit = 0; bit < 32; bit++) {
-          const value = values[start + bit] ?? none;
-          bits |= (answers[value === none ? 0 : base + scale * value + 1] ?? 0) << bit;
-        }
-      }
-      out[word] = bits & rows;
-    }
-  }
+  else if ('numbers' in column || column.values instanceof Uint32Array)
+    scanEach((row) => answer(numberAt(column, row)), scope, mask, out);
+  else scanSmall(column.values, answersOfPacked(column.values, column.base, answers), scope, mask, out);
 }
 
-/** Sets in `out` the rows of `mask` whose range has an address of [from, to); see `touching`. */
-export function scanAddresses(
-  { pages, offsets, sizes }: Readonly<Record<'pages' | 'offsets' | 'sizes', Float64Array>>,
-  touches: (page: number, offset: number, size: number) => boolean,
+/** The answers by packed value: ids are packed with a scale of 1, and the highest value is absent. */
+function answersOfPacked(values: Uint8Array | Uint16Array, base: number, answers: Uint8Array): Uint8Array {
+  const none = 2 ** (8 * values.BYTES_PER_ELEMENT) - 1;
+  const packed = new Uint8Array(none + 1);
+  packed.set(answers.subarray(base + 1, base + 1 + none));
+  packed[none] = answers[0] ?? 0;
+  return packed;
+}
+
+function scanSmall(
+  values: Uint8Array | Uint16Array,
+  answers: Uint8Array,
   scope: Scope,
   mask: Bits,
   out: Bits,
@@ -118,10 +112,7 @@ export function scanAddresses(
     let bits = 0;
     if (rows !== 0) {
       const start = word << 5;
-      for (let bit = 0; bit < 32; bit++) {
-        const row = start + bit;
-        bits |= (touches(pages[row] ?? Number.NaN, offsets[row] ?? 0, sizes[row] ?? 0) ? 1 : 0) << bit;
-      }
+      for (let bit = 31; bit >= 0; bit--) bits = (bits << 1) | (answers[values[start + bit] ?? 0] ?? 0);
     }
     out[word] = bits & rows;
   }
@@ -150,4 +141,24 @@ export function scanAll(answer: boolean, { from, to }: Scope, mask: Bits, out: B
 export function scanRange(first: number, last: number, { from, to }: Scope, mask: Bits, out: Bits): void {
   setRange(out, from, to, Math.min(Math.max(first, from), to), Math.max(Math.min(last, to), from));
   for (let word = from >> 5; word < wordsOf(to); word++) out[word] = (out[word] ?? 0) & (mask[word] ?? 0);
+}
+
+/** The greatest number of a column among the rows; 0 when all are absent or less. */
+export function greatest(column: PackedColumn, { from, to }: Scope): number {
+  if ('constant' in column) return Math.max(column.constant || 0, 0);
+  let high = 0;
+  if ('numbers' in column) {
+    for (let row = from; row < to; row++) {
+      const value = column.numbers[row] ?? 0;
+      if (value > high) high = value;
+    }
+    return high;
+  }
+  const { values, base, scale } = column;
+  const none = 2 ** (8 * values.BYTES_PER_ELEMENT) - 1;
+  for (let row = from; row < to; row++) {
+    const value = values[row] ?? 0;
+    if (value > high && value !== none) high = value;
+  }
+  return base + scale * high;
 }
