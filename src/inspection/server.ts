@@ -25,6 +25,7 @@ import {
   type FromEngine,
   type Failure,
   type Method,
+  type OpenReplayParams,
   type Page,
   type Params,
   type ResultOf,
@@ -44,6 +45,7 @@ import { OpenTraces } from './traces/openTraces';
 import { type TracePlatform } from './traces/readTrace';
 import { openReplay } from './traces/replayTables';
 import { traceHandlers } from './traces/requests';
+import { ofTrace } from './traces/traceWork';
 import { deviceRow } from './tree/deviceNodes';
 import { childrenPage, locate, pathTo } from './tree/tree';
 import { runInSlices, type CallContext, type Scheduling, type Work } from './work';
@@ -170,14 +172,11 @@ export class InspectionServer {
   }
 
   async #open(params: Params<'open'>, context: CallContext): Promise<ResultOf<'open'>> {
+    const { images } = this.#platform;
     const opened =
       'replay' in params
-        ? await runInSlices(
-            openReplay(params, this.#traces.get(params.replay.trace)),
-            context,
-            this.#platform,
-          )
-        : await openInspection(params, this.#platform.images, context, this.#platform);
+        ? await runInSlices(this.#replay(params), context, this.#platform)
+        : await openInspection(params, images, context, this.#platform);
     if (context.signal.aborted) {
       opened.close();
       return refuse(CANCELLED, 'Cancelled.');
@@ -185,6 +184,11 @@ export class InspectionServer {
     this.#end(params.inspection, context.signal);
     this.#inspections.set(params.inspection, opened);
     return opened.summary;
+  }
+
+  #replay(params: OpenReplayParams): Work<Inspection> {
+    const trace = this.#traces.get(params.replay.trace);
+    return ofTrace(trace, openReplay(params, trace));
   }
 
   async #runScenario(params: Params<'runScenario'>, context: CallContext): Promise<ResultOf<'runScenario'>> {
