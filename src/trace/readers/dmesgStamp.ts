@@ -10,7 +10,7 @@ export interface Stamp {
   readonly digits: number;
 }
 
-export interface StampedLine {
+interface StampedLine {
   readonly stamp: Stamp | undefined;
   /** Who wrote the line, of a syslog: `kernel`. */
   readonly tag: string | undefined;

@@ -1,11 +1,9 @@
 import { type RowBuilder } from '../../model/columns';
 import { FLAGS, type Operation } from '../../model/operation';
-import { literal } from '../../text/lineScanner';
 import { type EventRule } from '../eventRule';
 import { flag, readDevice } from './fields';
-import { PayloadFields, SAYS } from './payloadFields';
+import { FAILED_TO_PARSE, PayloadFields, SAYS } from './payloadFields';
 
-const FAILED_TO_PARSE = literal('[FAILED TO PARSE]');
 const FIELDS = new PayloadFields();
 
 interface Shape {

@@ -54,14 +54,8 @@ export function readDecimalAddress(scanner: LineScanner): boolean {
 }
 
 /** The name up to the next space into the column of the device. */
-export function readDevice(
-  scanner: LineScanner,
-  out: RowBuilder,
-  row: number,
-  names: TraceNames,
-  stops = '',
-): boolean {
-  const name = scanner.word(stops);
+export function readDevice(scanner: LineScanner, out: RowBuilder, row: number, names: TraceNames): boolean {
+  const name = scanner.word();
   if (name === '' || name.length > LONGEST_NAME) return false;
   out.device[row] = names.devices.id(name);
   return true;

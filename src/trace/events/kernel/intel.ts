@@ -6,7 +6,9 @@ import { FLAGS, operationCode, type Operation } from '../../model/operation';
 import { type LineScanner, literal } from '../../text/lineScanner';
 import { type EventRule } from '../eventRule';
 import { atEnd, BLANK, flag, readDevice, readIova } from './fields';
+import { FAILED_TO_PARSE, PayloadFields, SAYS } from './payloadFields';
 
+const FIELDS = new PayloadFields();
 const PAGE = 4096;
 /** Log2 pages of everything: a mask of this size is not a range. */
 const ALL_PAGES_SHIFT = 52;
@@ -232,6 +234,11 @@ const pageRequest: EventRule = {
   event: 'prq_report',
   operation: 'other',
   read(scanner, out, row, names) {
+    // The function that decodes the words is the kernel's: trace-cmd prints the words, of which the device is enough.
+    if (scanner.skip(FAILED_TO_PARSE)) {
+      const said = FIELDS.read(scanner, out, row, names, true);
+      return said >= 0 && (said & SAYS.device) !== 0;
+    }
     if (scanner.word('/') === '' || !scanner.skip(SLASH) || !readDevice(scanner, out, row, names))
       return false;
     if (!scanner.skip(SEQUENCE) || Number.isNaN(scanner.decimal()) || !scanner.skip(COLON)) return false;

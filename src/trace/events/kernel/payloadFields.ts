@@ -55,6 +55,9 @@ const KEYS: readonly (readonly [key: string, meaning: Meaning])[] = [
 const NAMED = KEYS.map(([key, meaning]) => ({ key: literal(`${key}=`), meaning }));
 const ATTRIBUTES = literal('attrs=');
 
+/** What trace-cmd and perf print in front of a record's fields when they do not understand its format. */
+export const FAILED_TO_PARSE = literal('[FAILED TO PARSE]');
+
 const [SPACE, OPEN, SQUARE, COMMA, ZERO, NINE] = [0x20, 0x7b, 0x5b, 0x2c, 0x30, 0x39];
 const [ARRAY, CLOSE, END, BYTE_END] = [literal('ARRAY['), literal('}'), literal(']'), literal(', ')];
 const [NULL, PREFIX] = [literal('(null)'), literal('0x')];

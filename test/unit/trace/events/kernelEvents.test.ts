@@ -325,6 +325,9 @@ describe('what the Intel driver asks of the caches', () => {
     );
     const expected = { device: '0000:00:02.0', iova: 0x7f12_3456_7000n, pasid: 1, flags: ['read', 'write'] };
     assert.deepEqual(row, { operation: 'other', ...expected });
+    const words =
+      '[FAILED TO PARSE] dw0=4294967313 dw1=3 dw2=0 dw3=0 seq=0xc iommu=dmar0 dev=0000:00:02.0 buff=';
+    assert.deepEqual(readPayload('prq_report', words), { operation: 'other', device: '0000:00:02.0' });
   });
 });
 
