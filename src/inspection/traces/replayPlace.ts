@@ -20,18 +20,45 @@ export function freePlace(
   spaces: readonly LiveSpace[],
   frames: number,
 ): { readonly start: number; readonly frames: number } {
-  const used: { readonly start: number; readonly end: number }[] = [];
-  for (const { live } of spaces)
-    for (const { start, end, frame } of live.within())
-      if (!Number.isNaN(frame)) used.push({ start: frame, end: frame + end - start });
-  used.sort((one, other) => one.start - other.start);
+  const { starts, ends } = mappedFrames(spaces);
   let at = FIRST_FRAME;
   let best = { start: at, frames: 0 };
-  for (const { start, end } of [...used, { start: END_FRAME, end: END_FRAME }]) {
-    if (start - at >= frames) return { start: at, frames };
-    if (start - at > best.frames) best = { start: at, frames: start - at };
-    // Tables of the larger granules take several frames, at a multiple of as many.
-    at = Math.max(at, Math.ceil(end / 16) * 16);
+  let ended = 0;
+  for (let started = 0; started <= starts.length; started++) {
+    const start = Math.min(starts[started] ?? END_FRAME, END_FRAME);
+    // What began before has ended, too: nothing is mapped from `at` on.
+    if (ended === started && start > at) {
+      if (start - at >= frames) return { start: at, frames };
+      if (start - at > best.frames) best = { start: at, frames: start - at };
+    }
+    for (
+      let end = ends[ended];
+      end !== undefined && end <= (starts[started + 1] ?? END_FRAME);
+      end = ends[ended]
+    ) {
+      ended++;
+      // Tables of the larger granules take several frames, at a multiple of as many.
+      at = Math.max(at, Math.ceil(end / 16) * 16);
+    }
   }
   return best;
+}
+
+/** Where mappings begin, and where they end: each ascending. */
+function mappedFrames(spaces: readonly LiveSpace[]): {
+  readonly starts: Float64Array;
+  readonly ends: Float64Array;
+} {
+  const count = spaces.reduce((sum, { live }) => sum + live.count, 0);
+  const starts = new Float64Array(count);
+  const ends = new Float64Array(count);
+  let known = 0;
+  for (const { live } of spaces) {
+    for (const { start, end, frame } of live.within()) {
+      if (Number.isNaN(frame)) continue;
+      starts[known] = frame;
+      ends[known++] = frame + end - start;
+    }
+  }
+  return { starts: starts.subarray(0, known).sort(), ends: ends.subarray(0, known).sort() };
 }

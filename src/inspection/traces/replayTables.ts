@@ -125,7 +125,7 @@ class LeftOut {
     { mappings: number; pages: number; readonly text: string }
   >();
 
-  add(code: 'no-paddr' | 'refused', start: number, end: number, row: number, why: string): void {
+  add(code: keyof typeof NO_TABLE, start: number, end: number, row: number, why: string): void {
     const known = this.#first.get(code);
     const text = `${hex(bytesOf(start))} of row ${row + 1}${why === '' ? '' : ` (${why})`}`;
     if (known) {
@@ -137,12 +137,17 @@ class LeftOut {
   notes(): Failure[] {
     return [...this.#first].map(([code, { mappings, pages, text }]) => ({
       code: `trace/${code}`,
-      message: `${mappings.toLocaleString('en')} mappings, ${formatSize(bytesOf(pages))}, are in no table: ${
-        code === 'no-paddr' ? 'the trace has no physical address of them' : 'the tables cannot hold them'
-      }; the first is ${text}.`,
+      message: `In no table are mappings that ${NO_TABLE[code]}: ${mappings.toLocaleString('en')} (${formatSize(
+        bytesOf(pages),
+      )}); the first is ${text}.`,
     }));
   }
 }
+
+const NO_TABLE = {
+  'no-paddr': 'the trace has no physical address of',
+  refused: 'the tables cannot hold',
+} as const;
 
 const assumed = (title: string): Failure[] => [
   {

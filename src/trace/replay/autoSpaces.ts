@@ -99,14 +99,14 @@ class AutoSpaces {
     if (ambiguous > 0) {
       notes.push({
         code: 'trace/ambiguous-unmaps',
-        message: `${many(ambiguous)} unmaps fit mappings of several address spaces; each took the mapping that was made last.`,
+        message: `Unmaps that fit mappings of several address spaces: ${many(ambiguous)}; each took the mapping that was made last.`,
         hint: 'Which of them really went is not in the trace: physical addresses of these IOVAs may be another space’s.',
       });
     }
     if (crowded > 0) {
       notes.push({
         code: 'trace/crowded',
-        message: `${many(crowded)} maps are of IOVAs that all ${unnamed} address spaces map: unmaps seem to be missing.`,
+        message: `Maps of IOVAs that all ${unnamed} address spaces map: ${many(crowded)}. Unmaps seem to be missing.`,
         hint: 'Record iommu:unmap too, or look at lost events.',
       });
     }

@@ -136,7 +136,7 @@ export class Replay implements ReplayedTrace {
     for (const [why, { rows, first }] of this.#skipped)
       notes.push({
         code: `trace/${why}`,
-        message: `${rows.toLocaleString('en')} maps and unmaps change nothing: ${SKIPPED[why]}. The first is row ${first + 1}.`,
+        message: `Left out are maps and unmaps that ${SKIPPED[why]}: ${rows.toLocaleString('en')}, the first in row ${first + 1}.`,
       });
     return notes;
   }
@@ -164,9 +164,9 @@ export class Replay implements ReplayedTrace {
 const UNKNOWN_SPACE = 'unknown';
 
 const SKIPPED: Readonly<Record<Skipped, string>> = {
-  failed: 'they say that they failed',
-  'no-range': 'they have no IOVA or no size',
-  unaligned: 'their range is not whole pages of 4 KiB',
+  failed: 'say that they failed',
+  'no-range': 'have no IOVA or no size',
+  unaligned: 'are not of whole pages of 4 KiB',
 };
 
 /** The last time that the trace has; NaN without times. */

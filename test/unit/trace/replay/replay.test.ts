@@ -203,7 +203,7 @@ describe('a replay', () => {
     ]);
     assert.deepEqual(liveAfter(replay, 5), ['space 1 7-8->?', 'space 1 8-9->?']);
     assert.deepEqual(
-      replay.notes.map(({ code, message }) => [code, /^(\d+)/.exec(message)?.[1]]),
+      replay.notes.map(({ code, message }) => [code, /: (\d+), the first in row \d+\.$/.exec(message)?.[1]]),
       [
         ['trace/failed', '1'],
         ['trace/unaligned', '2'],
