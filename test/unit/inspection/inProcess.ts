@@ -3,7 +3,7 @@ import path from 'node:path';
 import { connect } from '../../../src/inspection/client';
 import { nodeImagePlatform } from '../../../src/inspection/node/inflate';
 import { type EngineClient, type FromEngine } from '../../../src/inspection/protocol';
-import { InspectionServer } from '../../../src/inspection/server';
+import { InspectionServer, type ServerPlatform } from '../../../src/inspection/server';
 
 const samples = path.join(__dirname, '../../../samples');
 
@@ -15,15 +15,19 @@ export interface InProcessEngine {
 
 /**
  * An engine in this thread, with the same server as the workers. `millisecondsPerLook` moves its clock on at each look, so
- * that a test can say how much work fits in a slice without measuring time.
+ * that a test can say how much work fits in a slice without measuring time. `keeps`: where indexes of traces stay.
  */
-export function inProcessEngine(millisecondsPerLook = 0): InProcessEngine {
+export function inProcessEngine(
+  millisecondsPerLook = 0,
+  keeps: Pick<ServerPlatform, 'indexes' | 'keptFrom'> = {},
+): InProcessEngine {
   let now = 0;
   let pauses = 0;
   const images = nodeImagePlatform();
   let deliver: (message: FromEngine) => void = () => undefined;
   const server = new InspectionServer({
     images,
+    ...keeps,
     clock: () => (now += millisecondsPerLook),
     pause: () => {
       pauses++;
