@@ -91,8 +91,9 @@ export class DensityStrip {
     context.scale(scale, scale);
     const count = density.maps.length;
     for (let bucket = 0; bucket < count; bucket++) {
-      const top = (bucket * height) / count;
-      const bottom = ((bucket + 1) * height) / count;
+      // On whole pixels of the screen: between two of them the colours would mix with the background.
+      const top = Math.round((bucket * height * scale) / count) / scale;
+      const bottom = Math.round(((bucket + 1) * height * scale) / count) / scale;
       let left = 0;
       for (const { series, size } of sharesOf(density, bucket, width)) {
         context.fillStyle = colors[series];

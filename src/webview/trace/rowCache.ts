@@ -5,6 +5,8 @@ const TILE = MOST_TRACE_ROWS;
 const MOST_TILES = 64;
 /** Questions that wait at a time: a scroll that goes on is not answered for where it was. */
 const MOST_ASKED = 3;
+/** Who jumped stays for so long before what is around is fetched, too; who scrolls needs it next. */
+const REST_MS = 80;
 
 /** Asks for rows of the view; `got` is called once, with undefined when there are none to be had. */
 export type LoadRows = (
@@ -21,6 +23,9 @@ export class RowCache {
   /** Tiles that could not be had; asked again after a change. */
   readonly #refused = new Set<number>();
   #wanted: readonly number[] = [];
+  #timer = 0;
+  /** When the view went somewhere else. */
+  #jumped = -Infinity;
   #total = 0;
   /** Counts clearings: what comes of before is dropped. */
   #era = 0;
@@ -37,6 +42,7 @@ export class RowCache {
 
   clear(): void {
     this.#era++;
+    clearTimeout(this.#timer);
     this.#tiles.clear();
     this.#asked.clear();
     this.#refused.clear();
@@ -53,15 +59,20 @@ export class RowCache {
     this.#total = total;
     const from = Math.floor(first / TILE);
     const to = Math.floor(Math.max(first, end - 1) / TILE);
-    const wanted: number[] = [];
-    for (let tile = from; tile <= to; tile++) wanted.push(tile);
-    wanted.push(to + 1, from - 1);
-    this.#wanted = wanted.filter((tile) => tile >= 0 && tile * TILE < total);
-    this.#fetch();
+    const shown: number[] = [];
+    for (let tile = from; tile <= to; tile++) shown.push(tile);
+    const all = [...shown, to + 1, from - 1].filter((tile) => tile >= 0 && tile * TILE < total);
+    const now = performance.now();
+    if (Math.abs(from - (this.#wanted[0] ?? Infinity)) > 1) this.#jumped = now;
+    const isResting = now - this.#jumped >= REST_MS;
+    clearTimeout(this.#timer);
+    if (!isResting) this.#timer = setTimeout(() => this.#fetch(all), REST_MS);
+    this.#fetch(isResting ? all : shown);
   }
 
-  #fetch(): void {
-    for (const tile of this.#wanted) {
+  #fetch(wanted = this.#wanted): void {
+    this.#wanted = wanted;
+    for (const tile of wanted) {
       if (this.#asked.size >= MOST_ASKED) return;
       if (this.#isWhole(tile) || this.#asked.has(tile) || this.#refused.has(tile)) continue;
       this.#asked.add(tile);
