@@ -44,7 +44,7 @@ export class FtraceFast {
   /** Where the point of the time stands. */
   #point = 0;
   /** Of the window on the file, which is always the same. */
-  #view = new DataView(new ArrayBuffer(0));
+  #view: DataView = new DataView(new ArrayBuffer(0));
   #bytes: Uint8Array | undefined;
   readonly #taskWords = new Int32Array(TASK_SLOTS * TASK_WORDS);
   readonly #taskIds = new Int32Array(TASK_SLOTS).fill(-1);

@@ -8,15 +8,18 @@ export class Blocks {
   readonly #source: ByteSource;
   start = 0;
   filled = 0;
+  /** Where the source ends: nearer than it should when it cannot be read. */
+  end: number;
 
   constructor(source: ByteSource, size = BLOCK_BYTES) {
     this.#source = source;
+    this.end = source.size;
     this.bytes = new Uint8Array(Math.min(size, Math.max(source.size, 1)));
   }
 
   /** True when nothing of the source is behind the window. */
   get last(): boolean {
-    return this.start + this.filled >= this.#source.size;
+    return this.start + this.filled >= this.end;
   }
 
   /** Makes the window begin somewhere else, unless it has this byte already. */
@@ -26,23 +29,17 @@ export class Blocks {
     this.filled = 0;
   }
 
-  /**
-   * Moves the window so that it begins at this byte of the file, keeping what it has of it.
-   *
-   * @returns False when the source could not be read to the window's end.
-   */
-  moveTo(offset: number): boolean {
+  /** Moves the window so that it begins at this byte of the file, keeping what it has of it. */
+  moveTo(offset: number): void {
     const kept = offset - this.start;
     if (kept >= 0 && kept < this.filled) this.bytes.copyWithin(0, kept, this.filled);
     this.filled = kept >= 0 && kept < this.filled ? this.filled - kept : 0;
     this.start = offset;
-    const wanted = Math.max(0, Math.min(this.bytes.length, this.#source.size - offset)) - this.filled;
-    if (wanted <= 0) return true;
-    const read = this.#source.read(
-      offset + this.filled,
-      this.bytes.subarray(this.filled, this.filled + wanted),
-    );
+    const wanted = Math.min(this.bytes.length, this.end - offset) - this.filled;
+    if (wanted <= 0) return;
+    const target = this.bytes.subarray(this.filled, this.filled + wanted);
+    const read = this.#source.read(offset + this.filled, target);
     this.filled += read;
-    return read === wanted;
+    if (read < wanted) this.end = this.start + this.filled;
   }
 }

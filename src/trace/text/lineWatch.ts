@@ -10,6 +10,8 @@ export interface LineState {
   /** The latest time so far, and whether the rows before were earlier than it. */
   readonly peak: number | null;
   readonly back: boolean;
+  /** True in the middle of a line that is very long. */
+  readonly inLine: boolean;
 }
 
 /** Problems of one chunk at most. */
@@ -21,8 +23,7 @@ const LOST = operationCode('lost');
 /** Notes what is wrong with the lines of one chunk, stretch by stretch. */
 export class LineWatch {
   readonly problems: TraceProblem[] = [];
-  /** True when the source cannot be read further. */
-  broken = false;
+  inLine: boolean;
   readonly parserState: unknown;
   readonly #rows: RowBuilder;
   #events: number;
@@ -38,6 +39,7 @@ export class LineWatch {
     this.#events = state?.events ?? 0;
     this.#peak = state?.peak ?? Number.NaN;
     this.#back = state?.back ?? false;
+    this.inLine = state?.inLine ?? false;
   }
 
   /** Notes a line that was kept as the unknown row `row`. */
@@ -80,7 +82,6 @@ export class LineWatch {
   }
 
   unreadable(offset: number, why: string | undefined): void {
-    this.broken = true;
     const message = `The file cannot be read from byte ${offset} on: ${why ?? 'it is shorter than it was'}.`;
     const hint = 'What stands before is shown. Open the file again when it is whole.';
     this.#note({ severity: 'error', code: 'trace/unreadable', message, hint }, this.#rows.rows, offset);
@@ -123,7 +124,7 @@ export class LineWatch {
 
   save(parser: unknown): LineState {
     const peak = Number.isNaN(this.#peak) ? null : this.#peak;
-    const state = { events: this.#events, peak, back: this.#back };
+    const state = { events: this.#events, peak, back: this.#back, inLine: this.inLine };
     return parser === undefined ? state : { ...state, parser };
   }
 

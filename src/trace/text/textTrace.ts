@@ -63,10 +63,12 @@ class TextTrace implements OpenTrace {
     this.#blocks.seek(from.offset);
     const next = this.#readLines(from.offset, into, watch);
     watch.times();
-    if (next < this.#source.size && !watch.broken) {
+    const { end } = this.#blocks;
+    if (next < end) {
       return { next: { offset: next, state: watch.save(this.#parser.save?.()) }, problems: watch.problems };
     }
-    if (!watch.broken) watch.end(this.#parser.expected);
+    if (end < this.#source.size) watch.unreadable(end, this.#source.fault?.());
+    else watch.end(this.#parser.expected);
     return { problems: watch.problems };
   }
 
@@ -83,17 +85,21 @@ class TextTrace implements OpenTrace {
     const until = from + CHUNK_BYTES;
     let offset = from;
     while (offset < until && !out.full) {
-      this.#readAhead(offset, watch);
+      // A whole line stands in the window, if it is no longer than lines are.
+      if (!blocks.last && blocks.start + blocks.filled - offset <= LONG_LINE + 1) blocks.moveTo(offset);
       const { start: base, filled } = blocks;
-      const last = watch.broken || blocks.last;
       let start = offset - base;
       if (start >= filled) break;
+      if (watch.inLine) {
+        offset = this.#longLine(offset, out, watch);
+        continue;
+      }
       if (parser.fast) {
         // Only whole blocks: what the fast way leaves is read by the other.
         start = parser.fast(bytes, start, filled, out, base, until - base);
         offset = base + start;
         if (out.rows === out.capacity || offset >= until || start >= filled) continue;
-        if (filled - start <= LONG_LINE && !last) continue;
+        if (filled - start <= LONG_LINE + 1 && !blocks.last) continue;
       }
       const feed = bytes.indexOf(LINE_FEED, start);
       const ended = feed >= 0 && feed < filled;
@@ -112,29 +118,21 @@ class TextTrace implements OpenTrace {
     return offset;
   }
 
-  /** Sees to it that a whole line stands in the window, if it is no longer than lines are. */
-  #readAhead(offset: number, watch: LineWatch): void {
-    const blocks = this.#blocks;
-    if (watch.broken || blocks.last || blocks.start + blocks.filled - offset > LONG_LINE + 1) return;
-    if (!blocks.moveTo(offset)) watch.unreadable(blocks.start + blocks.filled, this.#source.fault?.());
-  }
-
   /** Keeps a line that is too long to be one, or a piece of it; gives the offset behind it. */
   #longLine(offset: number, out: RowBuilder, watch: LineWatch): number {
     const blocks = this.#blocks;
-    const longest = Math.min(offset + LONGEST_ROW, this.#source.size);
+    const longest = Math.min(offset + LONGEST_ROW, blocks.end);
     let at = offset;
-    let feed = -1;
-    while (at < longest && feed < 0 && !watch.broken) {
-      if (at >= blocks.start + blocks.filled && !blocks.moveTo(at)) {
-        watch.unreadable(blocks.start + blocks.filled, this.#source.fault?.());
-      }
-      feed = blocks.bytes.subarray(0, blocks.filled).indexOf(LINE_FEED, at - blocks.start);
-      at = blocks.start + (feed < 0 ? blocks.filled : feed);
+    let ended = false;
+    while (at < Math.min(longest, blocks.end) && !ended) {
+      if (at >= blocks.start + blocks.filled) blocks.moveTo(at);
+      const feed = blocks.bytes.subarray(0, blocks.filled).indexOf(LINE_FEED, at - blocks.start);
+      ended = feed >= 0 && blocks.start + feed <= longest;
+      at = ended ? blocks.start + feed : blocks.start + blocks.filled;
     }
     const end = Math.min(at, longest);
-    const ended = feed >= 0 && at <= longest;
     watch.longLine(offset, end - offset, out.begin(offset, end - offset, UNKNOWN));
+    watch.inLine = !ended;
     return ended ? end + 1 : end;
   }
 }
