@@ -2,12 +2,18 @@ import { type RowBuilder } from '../model/columns';
 import { type TraceNames } from '../model/dictionary';
 import { operationCode } from '../model/operation';
 import { type LineFormat, type LineKind, type LineParser, type TextHead } from '../text/lineFormat';
+import { LineScanner } from '../text/lineScanner';
+import { SliceTable } from '../text/sliceTable';
 import { utf8 } from '../text/utf8';
+import { type Field, type Pending } from './fieldRules';
 import { digitsOf, nanosecondsOf, originOf } from './fieldTexts';
 import { NamedFields, namesDevice, sureOfColumns, timeUnit } from './namedFields';
 
 const DELIMITERS = [',', '\t', ';'] as const;
 const QUOTE = '"';
+const QUOTE_BYTE = 0x22;
+/** Texts of cells that are kept. */
+const REMEMBERED = 65_536;
 /** A record over several lines has no more of them, and no more characters: behind that a quote was forgotten. */
 const RECORD_LINES = 64;
 const RECORD_LENGTH = 65_536;
@@ -85,13 +91,22 @@ function closingQuote(record: string, from: number): number {
   return -1;
 }
 
+/** What an export puts in front of a text that a spreadsheet would take for a formula. */
+const APOSTROPHE = /^'(?='*[=+\-@\t\r])/;
+
 class CsvParser implements LineParser {
   readonly title: string;
   readonly origin: bigint;
   readonly timeDigits: number;
   readonly namesDevices: boolean;
   readonly #columns: Columns;
-  readonly #fields: NamedFields;
+  readonly #delimiter: number;
+  readonly #rows: NamedFields;
+  readonly #fields: readonly (Field | undefined)[];
+  readonly #scanner = new LineScanner();
+  /** Cells that were met before, and their texts. */
+  readonly #known = new SliceTable();
+  readonly #texts: string[] = [];
   /** The line of column names was read. */
   #begun = false;
   /** The record that goes on in the next line: what there is of it, its row, and its lines so far. */
@@ -99,15 +114,21 @@ class CsvParser implements LineParser {
 
   constructor(head: TextHead, names: TraceNames) {
     this.#columns = columnsOf(head) ?? { line: '', delimiter: ',', names: [] };
+    this.#delimiter = this.#columns.delimiter.charCodeAt(0);
     this.title = this.#columns.delimiter === '\t' ? 'TSV' : 'CSV';
     const times = timesOf(head, this.#columns);
     this.origin = originOf(times.first);
     this.timeDigits = times.digits;
     this.namesDevices = this.#columns.names.some(namesDevice);
-    this.#fields = new NamedFields(names, this.origin);
+    this.#rows = new NamedFields(names, this.origin);
+    this.#fields = this.#columns.names.map((name) => this.#rows.field(name));
   }
 
   parse(bytes: Uint8Array, start: number, end: number, out: RowBuilder, offset: number): LineKind {
+    if (this.#begun && !this.#open) {
+      const read = this.#quick(bytes, start, end, out, offset);
+      if (read !== undefined) return read ? 'row' : 'unknown';
+    }
     const line = utf8(bytes.subarray(start, end));
     if (!this.#begun) {
       if (line === this.#columns.line) this.#begun = true;
@@ -119,6 +140,57 @@ class CsvParser implements LineParser {
     // The record goes on: its row is unknown until it is whole.
     this.#open = { record: line, row: out.begin(offset, end - start, UNKNOWN), lines: 1 };
     return 'row';
+  }
+
+  /** Reads a record without making strings of it. Undefined: it has quotes that are more than around a cell. */
+  #quick(
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    out: RowBuilder,
+    offset: number,
+  ): boolean | undefined {
+    const into = this.#rows.begin(offset, end - start, out);
+    const last = this.#fields.length - 1;
+    let at = start;
+    for (let column = 0; column <= last; column++) {
+      const quoted = at < end && bytes[at] === QUOTE_BYTE;
+      const first = quoted ? at + 1 : at;
+      const behind = indexOf(bytes, quoted ? QUOTE_BYTE : this.#delimiter, first, end);
+      const next = quoted ? behind + 1 : behind;
+      if (quoted && (behind === end || (next < end && bytes[next] !== this.#delimiter))) {
+        out.drop();
+        return undefined;
+      }
+      const field = this.#fields[column];
+      const isRead = behind === first || !field || this.#cell(field, bytes, first, behind, into);
+      // A record of another width is not of this table; an empty line is none.
+      if (!isRead || next >= end !== (column === last)) {
+        out.drop();
+        return false;
+      }
+      at = next + 1;
+    }
+    return this.#rows.finish() || dropped(out);
+  }
+
+  #cell(field: Field, bytes: Uint8Array, start: number, end: number, into: Pending): boolean {
+    if (field.bytes) {
+      this.#scanner.reset(bytes, start, end);
+      if (field.bytes(this.#scanner, into)) return true;
+    }
+    return field.text(this.#text(bytes, start, end), into);
+  }
+
+  #text(bytes: Uint8Array, start: number, end: number): string {
+    const known = this.#texts[this.#known.find(bytes, start, end)];
+    if (known !== undefined) return known;
+    const text = utf8(bytes.subarray(start, end)).replace(APOSTROPHE, '');
+    if (this.#texts.length < REMEMBERED) {
+      this.#known.add(bytes, start, end, this.#texts.length);
+      this.#texts.push(text);
+    }
+    return text;
   }
 
   /** One more line of a record. In another chunk than its first its row is out of reach: the line is then one of its own. */
@@ -139,18 +211,19 @@ class CsvParser implements LineParser {
       return 'row';
     }
     this.#open = undefined;
-    const firstLine = out.length[open.row] ?? 0;
     out.drop();
-    if (this.#record(cells, offset, length, out)) return 'row';
-    out.begin(offset, Math.max(firstLine, length), UNKNOWN);
+    if (!this.#record(cells, offset, length, out)) out.begin(offset, length, UNKNOWN);
     return 'row';
   }
 
   #record(cells: readonly string[], offset: number, length: number, out: RowBuilder): boolean {
-    const { names } = this.#columns;
-    // A record of another width is not of this table; an empty line is none.
-    if (cells.length !== names.length) return false;
-    return this.#fields.row(zip(names, cells), offset, length, out);
+    if (cells.length !== this.#fields.length) return false;
+    const into = this.#rows.begin(offset, length, out);
+    for (const [column, cell] of cells.entries()) {
+      const field = this.#fields[column];
+      if (cell !== '' && field && !field.text(cell.replace(APOSTROPHE, ''), into)) return dropped(out);
+    }
+    return this.#rows.finish() || dropped(out);
   }
 
   save(): unknown {
@@ -163,12 +236,16 @@ class CsvParser implements LineParser {
   }
 }
 
-/** What an export puts in front of a text that a spreadsheet would take for a formula. */
-const APOSTROPHE = /^'(?='*[=+\-@\t\r])/;
+function dropped(out: RowBuilder): false {
+  out.drop();
+  return false;
+}
 
-function* zip(names: readonly string[], cells: readonly string[]): Generator<readonly [string, string]> {
-  for (let index = 0; index < names.length; index++)
-    yield [names[index] ?? '', (cells[index] ?? '').replace(APOSTROPHE, '')];
+/** Where the byte is next, or `end`. */
+function indexOf(bytes: Uint8Array, byte: number, start: number, end: number): number {
+  let at = start;
+  while (at < end && bytes[at] !== byte) at++;
+  return at;
 }
 
 /** The first time of the head's records, and how many digits of a second they have at most. */

@@ -65,7 +65,7 @@ class JsonLinesParser implements LineParser {
   readonly origin: bigint;
   readonly timeDigits: number;
   readonly namesDevices: boolean;
-  readonly #fields: NamedFields;
+  readonly #rows: NamedFields;
 
   constructor({ lines }: TextHead, names: TraceNames) {
     let first: bigint | undefined;
@@ -84,11 +84,26 @@ class JsonLinesParser implements LineParser {
     this.origin = originOf(first);
     this.timeDigits = digits;
     this.namesDevices = devices;
-    this.#fields = new NamedFields(names, this.origin);
+    this.#rows = new NamedFields(names, this.origin);
   }
 
   parse(bytes: Uint8Array, start: number, end: number, out: RowBuilder, offset: number): LineKind {
-    const fields = [...fieldsOf(utf8(bytes.subarray(start, end)))];
-    return fields.length > 0 && this.#fields.row(fields, offset, end - start, out) ? 'row' : 'unknown';
+    const line = utf8(bytes.subarray(start, end));
+    const record = objectOf(line);
+    if (!record) return 'unknown';
+    const into = this.#rows.begin(offset, end - start, out);
+    let fields = 0;
+    for (const name in record) {
+      const text = textOf(record[name], name, line);
+      if (text === '') continue;
+      fields++;
+      if (this.#rows.field(name)?.text(text, into) === false) {
+        fields = 0;
+        break;
+      }
+    }
+    if (fields > 0 && this.#rows.finish()) return 'row';
+    out.drop();
+    return 'unknown';
   }
 }

@@ -157,6 +157,41 @@ describe('CSV', () => {
     );
   });
 
+  it('reads cells from bytes as JSON lines reads them from texts', () => {
+    const digits = fc.string({ unit: fc.constantFrom('0', '1', '9', 'f'), minLength: 1, maxLength: 22 });
+    const number = fc.oneof(
+      digits,
+      digits.map((text) => `0x${text}`),
+      digits.map((text) => `0X${text.slice(0, 16)}`),
+      fc.constantFrom('-1', '1.5', ' 1', '1 ', '0x', 'x', '18446744073709551615', '9007199254740993'),
+    );
+    const time = fc.oneof(
+      number,
+      fc.tuple(digits, digits).map((parts) => parts.join('.')),
+      fc.constantFrom('1.', '.5', '-0.25', '1.5e-3', '12.0000000019'),
+    );
+    const columns = { op: fc.constant('map'), iova: number, size: number, paddr: number, pid: number, time };
+    fc.assert(
+      fc.property(fc.array(fc.record(columns), { minLength: 1, maxLength: 12 }), (records) => {
+        const names = Object.keys(columns) as (keyof typeof columns)[];
+        const good = { op: 'map', iova: '0x1', size: '1', paddr: '1', pid: '1', time: '2.5' };
+        const all = [good, ...records];
+        const lines = [names, ...all.map((record) => names.map((name) => record[name]))].map((cells) =>
+          cells.join(','),
+        );
+        const objects = all.map((record) => JSON.stringify(record));
+        const [csv, json] = [
+          readTrace(`${lines.join('\n')}\n`, 'x'),
+          readTrace(`${objects.join('\n')}\n`, 'x'),
+        ];
+        assert.equal(csv.trace.format, 'csv');
+        const rows = (index: typeof csv): unknown[] => rowsOf(index).map((row) => said(row));
+        assert.deepEqual([csv.trace.origin, rows(csv)], [json.trace.origin, rows(json)]);
+      }),
+      { numRuns: 80 },
+    );
+  });
+
   it('keeps every line of whatever comes, and never fails', () => {
     const line = fc.string({
       unit: fc.constantFrom('map', ',', '"', '0x', '1', 'é', '\0', '-', '\r'),
