@@ -139,5 +139,5 @@ function addScenarios<Options extends ScenarioOptions>(
 
 const examplesOf = ({ name, examples }: { readonly name: string; readonly examples: readonly string[] }) => [
   'Examples:',
-  ...examples.map((line) => `  $ iopte ${name} ${line}`),
+  ...examples.map((line) => `  $ iopte ${name} ${line}`.trimEnd()),
 ];
