@@ -53,9 +53,15 @@ export function readDecimalAddress(scanner: LineScanner): boolean {
   return true;
 }
 
-/** The name up to the next space into the column of the device. */
-export function readDevice(scanner: LineScanner, out: RowBuilder, row: number, names: TraceNames): boolean {
-  const name = scanner.word();
+/** The name up to the next space, or to one of `stops`, into the column of the device. */
+export function readDevice(
+  scanner: LineScanner,
+  out: RowBuilder,
+  row: number,
+  names: TraceNames,
+  stops = '',
+): boolean {
+  const name = scanner.word(stops);
   if (name === '' || name.length > LONGEST_NAME) return false;
   out.device[row] = names.devices.id(name);
   return true;
