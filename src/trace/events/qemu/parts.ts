@@ -1,9 +1,11 @@
 import { FLAGS, type FlagName } from '../../model/operation';
 import { type LineScanner } from '../../text/lineScanner';
-import { accessFlag, flag, readDevice, readIova, readPaddr } from '../kernel/fields';
+import { accessFlag, flag, readIova, readPaddr } from '../kernel/fields';
 import { type Part } from './printFormat';
 
 const PAGE = 4096;
+/** Devices of QEMU have PCI addresses, or paths of a few parts. */
+const LONGEST_NAME = 256;
 /** What a size column cannot say: all 2^64 bytes. */
 const EVERYTHING = 2 ** 64;
 const ZERO = 0x30;
@@ -29,7 +31,12 @@ export const iova: Part = readIova;
 export const paddr: Part = readPaddr;
 
 /** A device by its name, up to the next blank or closing bracket. */
-export const device: Part = (scanner, out, row, names) => readDevice(scanner, out, row, names, '),');
+export const device: Part = (scanner, out, row, names) => {
+  const name = scanner.word('),');
+  if (name === '' || name.length > LONGEST_NAME) return false;
+  out.device[row] = names.devices.id(name);
+  return true;
+};
 /** A requester, or an Arm stream, by its number. */
 export const sid = numbered((value, _scanner, out, row, names) => {
   out.device[row] = names.devices.id(`sid 0x${value.toString(16)}`);
