@@ -23,6 +23,8 @@ const MOST_PROBLEMS = 100;
 
 /** The view that a filter of the page is asked in. */
 interface Filter {
+  /** The question that made it: what comes of it later answers that, too. */
+  readonly id: number;
   readonly gen: number;
   readonly where: string;
   readonly view: TraceViewId;
@@ -156,11 +158,11 @@ export class TraceAnswers implements vscode.Disposable {
   ): Promise<ToTraceView> {
     const rows = this.document.summary?.rows ?? 0;
     if (text.trim() === '') {
-      this.#use({ gen, where: '', view: '', rows });
+      this.#use({ id, gen, where: '', view: '', rows });
       return { v: TRACE_VERSION, type: 'filtered', id, gen, matched: rows, scanned: rows, done: true };
     }
     const view = this.#freshView();
-    this.#use({ gen, where: text, view, rows });
+    this.#use({ id, gen, where: text, view, rows });
     this.#filtering = gen;
     this.document.views.set(view, text);
     let told = 0;
@@ -194,7 +196,7 @@ export class TraceAnswers implements vscode.Disposable {
 
   /** Asks all rows that are there now. The view that the page knows stays until the new one is whole: its rows have their indexes there, too. */
   async #filterAgain(filter: Filter): Promise<void> {
-    const { gen, where } = filter;
+    const { id, gen, where } = filter;
     const rows = this.document.summary?.rows ?? 0;
     const view = this.#freshView();
     this.#filtering = gen;
@@ -205,10 +207,10 @@ export class TraceAnswers implements vscode.Disposable {
         return;
       }
       this.document.views.set(view, where);
-      this.#use({ gen, where, view, rows });
+      this.#use({ id, gen, where, view, rows });
       const page = await this.document.ask('traceRows', { view, first: 0, count: 1 });
       const matched = page.total;
-      this.send({ v: TRACE_VERSION, type: 'filtered', id: 0, gen, matched, scanned: rows, done: true });
+      this.send({ v: TRACE_VERSION, type: 'filtered', id, gen, matched, scanned: rows, done: true });
     } catch {
       // The rows that were found before stay; a trace that cannot be read tells so itself.
     } finally {

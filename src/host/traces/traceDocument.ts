@@ -37,6 +37,9 @@ export class TraceDocument implements vscode.CustomDocument {
   readonly #changes = new vscode.EventEmitter<TraceSummary>();
   /** More was read, or reading began, stopped or ended. */
   readonly onDidChange = this.#changes.event;
+  readonly #renewals = new vscode.EventEmitter<TraceSummary>();
+  /** What its rows say has changed. */
+  readonly onDidRenew = this.#renewals.event;
   readonly #reads = new LatestOnly();
   #reading = false;
   #summary: TraceSummary | undefined;
@@ -120,7 +123,8 @@ export class TraceDocument implements vscode.CustomDocument {
   renew(): void {
     this.ask('traceSummary', {}).then(
       (summary) => {
-        this.#set(summary);
+        this.#summary = summary;
+        if (!this.#disposed) this.#renewals.fire(summary);
       },
       (error: unknown) => {
         this.#keeper.fail(error);
@@ -133,6 +137,7 @@ export class TraceDocument implements vscode.CustomDocument {
     this.#reads.dispose();
     this.#keeper.closed(this);
     this.#changes.dispose();
+    this.#renewals.dispose();
   }
 
   async #read(progress: vscode.Progress<{ message?: string }>): Promise<void> {

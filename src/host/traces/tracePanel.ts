@@ -62,6 +62,9 @@ export class TracePanel implements vscode.Disposable {
         });
         this.#answers.readOn();
       }),
+      document.onDidRenew(() => {
+        if (this.#ready) void this.#begin();
+      }),
     ];
     webview.html = pageHtml(webview, extension, vscode.l10n.t('Trace {0}', document.name), {
       script: 'trace.js',

@@ -23,7 +23,7 @@ import type { AnswerElement } from '../../views/answerElements';
 import { moreElement } from '../answers';
 import { givenText, givenValues } from '../targets';
 import { tellWithoutDevices } from './split';
-import { targetPanel, targetRow } from './target';
+import { givenIova, targetPanel, targetRow } from './target';
 
 /** Rows of Results at once; the rest opens below **More…**. */
 const PAGE_LIMIT = 200;
@@ -89,7 +89,7 @@ export const showIovaHistory: Command = {
     const { document } = panel;
     const summary = await document.open();
     const row = targetRow(panel, arg);
-    const given = parseInteger(givenText(givenValues(arg), 'iova') ?? '');
+    const given = givenIova(arg);
     const own = row === undefined ? null : ((await document.row(row))?.iova ?? null);
     const iova = given === undefined ? (own ?? (await askIova(app, document))) : hex(given);
     if (iova === undefined) return;

@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import { RequestError } from '../../../inspection/protocol';
+import { parseInteger, RequestError } from '../../../inspection/protocol';
 import type { App } from '../../app';
 import { ActionableError } from '../../errors';
 import type { TraceDocument } from '../../traces/traceDocument';
@@ -25,12 +25,19 @@ export function targetPanel(app: App, arg: unknown): TracePanel {
 
 export const targetTrace = (app: App, arg: unknown): TraceDocument => targetPanel(app, arg).document;
 
-/** The row, from 0, that a command is about: the one it was given, else the one under the cursor. */
+/** The row, from 0, that a command is about: the one it was given, by a program or by the menu of a row, else the one under the cursor. */
 export function targetRow(panel: TracePanel, arg: unknown): number | undefined {
-  const given = givenValues(arg)['row'];
+  const values = givenValues(arg);
+  const given = values['row'] ?? values['traceRow'];
   return typeof given === 'number' && Number.isSafeInteger(given) && given >= 0
     ? given
     : panel.selection?.row;
+}
+
+/** The IOVA that a command was given, by a program or by the menu of a row. */
+export function givenIova(arg: unknown): bigint | undefined {
+  const values = givenValues(arg);
+  return parseInteger(givenText(values, 'iova') ?? givenText(values, 'traceIova') ?? '');
 }
 
 /** Nothing is selected, and nothing was given. */
