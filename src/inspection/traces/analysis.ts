@@ -20,6 +20,8 @@ const MOST_RULES = 1000;
 /** What the rows read so far come to under one way to tell address spaces apart. */
 interface Way {
   readonly key: string;
+  /** How often telling the spaces apart goes over the rows, at most. */
+  readonly passes: number;
   readonly spaces: Shared<SpaceIndex>;
   replay?: Shared<Replay>;
 }
@@ -55,12 +57,33 @@ export class TraceAnalysis {
     return told;
   }
 
-  /** Spaces as they were asked to be told apart; of themselves by the names that the trace has. */
+  /** Mappings by the way to tell spaces apart that was last given; rows are shown with these spaces from now on. */
   *current(): Work<Replay> {
     const asked = this.#asked;
-    const replay = yield* this.replay(asked);
-    if (asked === this.#asked) this.#show(yield* this.spaces(asked));
+    const way = this.#way(asked);
+    const told = yield* this.#spacesOf(way);
+    const replay = yield* this.#replayOf(way, told);
+    if (asked === this.#asked) this.#show(told);
     return replay;
+  }
+
+  *spaces(spaces: TraceSpaces): Work<SpaceIndex> {
+    return yield* this.#spacesOf(this.#way(spaces));
+  }
+
+  *replay(spaces: TraceSpaces): Work<Replay> {
+    const way = this.#way(spaces);
+    return yield* this.#replayOf(way, yield* this.#spacesOf(way));
+  }
+
+  #spacesOf({ passes, spaces }: Way): Work<SpaceIndex> {
+    return spaces.work('Telling address spaces apart', passes * this.#table.rows);
+  }
+
+  #replayOf(way: Way, told: SpaceIndex): Work<Replay> {
+    if (way.replay?.failed === true) delete way.replay;
+    way.replay ??= new Shared(Replay.of(this.#table, told));
+    return way.replay.work('Replaying the trace', this.#table.rows);
   }
 
   #show(told: SpaceIndex): void {
@@ -68,25 +91,15 @@ export class TraceAnalysis {
     this.#told = told;
   }
 
-  *spaces(spaces: TraceSpaces): Work<SpaceIndex> {
-    const passes = spaces.by === 'auto' ? 3 : 1;
-    const message = 'Telling address spaces apart';
-    return yield* this.#way(spaces).spaces.work(message, passes * this.#table.rows);
-  }
-
-  *replay(spaces: TraceSpaces): Work<Replay> {
-    const way = this.#way(spaces);
-    const told = yield* this.spaces(spaces);
-    if (way.replay?.failed === true) delete way.replay;
-    way.replay ??= new Shared(Replay.of(this.#table, told));
-    return yield* way.replay.work('Replaying the trace', this.#table.rows);
-  }
-
   /** Of the rows that there are now: as more are read, it is worked out anew. */
   #way(asked: TraceSpaces): Way {
     const key = `${this.#table.rows} ${JSON.stringify(asked)}`;
     const known = this.#ways.find((way) => way.key === key && !way.spaces.failed);
-    const way = known ?? { key, spaces: new Shared(tellSpaces(this.#table, rulesOf(asked, this.#table))) };
+    const way = known ?? {
+      key,
+      passes: asked.by === 'auto' ? 3 : 1,
+      spaces: new Shared(tellSpaces(this.#table, rulesOf(asked, this.#table))),
+    };
     this.#ways = [way, ...this.#ways.filter((other) => other.key !== key)].slice(0, KEPT);
     return way;
   }

@@ -1,5 +1,5 @@
 /** Requests about many rows at once: groups, density, export. */
-import { compileTraceFilter, completeTraceFilter } from '../../trace/query/traceFilter';
+import { completeTraceFilter } from '../../trace/query/traceFilter';
 import { densityOf, MAX_BUCKETS } from '../../trace/query/density';
 import { EXPORT_FORMATS, exportRows } from '../../trace/query/exportRows';
 import { groupRows, type TraceGroups } from '../../trace/query/groups';
@@ -12,7 +12,7 @@ import { type OpenedTrace } from './openTraces';
 import { overRows } from './traceWork';
 import { checkRow } from './rows';
 import { Shared } from './shared';
-import { traceFilterOf } from './views';
+import { traceFilterOf, traceFilterProblems } from './views';
 
 /** The groups that were asked for last: their pages come from one pass over the rows. */
 export interface LastGroups {
@@ -66,10 +66,8 @@ export function* exportPiece(
   );
 }
 
-export function filterProblems({ table, analysis }: OpenedTrace, where: string): readonly TextProblem[] {
-  const compiled = compileTraceFilter(where, table, analysis.told);
-  return compiled.ok ? [] : compiled.problems;
-}
+export const filterProblems = ({ table, analysis }: OpenedTrace, where: string): readonly TextProblem[] =>
+  traceFilterProblems(where, table, analysis.told);
 
 export const filterCompletions = (
   { table, analysis }: OpenedTrace,

@@ -2,17 +2,34 @@ import { type RowSpaces } from '../../trace/model/spaces';
 import { type TraceTable } from '../../trace/model/table';
 import { compileTraceFilter, type TraceFilter } from '../../trace/query/traceFilter';
 import { TraceView } from '../../trace/query/traceView';
-import { type TraceViewId } from '../protocol';
+import { type TextProblem, type TraceViewId } from '../protocol';
 import { refuse } from '../requestError';
 
 /** Views that one trace has at most: a page has one, and what else is asked needs none for long. */
 const MOST_VIEWS = 64;
 
+const NO_SPACES = 'Address spaces have to be told apart first: split the trace by address spaces (--spaces).';
+
+/** What is wrong with a filter over a trace's rows. */
+export function traceFilterProblems(
+  where: string,
+  table: TraceTable,
+  spaces: RowSpaces | undefined,
+): readonly TextProblem[] {
+  const compiled = compileTraceFilter(where, table, spaces);
+  if (compiled.ok) return [];
+  return compiled.problems.map((problem) =>
+    !spaces && where.slice(problem.start, problem.end).toLowerCase() === 'space'
+      ? { ...problem, hint: NO_SPACES }
+      : problem,
+  );
+}
+
 /** A compiled filter over a trace's rows. Refuses a text with errors, with the first of them. */
 export function traceFilterOf(where: string, table: TraceTable, spaces: RowSpaces | undefined): TraceFilter {
   const compiled = compileTraceFilter(where, table, spaces);
   if (compiled.ok) return compiled.filter;
-  const [first] = compiled.problems;
+  const [first] = traceFilterProblems(where, table, spaces);
   const place = first ? ` (at ${first.start + 1})` : '';
   return refuse(
     first?.code ?? 'filter/invalid',

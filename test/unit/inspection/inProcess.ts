@@ -15,11 +15,12 @@ export interface InProcessEngine {
 
 /**
  * An engine in this thread, with the same server as the workers. `millisecondsPerLook` moves its clock on at each look, so
- * that a test can say how much work fits in a slice without measuring time. `keeps`: where indexes of traces stay.
+ * that a test can say how much work fits in a slice without measuring time. `platform`: what is not as in Node
+ * without a cache.
  */
 export function inProcessEngine(
   millisecondsPerLook = 0,
-  keeps: Pick<ServerPlatform, 'indexes' | 'keptFrom'> = {},
+  platform: Partial<Pick<ServerPlatform, 'images' | 'indexes' | 'keptFrom'>> = {},
 ): InProcessEngine {
   let now = 0;
   let pauses = 0;
@@ -27,7 +28,7 @@ export function inProcessEngine(
   let deliver: (message: FromEngine) => void = () => undefined;
   const server = new InspectionServer({
     images,
-    ...keeps,
+    ...platform,
     clock: () => (now += millisecondsPerLook),
     pause: () => {
       pauses++;

@@ -8,6 +8,7 @@ import {
   RequestError,
   type TraceRow,
 } from '../../../src/inspection/protocol';
+import { webImagePlatform } from '../../../src/inspection/web/inflate';
 import { inProcessEngine, type InProcessEngine } from './inProcess';
 
 const FIXTURES = path.join(__dirname, '../../fixtures/traces');
@@ -128,6 +129,17 @@ describe('traces through the engine', () => {
       assert.match(problem.message, /trace\.txt ends in the middle of its gzip data; the \d+ bytes before/);
       const whole = await index();
       assert.ok(whole.rows > 10_000 && whole.rows < 40_000);
+    });
+
+    it('says in a browser that only the first of several gzip members is read', async () => {
+      await client.dispose();
+      const images = webImagePlatform({ pause: () => new Promise(setImmediate) });
+      ({ client } = inProcessEngine(0, { images }));
+      const packed = [ftraceText(10), ftraceText(20)].map((part) => gzipSync(part));
+      const opened = await open(new Uint8Array(Buffer.concat(packed)));
+      assert.ok(opened.rows >= 20);
+      if (opened.rows === 20) assert.equal(opened.problems[0]?.code, 'trace/gzip-members');
+      else assert.equal((await index()).rows, 60);
     });
 
     it('shows what a damaged gzip file still gives', async () => {
@@ -307,6 +319,7 @@ describe('traces through the engine', () => {
       assert.deepEqual(await check('task = dd and size >= 4K'), []);
       const [problem] = await check('task = dd and sise >= 4K');
       assert.deepEqual([problem?.start, problem?.end], [14, 18]);
+      assert.match((await check('space = x'))[0]?.hint ?? '', /told apart first/);
       const completions = await client.request('completeTraceFilter', {
         ...{ trace: 't', where: 'task = ', offset: 7 },
       });
