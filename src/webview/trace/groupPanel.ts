@@ -9,6 +9,9 @@ import { grouped } from './cells';
 import { button, choice, ICONS } from './controls';
 import { type HostLink } from './hostLink';
 
+/** Stands for the rows that do not say. */
+const NAMELESS = '–';
+
 export interface GroupPanelOptions {
   readonly strings: TraceStrings;
   readonly link: HostLink;
@@ -127,9 +130,9 @@ export class GroupPanel {
 
   #row(group: TraceGroupModel, most: number): HTMLElement {
     const { strings, filter, goTo } = this.options;
-    const name = button(group.value, { class: 'link mono', act: () => filter(group.where) });
-    name.setAttribute('aria-label', fill(strings.groupFilter, group.value));
-    name.title = fill(strings.groupFilter, group.value);
+    const name = button(group.value || NAMELESS, { class: 'link mono', act: () => filter(group.where) });
+    name.setAttribute('aria-label', fill(strings.groupFilter, group.value || NAMELESS));
+    name.title = fill(strings.groupFilter, group.value || NAMELESS);
     const bar = element('span', { class: 'bar' });
     bar.style.width = `${(group.rows / most) * 100}%`;
     const row = (index: number): HTMLElement => {

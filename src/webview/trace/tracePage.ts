@@ -119,7 +119,10 @@ export class TracePage {
     });
     this.#groups = new GroupPanel({
       ...{ strings, link, say },
-      filter: (where) => this.#addFilter(where),
+      filter: (where) => {
+        this.useFilter(where);
+        this.#grid.focus();
+      },
       goTo: (to) => this.goTo(to, true),
       closed: () => this.#closePanel(this.#groups),
     });
@@ -413,14 +416,6 @@ export class TracePage {
       if (answer?.at) this.#goToIndex(answer.at.index);
       answered(answer?.at ? undefined : (failure?.message ?? this.#strings.goToNone));
     });
-  }
-
-  #addFilter(where: string): void {
-    const { text } = this.#filterBox;
-    // What a group was counted in holds for it, too.
-    const isBoth = this.#filter !== '' && text === this.#filter && !where.includes(this.#filter);
-    this.useFilter(isBoth ? `(${this.#filter}) and ${where}` : where);
-    this.#grid.focus();
   }
 
   #toggleGroups(isOpen = !this.#groups.isOpen): void {

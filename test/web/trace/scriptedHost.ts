@@ -21,6 +21,8 @@ export interface TraceOptions extends PageOptions {
   readonly delay?: number;
 }
 
+/** As many as the trace has unless a test wants fewer. */
+export const ROWS = 100_000_000;
 /** The row that a text is searched for, and the one that the address `0xdead000` is in. */
 export const NEEDLE = 77_777_776;
 
@@ -166,7 +168,7 @@ export async function openTracePage(
   browser: Awaited<ReturnType<typeof openBrowser>>,
   options: TraceOptions = {},
 ): Promise<TracePage> {
-  const { rows = 100_000_000, summary, bookmarks = [], delay = 0, ...pageOptions } = options;
+  const { rows = ROWS, summary, bookmarks = [], delay = 0, ...pageOptions } = options;
   const view = await openViewPage(browser, 'trace', { width: 1300, ...pageOptions });
   const { page } = view;
   // The compiler of these tests names functions by it.
