@@ -1,7 +1,7 @@
 import { type RowBuilder } from '../model/columns';
 import { type TraceNames } from '../model/dictionary';
 import { operationCode } from '../model/operation';
-import { half, hex4, word } from '../text/fixedText';
+import { eight, four, hex4, hex8, two } from '../text/fixedText';
 import { type FtraceContext } from './ftraceContext';
 
 const [MAP, UNMAP] = [operationCode('map'), operationCode('unmap')];
@@ -11,18 +11,18 @@ const LINE_BYTES = 320;
 const DASH = 16;
 /** A power of two. Tasks that meet in a slot take turns. */
 const TASK_SLOTS = 256;
-const TASK_WORDS = 16;
+const TASK_WORDS = 8;
 /** `[000] ` */
 const CPU_BYTES = 6;
 const [SPACE, LINE_FEED, BRACKET, COLON, POINT, ZERO] = [0x20, 0x0a, 0x5b, 0x3a, 0x2e, 0x30];
-const CPU_END = half('] ');
-const CLOCK_END = half(': ');
-const [MAP_1, UNMAP_1, UNMAP_2] = [word('map:'), word('unma'), half('p:')];
-const [IOVA_1, IOVA_2, IOVA_3, IOVA_4] = [word(' IOM'), word('MU: '), word('iova'), word('a=0x')];
-const [TO_1, TO_2] = [word(' - 0'), word('- 0x')];
-const [PADDR_1, PADDR_2, PADDR_3] = [word(' pad'), word('dr=0'), word('r=0x')];
-const [SIZE_1, SIZE_2] = [word(' siz'), word('ize=')];
-const [DONE_1, DONE_2, DONE_3, DONE_4] = [word(' unm'), word('appe'), word('d_si'), word('ize=')];
+const CPU_END = two('] ');
+const CLOCK_END = two(': ');
+const [MAP_1, UNMAP_1, UNMAP_2] = [four('map:'), four('unma'), two('p:')];
+const [IOVA_1, IOVA_2] = [eight(' IOMMU: '), eight(' iova=0x')];
+const [TO_1, TO_2] = [four(' - 0'), four('- 0x')];
+const [PADDR_1, PADDR_2] = [eight(' paddr=0'), two('0x')];
+const [SIZE_1, SIZE_2] = [four(' siz'), two('e=')];
+const [DONE_1, DONE_2] = [eight(' unmappe'), eight('ed_size=')];
 /** Digits that fit a number exactly. */
 const DECIMAL_DIGITS = 15;
 /** Pages that a 64-bit address can begin in. */
@@ -46,7 +46,7 @@ export class FtraceFast {
   /** Of the window on the file, which is always the same. */
   #view: DataView = new DataView(new ArrayBuffer(0));
   #bytes: Uint8Array | undefined;
-  readonly #taskWords = new Int32Array(TASK_SLOTS * TASK_WORDS);
+  readonly #taskWords = new Float64Array(TASK_SLOTS * TASK_WORDS);
   readonly #taskIds = new Int32Array(TASK_SLOTS).fill(-1);
 
   /** Learns from a line in the default layout that begins at `start`: its columns, and its task. */
@@ -60,11 +60,12 @@ export class FtraceFast {
     if (this.#mapEvent < 0) this.#mapEvent = events.find('map') ?? -1;
     if (this.#unmapEvent < 0) this.#unmapEvent = events.find('unmap') ?? -1;
     const bracket = context.prefixEnd - start;
-    if (context.commEnd - start !== DASH || bracket > 4 * TASK_WORDS || bracket < DASH + 8) return;
+    if (context.commEnd - start !== DASH || bracket > 8 * TASK_WORDS - 8 || bracket < DASH + 8) return;
     const flags = context.flagsEnd - context.flagsStart;
     const point = context.point - start;
     if (context.point < 0 || context.flagsStart !== start + bracket + CPU_BYTES) return;
     if (context.point - context.flagsEnd > DECIMAL_DIGITS || bytes[context.point + 7] !== COLON) return;
+    for (let at = start; at < context.prefixEnd; at++) if (!isPrintable(bytes[at] ?? 0)) return;
     if (bracket !== this.#bracket) this.#taskIds.fill(-1);
     this.#bracket = bracket;
     this.#flags = flags;
@@ -72,10 +73,10 @@ export class FtraceFast {
     const view = this.#viewOf(bytes);
     const slot = slotOf(view, start);
     if (this.#taskIds[slot] === task) return;
-    for (let index = 0; index < bracket >> 2; index++) {
-      this.#taskWords[slot * TASK_WORDS + index] = view.getInt32(start + 4 * index);
+    for (let index = 0; index < bracket >> 3; index++) {
+      this.#taskWords[slot * TASK_WORDS + index] = view.getFloat64(start + 8 * index);
     }
-    this.#taskWords[slot * TASK_WORDS + TASK_WORDS - 1] = view.getInt32(start + bracket - 4);
+    this.#taskWords[slot * TASK_WORDS + TASK_WORDS - 1] = view.getFloat64(start + bracket - 8);
     this.#taskIds[slot] = task;
   }
 
@@ -96,13 +97,21 @@ export class FtraceFast {
     const view = this.#viewOf(bytes);
     const taskWords = this.#taskWords;
     const taskIds = this.#taskIds;
-    const words = bracket >> 2;
+    const words = bracket >> 3;
     const flags = bracket + CPU_BYTES;
     const flagsEnd = flags + this.#flags;
     const clock = this.#flags === 0 ? flags : flagsEnd + 1;
     const point = this.#point;
     const capacity = out.capacity;
     const last = Math.min(end - LINE_BYTES, until - 1);
+    const { offset, length, operation, event, time, cpu: cpus, task: tasks, done: dones } = out;
+    const {
+      iovaPage: iovaPages,
+      iovaOffset: iovaOffsets,
+      size: sizes,
+      paddrPage: paddrPages,
+      paddrOffset: paddrOffsets,
+    } = out;
     let row = out.rows;
     let start = from;
 
@@ -113,9 +122,9 @@ export class FtraceFast {
       if (task < 0) break;
       const known = slot * TASK_WORDS;
       for (let index = 0; index < words; index++) {
-        if (view.getInt32(start + 4 * index) !== taskWords[known + index]) break lines;
+        if (view.getFloat64(start + 8 * index) !== taskWords[known + index]) break lines;
       }
-      if (view.getInt32(start + bracket - 4) !== taskWords[known + TASK_WORDS - 1]) break;
+      if (view.getFloat64(start + bracket - 8) !== taskWords[known + TASK_WORDS - 1]) break;
 
       // [000] d.h1.   109.358426:
       if (bytes[start + bracket] !== BRACKET || view.getUint16(start + bracket + 4) !== CPU_END) break;
@@ -141,46 +150,41 @@ export class FtraceFast {
       at += 9;
 
       // map: IOMMU: iova=0x
-      const event = view.getInt32(at);
-      const isMap = event === MAP_1;
+      const name = view.getInt32(at);
+      const isMap = name === MAP_1;
       if (isMap) at += 4;
-      else if (event === UNMAP_1 && view.getUint16(at + 4) === UNMAP_2) at += 6;
+      else if (name === UNMAP_1 && view.getUint16(at + 4) === UNMAP_2) at += 6;
       else break;
       if ((isMap ? mapEvent : unmapEvent) < 0) break;
-      if (view.getInt32(at) !== IOVA_1 || view.getInt32(at + 4) !== IOVA_2) break;
-      if (view.getInt32(at + 8) !== IOVA_3 || view.getInt32(at + 11) !== IOVA_4) break;
+      if (view.getFloat64(at) !== IOVA_1 || view.getFloat64(at + 7) !== IOVA_2) break;
       at += 15;
-      const iovaTop = hex4(view, at);
-      const iovaHigh = hex4(view, at + 4);
+      const iovaHigh = hex8(view, at);
       const iovaMiddle = hex4(view, at + 8);
       const iovaLow = hex4(view, at + 12);
       at += 16;
       if (view.getInt32(at) !== TO_1 || view.getInt32(at + 1) !== TO_2) break;
       at += 5;
-      const endTop = hex4(view, at);
-      const endHigh = hex4(view, at + 4);
+      const endHigh = hex8(view, at);
       const endMiddle = hex4(view, at + 8);
       const endLow = hex4(view, at + 12);
-      if ((iovaTop | iovaHigh | iovaMiddle | iovaLow | endTop | endHigh | endMiddle | endLow) < 0) break;
+      if (iovaHigh < 0 || endHigh < 0 || (iovaMiddle | iovaLow | endMiddle | endLow) < 0) break;
       at += 16;
 
       let paddrPage = Number.NaN;
       let paddrOffset = Number.NaN;
       if (isMap) {
-        if (view.getInt32(at) !== PADDR_1 || view.getInt32(at + 4) !== PADDR_2) break;
-        if (view.getInt32(at + 5) !== PADDR_3) break;
+        if (view.getFloat64(at) !== PADDR_1 || view.getUint16(at + 7) !== PADDR_2) break;
         at += 9;
-        const top = hex4(view, at);
-        const high = hex4(view, at + 4);
+        const high = hex8(view, at);
         const middle = hex4(view, at + 8);
         const low = hex4(view, at + 12);
-        if ((top | high | middle | low) < 0) break;
-        paddrPage = pageOf(top, high, middle, low);
+        if (high < 0 || (middle | low) < 0) break;
+        paddrPage = pageOf(high, middle, low);
         paddrOffset = low & 0xfff;
         at += 16;
       }
 
-      if (view.getInt32(at) !== SIZE_1 || view.getInt32(at + 2) !== SIZE_2) break;
+      if (view.getInt32(at) !== SIZE_1 || view.getUint16(at + 4) !== SIZE_2) break;
       at += 6;
       const sizeStart = at;
       let size = 0;
@@ -189,8 +193,7 @@ export class FtraceFast {
       if (at === sizeStart || at - sizeStart > DECIMAL_DIGITS) break;
       let done = size;
       if (!isMap) {
-        if (view.getInt32(at) !== DONE_1 || view.getInt32(at + 4) !== DONE_2) break;
-        if (view.getInt32(at + 8) !== DONE_3 || view.getInt32(at + 11) !== DONE_4) break;
+        if (view.getFloat64(at) !== DONE_1 || view.getFloat64(at + 7) !== DONE_2) break;
         at += 15;
         const doneStart = at;
         done = 0;
@@ -200,29 +203,29 @@ export class FtraceFast {
       }
       if (bytes[at] !== LINE_FEED) break;
 
-      const iovaPage = pageOf(iovaTop, iovaHigh, iovaMiddle, iovaLow);
+      const iovaPage = pageOf(iovaHigh, iovaMiddle, iovaLow);
       const iovaOffset = iovaLow & 0xfff;
       // The range's end says the same as its size; an end of 2^64 is printed as 0.
       const behind = iovaOffset + size;
       const pages = Math.floor(behind / 4096);
       const endPage = iovaPage + pages;
       if ((endLow & 0xfff) !== behind - 4096 * pages || endPage >= PAGES) break;
-      if (endPage !== pageOf(endTop, endHigh, endMiddle, endLow)) break;
+      if (endPage !== pageOf(endHigh, endMiddle, endLow)) break;
 
-      out.offset[row] = base + start;
-      out.length[row] = at - start;
-      out.operation[row] = isMap ? MAP : UNMAP;
-      out.event[row] = isMap ? mapEvent : unmapEvent;
-      out.time[row] = (seconds - originSeconds) * 1e9 + (milliseconds * 1000 + microseconds) * 1000;
-      out.cpu[row] = cpu;
-      out.task[row] = task;
-      out.iovaPage[row] = iovaPage;
-      out.iovaOffset[row] = iovaOffset;
-      out.size[row] = size;
+      offset[row] = base + start;
+      length[row] = at - start;
+      operation[row] = isMap ? MAP : UNMAP;
+      event[row] = isMap ? mapEvent : unmapEvent;
+      time[row] = (seconds - originSeconds) * 1e9 + (milliseconds * 1000 + microseconds) * 1000;
+      cpus[row] = cpu;
+      tasks[row] = task;
+      iovaPages[row] = iovaPage;
+      iovaOffsets[row] = iovaOffset;
+      sizes[row] = size;
       if (isMap) {
-        out.paddrPage[row] = paddrPage;
-        out.paddrOffset[row] = paddrOffset;
-      } else if (done !== size) out.done[row] = done;
+        paddrPages[row] = paddrPage;
+        paddrOffsets[row] = paddrOffset;
+      } else if (done !== size) dones[row] = done;
       row++;
       start = at + 1;
     }
@@ -246,6 +249,7 @@ function slotOf(view: DataView, start: number): number {
   return (mixed ^ (mixed >>> 15)) & (TASK_SLOTS - 1);
 }
 
+const isPrintable = (byte: number): boolean => byte >= SPACE && byte < 0x7f;
 const isDigit = (byte: number | undefined): boolean => byte !== undefined && byte >= ZERO && byte <= ZERO + 9;
 
 /** Three decimal digits; negative when there are others. */
@@ -257,5 +261,5 @@ function digits3(bytes: Uint8Array, at: number): number {
   return a >>> 0 > 9 || b >>> 0 > 9 || c >>> 0 > 9 ? -1 : 100 * a + 10 * b + c;
 }
 
-const pageOf = (top: number, high: number, middle: number, low: number): number =>
-  (top * 65536 + high) * 2 ** 20 + ((middle << 4) | (low >>> 12));
+const pageOf = (high: number, middle: number, low: number): number =>
+  high * 2 ** 20 + ((middle << 4) | (low >>> 12));

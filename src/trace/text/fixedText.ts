@@ -1,21 +1,35 @@
-/** Reading text by words, big-endian: for lines whose letters stand where they are expected. */
+/**
+ * Reading text by words, big-endian: for lines whose letters stand where they are expected. Eight letters are compared as one float:
+ * those of printable letters are neither NaN nor zero, and so equal exactly when all bits are.
+ */
+const scratch = new DataView(new ArrayBuffer(8));
+
+/** Eight printable letters as DataView.getFloat64 gives them. */
+export function eight(text: string): number {
+  for (let at = 0; at < 8; at++) scratch.setUint8(at, text.charCodeAt(at));
+  return scratch.getFloat64(0);
+}
 
 /** Four letters as DataView.getInt32 gives them. */
-export const word = (text: string): number => (half(text) << 16) | half(text.slice(2));
+export const four = (text: string): number => (two(text) << 16) | two(text.slice(2));
 
 /** Two letters as DataView.getUint16 gives them. */
-export const half = (text: string): number => (text.charCodeAt(0) << 8) | text.charCodeAt(1);
+export const two = (text: string): number => (text.charCodeAt(0) << 8) | text.charCodeAt(1);
+
+/** The value of two hexadecimal digits, small letters only, by the digits as a number; negative for all else. */
+const PAIRS = new Int16Array(65_536).fill(-1);
+for (let value = 0; value < 256; value++) PAIRS[two(value.toString(16).padStart(2, '0'))] = value;
 
 /** The value of four hexadecimal digits, small letters only; negative when there are others. */
-export function hex4(view: DataView, at: number): number {
-  const text = view.getInt32(at);
-  // All four at once: letters have 0x40, digits have not; the nibble of a letter is 9 more than its low four bits.
-  const letters = (text >>> 6) & 0x01010101;
-  const nibbles = (text & 0x0f0f0f0f) + letters * 9;
-  const high = (text & 0xf0f0f0f0) ^ 0x30303030 ^ (letters * 0x50);
-  // A digit is below 10 and a letter is not; and none is above 15.
-  const wrong = high | ((((nibbles + 0x06060606) & 0x10101010) ^ (letters << 4)) | (nibbles & 0x10101010));
-  if (wrong !== 0) return -1;
-  const pairs = (nibbles | (nibbles >>> 4)) & 0x00ff00ff;
-  return (pairs | (pairs >>> 8)) & 0xffff;
+export const hex4 = (view: DataView, at: number): number =>
+  ((PAIRS[view.getUint16(at)] ?? -1) << 8) | (PAIRS[view.getUint16(at + 2)] ?? -1);
+
+const ZEROS = eight('00000000');
+
+/** The value of eight hexadecimal digits; negative when there are others. Mostly the upper half of an address, which is 0. */
+export function hex8(view: DataView, at: number): number {
+  if (view.getFloat64(at) === ZEROS) return 0;
+  const high = hex4(view, at);
+  const low = hex4(view, at + 4);
+  return (high | low) < 0 ? -1 : high * 65_536 + low;
 }
