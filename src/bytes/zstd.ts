@@ -78,8 +78,8 @@ const MATCH_LENGTHS = codes(3, [
   15,
   16,
 ]);
-/** Larger offsets reach beyond any page. */
-const MOST_OFFSET_CODE = 17;
+/** Larger offsets reach further back than the window of any level that is in use; more bits are not read at once. */
+const MOST_OFFSET_CODE = 24;
 
 /** The three tables of a block's sequences, in the order in which they are described. */
 interface Kind {

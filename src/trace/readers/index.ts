@@ -12,9 +12,11 @@ import { jsonLines } from './jsonLines';
 import { perfScript } from './perfScript';
 import { qemuLog } from './qemuLog';
 import { traceCmd } from './traceCmd';
+import { traceDat } from './traceDat';
 
 /** All formats. The surest of a file's first bytes reads it; of equally sure ones, the first. */
 export const READERS: readonly TraceReader[] = [
+  traceDat,
   textReader(ftrace),
   textReader(qemuLog),
   textReader(traceCmd),
