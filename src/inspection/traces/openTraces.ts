@@ -1,11 +1,12 @@
 import { type TraceIndex } from '../../trace/index/traceIndex';
 import { type TraceProblem } from '../../trace/model/reader';
 import { type TraceId } from '../protocol';
+import { type TraceGroups } from '../../trace/query/groups';
 import { TraceView } from '../../trace/query/traceView';
 import { refuse } from '../requestError';
 import { TraceAnalysis } from './analysis';
 import { type IndexSlot } from './indexCache';
-import { type LastGroups } from './sums';
+import { type Shared } from './shared';
 import { traceFilterOf, TraceViews } from './views';
 
 /** What opening a file gave. */
@@ -28,7 +29,8 @@ export interface OpenedFile {
 export class OpenedTrace {
   readonly views: TraceViews;
   readonly analysis: TraceAnalysis;
-  lastGroups: LastGroups | undefined;
+  /** The groups that were asked for last: their pages come from one pass over the rows. */
+  lastGroups: { readonly key: string; readonly groups: Shared<TraceGroups> } | undefined;
   #lastMaps: { readonly where: string; readonly spaces: unknown; readonly view: TraceView } | undefined;
   /** True when the index came from the cache. */
   cached = false;

@@ -2,7 +2,7 @@
 import { completeTraceFilter } from '../../trace/query/traceFilter';
 import { densityOf, MAX_BUCKETS } from '../../trace/query/density';
 import { EXPORT_FORMATS, exportRows } from '../../trace/query/exportRows';
-import { groupRows, type TraceGroups } from '../../trace/query/groups';
+import { groupRows } from '../../trace/query/groups';
 import { type TraceView } from '../../trace/query/traceView';
 import { pageOfRows } from '../machines/logs';
 import { type Params, type ResultOf, type TextProblem, TRACE_GROUPS } from '../protocol';
@@ -13,12 +13,6 @@ import { overRows } from './traceWork';
 import { checkRow } from './rows';
 import { Shared } from './shared';
 import { traceFilterOf, traceFilterProblems } from './views';
-
-/** The groups that were asked for last: their pages come from one pass over the rows. */
-export interface LastGroups {
-  readonly key: string;
-  readonly groups: Shared<TraceGroups>;
-}
 
 export function* groupPage(
   trace: OpenedTrace,
