@@ -9,6 +9,7 @@ import {
   FAULT,
   FLUSH,
   MAP,
+  ROWS_PER_YIELD,
   TRANSLATE,
   UNMAP,
 } from './chunkRows';
@@ -40,8 +41,12 @@ export function* tellByThemselves(table: TraceTable, index: SpaceIndex): Generat
   const rows = new ChunkRows(COLUMNS);
   for (let chunk = 0; chunk < table.chunks.length; chunk++) {
     rows.load(table, chunk);
-    teller.read(rows, index.chunk(chunk));
-    yield rows.rows;
+    const spaces = index.chunk(chunk);
+    for (let from = 0; from < rows.rows; from += ROWS_PER_YIELD) {
+      const to = Math.min(rows.rows, from + ROWS_PER_YIELD);
+      teller.read(rows, spaces, from, to);
+      yield to - from;
+    }
   }
   teller.note(hinted);
 }
@@ -65,9 +70,14 @@ class AutoSpaces {
     this.#overlays = new Overlays(index);
   }
 
-  read({ columns, rows, first }: ChunkRows<(typeof COLUMNS)[number]>, spaces: Uint16Array): void {
+  read(
+    { columns, first }: ChunkRows<(typeof COLUMNS)[number]>,
+    spaces: Uint16Array,
+    from: number,
+    to: number,
+  ): void {
     const { operation } = columns;
-    for (let row = 0; row < rows; row++) {
+    for (let row = from; row < to; row++) {
       this.#row = first + row;
       const code = operation[row] ?? 0;
       if (code === MAP) putSpace(spaces, row, this.#map(columns, row, spaceAt(spaces, row)));
@@ -85,14 +95,16 @@ class AutoSpaces {
     const { unnamed, ambiguous, crowded } = this.#overlays;
     const many = (count: number): string => count.toLocaleString('en');
     if (this.#unnamed > 0) {
-      const of = hinted ? `${many(this.#unnamed)} of ${many(this.#mapped)} maps have` : 'Maps have';
+      const which = hinted
+        ? `${many(this.#unnamed)} of ${many(this.#mapped)} maps have no event that names their device`
+        : 'The trace does not name the devices of its maps';
       const into =
         unnamed === 1
           ? 'one address space holds them all'
           : `by what was mapped at the same time at the same IOVA there are at least ${unnamed} address spaces`;
       notes.push({
         code: 'trace/no-device-names',
-        message: `${of} no name of a device in this trace; ${into}.`,
+        message: `${which}: ${into}.`,
         hint: 'Split the trace by rules, or record the events dma:* too: they name the device of each buffer.',
       });
     }
@@ -130,7 +142,7 @@ class AutoSpaces {
     const asked = start + this.#range.asked;
     let space = named;
     // The map may have been without an event that names the device.
-    if (space < 0 || !this.#overlays.at(space).first(start, asked)) {
+    if (space < 0 || !this.#overlays.at(space).meets(start, asked)) {
       const holder = this.#overlays.spaceToUnmap(start, end > start ? end : asked);
       if (space < 0 || (holder >= 0 && hint >= 0)) space = holder;
       if (space < 0) space = this.#overlays.lastOf(columns.task[row] ?? -1);

@@ -4,6 +4,9 @@ import { BLOCK_BYTES, type MappingBlock } from './mappingBlocks';
 /** Bytes of snapshots: what is the same in neighbours counts once. */
 const BUDGET = 64 * 2 ** 20;
 
+/** Of a list, for each block. */
+const LIST_BYTES = 16;
+
 export interface Checkpoint {
   /** The first row that is not done yet. */
   readonly row: number;
@@ -40,9 +43,9 @@ export class Checkpoints {
   add(row: number, live: readonly LiveMappings[]): void {
     const spaces = live.map((each) => each.snapshot());
     this.#points.push({ row, spaces });
-    const blocks = new Set(spaces.flatMap((each) => each.blocks));
+    const blocks = new Set(spaces.flatMap(({ list }) => list.blocks));
     for (const block of blocks) if (!this.#last.has(block)) this.#growth += BLOCK_BYTES;
-    this.#growth += blocks.size * 8;
+    this.#growth += blocks.size * LIST_BYTES;
     this.#last = blocks;
     while (this.#growth > this.#budget && this.#points.length > 2) this.#thin();
   }
@@ -71,8 +74,8 @@ export class Checkpoints {
     let lists = 0;
     for (const { spaces } of this.#points) {
       for (const each of spaces) {
-        lists += each.blocks.length * 8;
-        for (const block of each.blocks) blocks.add(block);
+        lists += each.list.blocks.length * LIST_BYTES;
+        for (const block of each.list.blocks) blocks.add(block);
       }
     }
     this.#growth = blocks.size * BLOCK_BYTES + lists;

@@ -3,6 +3,9 @@ import { CHUNK_ROWS, type ColumnName } from '../model/columns';
 import { operationCode } from '../model/operation';
 import { chunkOf, type TraceTable } from '../model/table';
 
+/** Rows that are done between two yields: a few milliseconds. */
+export const ROWS_PER_YIELD = 8192;
+
 /** Columns of one chunk after the other, as plain numbers; absent is NaN. */
 export class ChunkRows<Name extends ColumnName> {
   readonly columns: Readonly<Record<Name, Float64Array>>;

@@ -1,6 +1,15 @@
 import { FLAGS } from '../model/operation';
 import { type TraceTable } from '../model/table';
-import { ChunkRows, contextOf, DMA_MAP, DMA_UNMAP, MAP, operationCounts, UNMAP } from './chunkRows';
+import {
+  ChunkRows,
+  contextOf,
+  DMA_MAP,
+  DMA_UNMAP,
+  MAP,
+  operationCounts,
+  ROWS_PER_YIELD,
+  UNMAP,
+} from './chunkRows';
 import { type DeviceIdentity } from './deviceIdentity';
 import { RANGE_COLUMNS, RowRange } from './rowRange';
 import { putSpace, type SpaceIndex } from './spaceIndex';
@@ -44,8 +53,11 @@ export function* readDmaHints(
   const rows = new ChunkRows(COLUMNS);
   for (let chunk = 0; chunk < table.chunks.length; chunk++) {
     rows.load(table, chunk);
-    hints.read(rows, chunk);
-    yield rows.rows;
+    for (let from = 0; from < rows.rows; from += ROWS_PER_YIELD) {
+      const to = Math.min(rows.rows, from + ROWS_PER_YIELD);
+      hints.read(rows, chunk, from, to);
+      yield to - from;
+    }
   }
   return true;
 }
@@ -61,9 +73,9 @@ class DmaHints {
     this.#devices = devices;
   }
 
-  read({ columns, rows }: ChunkRows<(typeof COLUMNS)[number]>, chunk: number): void {
+  read({ columns }: ChunkRows<(typeof COLUMNS)[number]>, chunk: number, from: number, to: number): void {
     const { operation, device, flags } = columns;
-    for (let row = 0; row < rows; row++) {
+    for (let row = from; row < to; row++) {
       const code = operation[row] ?? 0;
       if (code !== MAP && code !== UNMAP && code !== DMA_MAP && code !== DMA_UNMAP) continue;
       const context = this.#context(contextOf(columns, row));

@@ -1,4 +1,5 @@
 import { MappingBlock } from './mappingBlocks';
+import { BlockList } from './blockList';
 
 /** A range of pages of 4 KiB, half-open, that leads to neighbouring frames. */
 export interface Mapping {
@@ -12,17 +13,19 @@ export interface Mapping {
 
 /** The mappings of one address space at some time, in little memory beside others of the same space. */
 export interface MappingSnapshot {
-  readonly blocks: readonly MappingBlock[];
+  readonly list: BlockList;
   readonly count: number;
   readonly pages: number;
 }
 
 /**
  * What one address space maps: disjoint ranges in the order of their pages, in blocks that snapshots share until they change
- * (a B-tree of two levels). An operation takes a few hundred comparisons and moves at most with a million mappings.
+ * (a B-tree of two levels). An operation takes a few dozen comparisons with a million mappings.
  */
 export class LiveMappings {
-  #blocks: MappingBlock[] = [];
+  #list = new BlockList();
+  /** A snapshot has the list, too. */
+  #shared = false;
   /** Blocks of this owner are ours alone. */
   #owner: object = {};
   #count = 0;
@@ -30,6 +33,7 @@ export class LiveMappings {
   /** What `snapshot` gave, as long as nothing changed. */
   #taken: MappingSnapshot | undefined;
 
+  /** Costs nothing until it is changed. */
   static of(snapshot: MappingSnapshot): LiveMappings {
     const made = new LiveMappings();
     made.restore(snapshot);
@@ -47,22 +51,23 @@ export class LiveMappings {
 
   /** The page behind the last that is mapped; 0 when nothing is. */
   get end(): number {
-    const last = this.#blocks.at(-1);
-    return last ? last.end(last.count - 1) : 0;
+    return this.#list.end;
   }
 
   /** What is mapped now; changes of the live mappings do not change it. */
   snapshot(): MappingSnapshot {
     if (this.#taken) return this.#taken;
     this.#owner = {};
-    this.#taken = { blocks: [...this.#blocks], count: this.#count, pages: this.#pages };
+    this.#shared = true;
+    this.#taken = { list: this.#list, count: this.#count, pages: this.#pages };
     return this.#taken;
   }
 
   restore(snapshot: MappingSnapshot): void {
-    const { blocks, count, pages } = snapshot;
+    const { list, count, pages } = snapshot;
     this.#owner = {};
-    this.#blocks = [...blocks];
+    this.#shared = true;
+    this.#list = list;
     this.#count = count;
     this.#pages = pages;
     this.#taken = snapshot;
@@ -70,9 +75,9 @@ export class LiveMappings {
 
   /** All mappings that meet [start, end), by their pages, whole. */
   *within(start = 0, end = Infinity): Generator<Mapping> {
-    let at = this.#blockOf(start);
-    let slot = this.#blocks[at]?.firstEndingAfter(start) ?? 0;
-    for (let block = this.#blocks[at]; block; block = this.#blocks[++at], slot = 0) {
+    let at = this.#list.find(start);
+    let slot = this.#list.blocks[at]?.firstEndingAfter(start) ?? 0;
+    for (let block = this.#list.blocks[at]; block; block = this.#list.blocks[++at], slot = 0) {
       for (; slot < block.count; slot++) {
         if (block.start(slot) >= end) return;
         yield mappingAt(block, slot);
@@ -82,10 +87,16 @@ export class LiveMappings {
 
   /** The first mapping that meets [start, end). */
   first(start: number, end: number): Mapping | undefined {
-    const block = this.#blocks[this.#blockOf(start)];
+    const block = this.#list.blocks[this.#list.find(start)];
     if (!block) return undefined;
     const slot = block.firstEndingAfter(start);
-    return block.start(slot) < end && slot < block.count ? mappingAt(block, slot) : undefined;
+    return block.start(slot) < end ? mappingAt(block, slot) : undefined;
+  }
+
+  /** True when a page of [start, end) is mapped. */
+  meets(start: number, end: number): boolean {
+    const block = this.#list.blocks[this.#list.find(start)];
+    return block !== undefined && block.start(block.firstEndingAfter(start)) < end;
   }
 
   /** True when every page of [start, end) is mapped. */
@@ -100,7 +111,7 @@ export class LiveMappings {
 
   /** Maps [start, end); what was mapped there goes first. */
   map(start: number, end: number, frame: number, row: number): void {
-    this.unmap(start, end);
+    if (this.meets(start, end)) this.unmap(start, end);
     this.#pages += end - start;
     this.#insert(start, end, frame, row);
   }
@@ -108,20 +119,19 @@ export class LiveMappings {
   /** Unmaps [start, end), also parts of mappings; returns how many pages went. */
   unmap(start: number, end: number): number {
     let gone = 0;
-    let at = this.#blockOf(start);
-    for (let block = this.#blocks[at]; block; block = this.#blocks[at]) {
+    let at = this.#list.find(start);
+    for (let block = this.#list.blocks[at]; block; block = this.#list.blocks[at]) {
       const from = block.firstEndingAfter(start);
       if (from === block.count) {
         at++;
         continue;
       }
       if (block.start(from) >= end) break;
-      this.#taken = undefined;
-      const own = this.#own(at, block);
+      const own = this.#own(at);
       if (own.start(from) < start) {
-        gone += this.#cut(own, from, start, end);
+        gone += this.#cut(at, own, from, start, end);
         // The block may have been split, and what is left of this mapping ends at `start` now.
-        at = this.#blockOf(start);
+        at = this.#list.find(start);
         continue;
       }
       let to = from;
@@ -136,63 +146,64 @@ export class LiveMappings {
       }
       this.#count -= to - from;
       own.close(from, to);
-      if (own.count === 0) this.#blocks.splice(at, 1);
-      else at++;
+      if (own.count === 0) this.#list.remove(at);
+      else this.#list.changed(at++);
     }
     this.#pages -= gone;
     return gone;
   }
 
   /** Cuts [start, end) off a mapping that begins before it; what is left behind it becomes a mapping of its own. */
-  #cut(block: MappingBlock, slot: number, start: number, end: number): number {
+  #cut(at: number, block: MappingBlock, slot: number, start: number, end: number): number {
     const first = block.start(slot);
     const last = block.end(slot);
     const frame = block.frame(slot);
     const row = block.row(slot);
     block.set(slot, first, start, frame, row);
+    this.#list.changed(at);
     if (last <= end) return last - start;
     this.#insert(end, last, frame + end - first, row);
     return end - start;
   }
 
   #insert(start: number, end: number, frame: number, row: number): void {
-    this.#taken = undefined;
+    this.#unshare();
     this.#count++;
-    let at = Math.min(this.#blockOf(start), this.#blocks.length - 1);
-    let block = this.#blocks[at];
-    if (!block) {
-      block = new MappingBlock(this.#owner);
-      this.#blocks.push(block);
-      at = 0;
-    }
-    let own = this.#own(at, block);
+    const { blocks } = this.#list;
+    if (blocks.length === 0) this.#list.insert(0, new MappingBlock(this.#owner));
+    let at = Math.min(this.#list.find(start), blocks.length - 1);
+    let own = this.#own(at);
     if (own.full) {
       const upper = own.split(this.#owner);
-      this.#blocks.splice(at + 1, 0, upper);
-      if (upper.start(0) <= start) own = upper;
+      this.#list.changed(at);
+      this.#list.insert(at + 1, upper);
+      if (upper.start(0) <= start) {
+        own = upper;
+        at++;
+      }
     }
     const slot = own.firstEndingAfter(start);
     own.open(slot);
     own.set(slot, start, end, frame, row);
+    this.#list.changed(at);
   }
 
-  #own(at: number, block: MappingBlock): MappingBlock {
+  /** The block at a place, to be changed. */
+  #own(at: number): MappingBlock {
+    this.#unshare();
+    const block = this.#list.blocks[at];
+    if (!block) throw new Error(`internal error: no block ${at}`);
     if (block.owner === this.#owner) return block;
     const copy = block.copy(this.#owner);
-    this.#blocks[at] = copy;
+    this.#list.blocks[at] = copy;
     return copy;
   }
 
-  /** The first block whose last mapping ends behind this page; the number of blocks when none does. */
-  #blockOf(page: number): number {
-    let [low, high] = [0, this.#blocks.length];
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      const block = this.#blocks[middle];
-      if (block && block.end(block.count - 1) > page) high = middle;
-      else low = middle + 1;
-    }
-    return low;
+  #unshare(): void {
+    this.#taken = undefined;
+    if (!this.#shared) return;
+    this.#shared = false;
+    this.#list = this.#list.copy();
   }
 }
 

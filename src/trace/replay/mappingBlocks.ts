@@ -18,6 +18,7 @@ export class MappingBlock {
     return this.count === CAPACITY;
   }
 
+  /** Of a slot behind the last: anything. */
   start(slot: number): number {
     return this.numbers[slot * STRIDE + START] ?? Number.NaN;
   }

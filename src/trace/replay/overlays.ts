@@ -40,7 +40,7 @@ export class Overlays {
   /** The space that this range can be mapped in. */
   spaceToMap(start: number, end: number, task: number): number {
     const used = this.#used.get(task);
-    const isFree = (space: number): boolean => !this.at(space).first(start, end);
+    const isFree = (space: number): boolean => !this.at(space).meets(start, end);
     let space = used !== undefined && isFree(used) ? used : this.#unnamed.find(isFree);
     if (space === undefined && this.#unnamed.length < MOST_UNNAMED) {
       space = this.#index.add(`space ${this.#unnamed.length + 1}`);

@@ -156,7 +156,7 @@ export class Replay implements ReplayedTrace {
   /** Brings a stepper to a snapshot, or to the beginning; the first row that is not done. */
   goTo(stepper: Stepper, point: Checkpoint | undefined): number {
     for (const [space, live] of stepper.live.entries())
-      live.restore(point?.spaces[space] ?? { blocks: [], count: 0, pages: 0 });
+      live.restore(point?.spaces[space] ?? new LiveMappings().snapshot());
     return point?.row ?? 0;
   }
 }

@@ -10,6 +10,7 @@ import {
   MAP,
   observesOnly,
   operationCounts,
+  ROWS_PER_YIELD,
   TRANSLATE,
   UNMAP,
 } from './chunkRows';
@@ -65,8 +66,10 @@ export class Stepper {
       const chunk = chunkOf(this.#table, row);
       const info = this.#table.chunks[chunk];
       if (!info) return;
-      const end = Math.min(to, info.first + info.rows);
-      if (this.#concerns(info.zone.operations)) {
+      const concerns = this.#concerns(info.zone.operations);
+      const part = concerns ? ROWS_PER_YIELD : info.rows;
+      const end = Math.min(to, info.first + info.rows, row + part);
+      if (concerns) {
         this.#rows.load(this.#table, chunk);
         listener.chunk?.(info.first, this.#rows.columns.time);
         for (let at = row - info.first; at < end - info.first; at++) this.#step(at, info.first, listener);
