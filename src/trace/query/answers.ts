@@ -16,7 +16,7 @@ export interface Answerer {
   readonly cost: number;
 }
 
-export const LINE_COST = 200;
+export const LINE_COST = 500;
 const EACH_COST = 8;
 
 /** Turns a filter into loops over columns: a condition is one loop over the rows that those before it left. */

@@ -1,5 +1,6 @@
 import { OPERATIONS, type Operation } from '../model/operation';
-import { numberAt } from '../model/chunk';
+import { unpack } from '../model/chunk';
+import { CHUNK_ROWS } from '../model/columns';
 import { type TraceView } from './traceView';
 import { firstBit } from './bits';
 
@@ -16,15 +17,15 @@ export interface TraceDensity {
   readonly others: readonly number[];
 }
 
-const KINDS = ['maps', 'unmaps', 'faults', 'others'] as const;
+const [MAPS, UNMAPS, FAULTS, OTHERS, KINDS] = [0, 1, 2, 3, 4];
 const KIND_OF: Partial<Record<Operation, number>> = {
-  map: 0,
-  'dma-map': 0,
-  unmap: 1,
-  'dma-unmap': 1,
-  fault: 2,
+  map: MAPS,
+  'dma-map': MAPS,
+  unmap: UNMAPS,
+  'dma-unmap': UNMAPS,
+  fault: FAULTS,
 };
-const KIND_BY_CODE = OPERATIONS.map((operation) => KIND_OF[operation] ?? 3);
+const KIND_BY_CODE = OPERATIONS.map((operation) => KIND_OF[operation] ?? OTHERS);
 
 /**
  * Counts the rows that the view has now. Bucket b has the rows with index i where floor(i * buckets / total) = b. Yields how
@@ -33,11 +34,12 @@ const KIND_BY_CODE = OPERATIONS.map((operation) => KIND_OF[operation] ?? 3);
 export function* densityOf(view: TraceView, buckets: number): Generator<number, TraceDensity> {
   const parts = Math.min(Math.max(Math.trunc(buckets) || 1, 1), MAX_BUCKETS);
   const { table, total, chunks } = view;
-  const counts = KINDS.map(() => new Array<number>(parts).fill(0));
+  const counts = new Float64Array(KINDS * parts);
   const add = (code: number, bucket: number, rows: number): void => {
-    const of = counts[KIND_BY_CODE[code] ?? 3];
-    if (of) of[bucket] = (of[bucket] ?? 0) + rows;
+    const at = (KIND_BY_CODE[code] ?? OTHERS) * parts + bucket;
+    counts[at] = (counts[at] ?? 0) + rows;
   };
+  const operations = new Float64Array(CHUNK_ROWS);
   let index = 0;
   for (let chunk = 0; chunk < chunks; chunk++) {
     const { rows, zone } = table.chunks[chunk] ?? { rows: 0, zone: undefined };
@@ -48,17 +50,18 @@ export function* densityOf(view: TraceView, buckets: number): Generator<number, 
       for (const [code, count] of (zone?.operations ?? []).entries()) add(code, bucket, count);
       index += rows;
     } else {
-      const { operation } = table.load(chunk).columns;
-      const next = (row: number): number =>
-        here === 'all' ? (row < rows ? row : -1) : firstBit(here, row, rows);
-      for (let row = next(0); row >= 0; row = next(row + 1)) {
-        add(numberAt(operation, row), bucketOf(index++, parts, total), 1);
+      unpack(table.load(chunk).columns.operation, rows, operations);
+      if (here === 'all') {
+        for (let row = 0; row < rows; row++) add(operations[row] ?? 0, bucketOf(index++, parts, total), 1);
+      } else {
+        for (let row = firstBit(here, 0, rows); row >= 0; row = firstBit(here, row + 1, rows))
+          add(operations[row] ?? 0, bucketOf(index++, parts, total), 1);
       }
     }
     yield rows;
   }
-  const [maps = [], unmaps = [], faults = [], others = []] = counts;
-  return { total, maps, unmaps, faults, others };
+  const of = (kind: number): number[] => [...counts.subarray(kind * parts, (kind + 1) * parts)];
+  return { total, maps: of(MAPS), unmaps: of(UNMAPS), faults: of(FAULTS), others: of(OTHERS) };
 }
 
 const bucketOf = (index: number, parts: number, total: number): number => Math.floor((index * parts) / total);

@@ -33,7 +33,7 @@ export const EXPORT_COLUMNS = [
 
 /** Characters of a piece, and rows that are written between two yields: a few milliseconds. */
 const PIECE = 1 << 20;
-const STEP_ROWS = 2048;
+const STEP_ROWS = 512;
 
 export interface ExportPiece {
   readonly text: string;

@@ -1,7 +1,7 @@
 import { quote } from '../../engine/filter/tokens';
 import { formatSize } from '../../engine/values';
 import { FLAGS, OPERATIONS, operationCode } from '../model/operation';
-import { numberAt, type TraceChunk } from '../model/chunk';
+import { type TraceChunk, unpack } from '../model/chunk';
 import { CHUNK_ROWS } from '../model/columns';
 import { type RowSpaces } from '../model/spaces';
 import { type TraceTable } from '../model/table';
@@ -38,8 +38,10 @@ class Totals {
   ) {}
 }
 
-const MAPS: ReadonlySet<number> = new Set([operationCode('map'), operationCode('dma-map')]);
-const UNMAPS: ReadonlySet<number> = new Set([operationCode('unmap'), operationCode('dma-unmap')]);
+const [MAP, DMA_MAP] = [operationCode('map'), operationCode('dma-map')];
+const [UNMAP, DMA_UNMAP] = [operationCode('unmap'), operationCode('dma-unmap')];
+/** Rows of a step of work: a few milliseconds. */
+const STEP_ROWS = 16_384;
 
 /**
  * The rows that a filter leaves, by what they have in common. Names are told apart without regard to case, as filters do.
@@ -56,6 +58,8 @@ export function* groupRows(
   const known = new Map<number, Totals | undefined>();
   const describe = describer(table, by, spaces);
   const out = new Int32Array(wordsOf(CHUNK_ROWS));
+  const columns = new Columns(by);
+  const steps = Math.min(filter.stepRows, STEP_ROWS);
   let left = 0;
 
   const groupOf = (number: number, row: number): Totals | undefined => {
@@ -69,14 +73,16 @@ export function* groupRows(
 
   for (let chunk = 0; chunk < table.chunks.length; chunk++) {
     const { first, rows } = table.chunks[chunk] ?? { first: 0, rows: 0 };
-    for (let from = 0; from < rows; from += filter.stepRows) {
-      const to = Math.min(from + filter.stepRows, rows);
+    let loaded = false;
+    for (let from = 0; from < rows; from += steps) {
+      const to = Math.min(from + steps, rows);
       if (filter.empty) setRange(out, from, to, from, to);
       else filter.ask(chunk, from, to, undefined, out);
-      let columns: TraceChunk['columns'] | undefined;
       for (let row = firstBit(out, from, to); row >= 0; row = firstBit(out, row + 1, to)) {
-        columns ??= table.load(chunk).columns;
-        const number = by === 'space' ? (spaces?.spaceOf(first + row) ?? -1) : numberAt(columns[by], row);
+        if (!loaded) columns.load(table.load(chunk));
+        loaded = true;
+        const number =
+          by === 'space' ? (spaces?.spaceOf(first + row) ?? -1) : (columns.by[row] ?? Number.NaN);
         const group = groupOf(number, first + row);
         if (group) addRow(group, columns, row, first + row);
         else left++;
@@ -88,15 +94,33 @@ export function* groupRows(
   return { groups: all.map((totals) => groupFrom(totals, filter.text)), left };
 }
 
-function addRow(group: Totals, columns: TraceChunk['columns'], at: number, row: number): void {
+/** What groups count by, of one chunk, unpacked. */
+class Columns {
+  readonly by = new Float64Array(CHUNK_ROWS);
+  readonly operation = new Float64Array(CHUNK_ROWS);
+  readonly flags = new Float64Array(CHUNK_ROWS);
+  readonly size = new Float64Array(CHUNK_ROWS);
+  readonly #by: TraceGroupBy;
+
+  constructor(by: TraceGroupBy) {
+    this.#by = by;
+  }
+
+  load({ columns, rows }: TraceChunk): void {
+    if (this.#by !== 'space') unpack(columns[this.#by], rows, this.by);
+    for (const name of ['operation', 'flags', 'size'] as const) unpack(columns[name], rows, this[name]);
+  }
+}
+
+function addRow(group: Totals, columns: Columns, at: number, row: number): void {
   group.rows++;
   group.lastRow = row;
-  const operation = numberAt(columns.operation, at);
-  if (MAPS.has(operation)) {
+  const operation = columns.operation[at] ?? 0;
+  if (operation === MAP || operation === DMA_MAP) {
     group.maps++;
-    if ((numberAt(columns.flags, at) & FLAGS.failed) === 0)
-      group.mappedBytes += numberAt(columns.size, at) || 0;
-  } else if (UNMAPS.has(operation)) group.unmaps++;
+    const size = columns.size[at] ?? 0;
+    if (((columns.flags[at] ?? 0) & FLAGS.failed) === 0 && size > 0) group.mappedBytes += size;
+  } else if (operation === UNMAP || operation === DMA_UNMAP) group.unmaps++;
 }
 
 function groupFrom(totals: Totals, where: string): TraceGroup {
