@@ -113,8 +113,6 @@ class DatTrace implements OpenTrace {
       readers.forEach((reader, index) => {
         reader.seek(state?.cpus[index] ?? { page: 0, at: 0 });
       });
-      // What was lost before the place was told by the chunk before.
-      if (state) for (const reader of readers) if (reader.at > this.file.layout.data) reader.lost = 0;
       for (let records = 0; records < CHUNK_RECORDS; records++) {
         if (into.rows + 2 > into.capacity) break;
         const next = earliest(readers);
@@ -207,7 +205,8 @@ class DatTrace implements OpenTrace {
       const page = Math.floor(within / this.file.layout.bytes);
       reader.seek({ page, at: within - page * this.file.layout.bytes });
       if (reader.done) return '';
-      if (length === 0) return `CPU:${reader.buffer.cpu} [LOST EVENTS]`;
+      if (length === 0)
+        return `CPU:${reader.buffer.cpu} [LOST ${reader.lost > 0 ? `${reader.lost} ` : ''}EVENTS]`;
       reader.fill();
       return this.#print(reader).slice(0, limit);
     } catch (error) {
