@@ -6,11 +6,13 @@ import path from 'node:path';
 const ROOT = path.join(__dirname, '..');
 const BUILT = ['dist/cli.js', 'dist/engineWorker.js'].map((file) => path.join(ROOT, file));
 const SOURCES = [
+  'src/bytes',
   'src/cli',
   'src/engine',
   'src/image',
   'src/inspection',
   'src/scenario',
+  'src/trace',
   'webpack.config.js',
   'package.json',
 ];
