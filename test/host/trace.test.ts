@@ -161,7 +161,7 @@ describe('traces', () => {
       const [mappings, first] = await results();
       ok(mappings);
       match(labels([mappings])[0] ?? '', /^Mappings \| [1-9]/);
-      match(first?.wording.label ?? '', /^Row 1: map 0xffffe000 4096$/);
+      match(first?.wording.label ?? '', /^Row 1: map 0xffffe000 4K$/);
     });
   });
 
@@ -189,6 +189,24 @@ describe('traces', () => {
       equal(images[0]?.id, before[0]?.id);
       ok(images[0]);
       equal(await text(api, images[0]), 'vtd-boot.ftrace.txt.gz @ row 2500 | replayed');
+    });
+
+    it('have one selection with the grid: the row that mapped what is selected, and what the selected row mapped', async () => {
+      const range = (): readonly [bigint, bigint] => {
+        const { selected } = api;
+        if (selected?.kind !== 'node' || selected.node.kind !== 'run') return [0n, 0n];
+        const { iova, length } = selected.node.run;
+        return [iova, iova + length];
+      };
+      const selects = (iova: bigint): boolean => range()[0] <= iova && iova < range()[1];
+      // It maps 0xffff3000, and nothing unmaps that before row 2500.
+      await must('iopte.goToTracePlace', { place: '2494' });
+      await until('what row 2494 mapped', () => selects(0xffff3000n));
+      await must('iopte.goToIova', { iova: '0xffffc000' });
+      await until('what 0xffffc000 stands in', () => selects(0xffffc000n));
+      await must('iopte.showIovaHistory', { iova: `0x${range()[0].toString(16)}` });
+      const maps = labels(await results()).flatMap((each) => /^Row (\d+): map/.exec(each)?.[1] ?? []);
+      await until('the row that mapped it', () => maps.includes(String((shown().row ?? 0) + 1)));
     });
 
     it('are rebuilt when the engine is lost', async () => {

@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import type { TraceId, TraceRow } from '../../inspection/protocol';
+import { formatSize, type TraceId, type TraceRow } from '../../inspection/protocol';
 import type { Bookmark } from '../bookmarks';
 import type { TraceDocument } from './traceDocument';
 import { operationWords } from './traceStrings';
@@ -32,8 +32,8 @@ export const rowBookmark = ({ id, name }: TraceDocument, row: TraceRow): Bookmar
   ...(row.iova !== null && { iova: row.iova }),
 });
 
-/** What a row says, in few words: `map 0xffef4000 4096`. */
+/** What a row says, in few words: `map 0xffef4000 4K`. */
 export const rowText = ({ operation, iova, size, device }: TraceRow): string =>
-  [operationWords()[operation], iova, size === null ? null : String(size), device]
+  [operationWords()[operation], iova, size === null ? null : formatSize(size), device]
     .filter((part) => part !== null)
     .join(' ');

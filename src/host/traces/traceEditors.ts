@@ -35,6 +35,8 @@ export class TraceEditors implements vscode.CustomReadonlyEditorProvider<TraceDo
   /** The editor that was active last. */
   #current: TracePanel | undefined;
   #numbers = 0;
+  /** The editor that is being opened leaves the focus where it is. */
+  #isQuiet = false;
 
   constructor(private readonly context: EditorContext) {
     this.#registered = vscode.window.registerCustomEditorProvider(TraceEditors.viewType, this, {
@@ -81,7 +83,8 @@ export class TraceEditors implements vscode.CustomReadonlyEditorProvider<TraceDo
 
   resolveCustomEditor(document: TraceDocument, webviewPanel: vscode.WebviewPanel): void {
     const { extension, listener } = this.context;
-    const panel = new TracePanel(document, webviewPanel, ++this.#numbers, extension, listener);
+    const options = { number: ++this.#numbers, extension, takesFocus: !this.#isQuiet };
+    const panel = new TracePanel(document, webviewPanel, options, listener);
     this.#panels.add(panel);
     if (webviewPanel.active) this.#current = panel;
     webviewPanel.onDidChangeViewState(() => {
@@ -103,7 +106,12 @@ export class TraceEditors implements vscode.CustomReadonlyEditorProvider<TraceDo
       if (row !== undefined) known.goTo(row, !preserveFocus);
       return known;
     }
-    await vscode.commands.executeCommand('vscode.openWith', uri, TraceEditors.viewType, { preserveFocus });
+    this.#isQuiet = preserveFocus;
+    try {
+      await vscode.commands.executeCommand('vscode.openWith', uri, TraceEditors.viewType, { preserveFocus });
+    } finally {
+      this.#isQuiet = false;
+    }
     const [opened] = this.panelsOf(id);
     if (!opened) {
       throw new RequestError({

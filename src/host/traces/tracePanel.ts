@@ -26,6 +26,14 @@ export interface TracePanelListener {
   bookmarks(document: TraceDocument): readonly number[];
 }
 
+export interface TracePanelOptions {
+  /** Of all editors of traces there were. */
+  readonly number: number;
+  readonly extension: vscode.Uri;
+  /** Whether the grid is to have the keyboard once it is there. */
+  readonly takesFocus: boolean;
+}
+
 /** One editor of a trace: its page, and what goes to and fro. */
 export class TracePanel implements vscode.Disposable {
   readonly #answers: TraceAnswers;
@@ -36,14 +44,15 @@ export class TracePanel implements vscode.Disposable {
   /** Where to begin, rather than where the page was. */
   #row: number | null = null;
   #selection: TraceSelection | undefined;
+  #takesFocus: boolean;
 
   constructor(
     readonly document: TraceDocument,
     readonly panel: vscode.WebviewPanel,
-    number: number,
-    extension: vscode.Uri,
+    { number, extension, takesFocus }: TracePanelOptions,
     private readonly listener: TracePanelListener,
   ) {
+    this.#takesFocus = takesFocus;
     this.#answers = new TraceAnswers(document, `p${number}`, (message) => {
       this.#send(message);
     });
@@ -130,10 +139,13 @@ export class TracePanel implements vscode.Disposable {
       case 'ready':
         void this.#begin();
         return;
-      case 'select':
+      case 'select': {
+        // It is told of scrolling, too.
+        const isMoved = message.row !== this.#selection?.row;
         this.#selection = message;
-        this.listener.select(this, message);
+        if (isMoved) this.listener.select(this, message);
         return;
+      }
       case 'command':
       case 'bookmark':
         this.listener.request(this, message);
@@ -156,6 +168,8 @@ export class TracePanel implements vscode.Disposable {
         summary: summaryModel(summary, this.document.reading),
         bookmarks: [...this.listener.bookmarks(this.document)],
       });
+      if (this.#takesFocus && this.panel.active) this.act('rows');
+      this.#takesFocus = false;
       for (const each of this.#waiting.splice(0)) this.#send(each);
     } catch (error) {
       const { code, message, hint } = failureOf(error);

@@ -8,6 +8,7 @@ import {
   type TreeNode,
 } from '../../inspection/protocol';
 import { LatestOnly } from '../cancel';
+import { isCancelled } from '../errors';
 import type { Inspection, Inspections } from '../inspections';
 import type { DomainsView } from '../views/domainsView';
 import { domainOf, type Element } from '../views/elements';
@@ -17,6 +18,8 @@ import type { TracePanel } from './tracePanel';
 
 /** Waits this long for the cursor to rest: with an arrow key held down it is on another row each frame. */
 const REST_MS = 150;
+/** A selection that was made here is told within this. */
+const TOLD_WITHIN_MS = 500;
 /** Domains that a row is looked for in; more have no trace that this is quick for. */
 const MOST_DOMAINS = 64;
 
@@ -36,7 +39,7 @@ export class TraceSync {
   #timer: unknown;
   /** What this itself has selected on the other side: it says nothing new. */
   #shownRow: number | undefined;
-  #shownNode: string | undefined;
+  readonly #shownNodes = new Set<string>();
 
   constructor(private readonly parts: Parts) {}
 
@@ -54,7 +57,7 @@ export class TraceSync {
   nodeSelected(): void {
     const element = this.parts.domains.selected;
     if (!element?.inspection.replay) return;
-    if (element.id === this.#shownNode) return;
+    if (this.#shownNodes.has(element.id)) return;
     this.#soon(async () => {
       const row = await this.rowOf(element);
       const trace = element.inspection.replay?.trace;
@@ -97,7 +100,7 @@ export class TraceSync {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {
       task().catch((error: unknown) => {
-        this.parts.fail(error);
+        if (!isCancelled(error)) this.parts.fail(error);
       });
     }, REST_MS);
   }
@@ -112,8 +115,10 @@ export class TraceSync {
     const path = await this.#pathTo(inspection, row, BigInt(iova));
     const last = path?.at(-1);
     if (!path || !last) return;
-    this.#shownNode = `${inspection.id}/${last.id}`;
+    const node = `${inspection.id}/${last.id}`;
+    this.#shownNodes.add(node);
     await domains.reveal(inspection, path, { focus: false });
+    setTimeout(() => this.#shownNodes.delete(node), TOLD_WITHIN_MS);
   }
 
   /** The way to what a row is about in the tables: of several address spaces the one that has what the row mapped. */
