@@ -10,6 +10,7 @@ import { gunzipSync } from 'node:zlib';
 import { bytesSource } from '../../src/bytes/byteSource';
 import { openDirectory } from '../../src/engine/directory/index';
 import { type EmulatedKind } from '../../src/engine/iommu/vendor';
+import { formatRequester, requesterId } from '../../src/engine/values';
 import { KIND_TITLES, type IommuKind } from '../../src/image/description/registers';
 import { nodeImagePlatform } from '../../src/inspection/node/inflate';
 import { openInspection } from '../../src/inspection/open';
@@ -21,6 +22,7 @@ import { traceNames } from '../../src/trace/model/dictionary';
 import { openTrace } from '../../src/trace/readers/index';
 import { Replay } from '../../src/trace/replay/replay';
 import { type SpaceIndex } from '../../src/trace/replay/spaceIndex';
+import { FLUSH, MAP, UNMAP, valueAt } from '../../src/trace/replay/chunkRows';
 import { tellSpaces } from '../../src/trace/replay/spaces';
 import { CORPUS, type GuestManifest } from './manifest';
 import { runsOf, spacesByRoot } from './spaces';
@@ -79,10 +81,12 @@ interface Traced {
   readonly replay: Replay;
 }
 
-function traced(name: string): Traced {
-  const bytes = gunzipSync(readFileSync(path.join(CORPUS, `${name}.ftrace.txt.gz`)));
+const traced = (name: string): Traced =>
+  replayOf(`${name}.ftrace.txt`, gunzipSync(readFileSync(path.join(CORPUS, `${name}.ftrace.txt.gz`))));
+
+function replayOf(name: string, bytes: Uint8Array): Traced {
   const names = traceNames();
-  const opened = openTrace(bytesSource(`${name}.ftrace.txt`, bytes), names);
+  const opened = openTrace(bytesSource(name, bytes), names);
   assert.ok(opened.ok);
   const table = TraceIndex.create(opened.value, names);
   while (table.readChunk());
@@ -214,6 +218,52 @@ describe('the trace of a real guest, replayed to the moment of its image', funct
       assert.deepEqual([again.without(live), live.without(again)], [NOTHING, NOTHING]);
     });
   }
+});
+
+/** Events of the DMA API, of the IOMMU and of the Intel driver side by side. */
+const SAMPLE = path.join(CORPUS, '..', 'traces', 'vtd-sm-fl-share', 'ftrace_sample_alldma.txt.gz');
+
+describe('a trace of a real guest with events of the DMA API', () => {
+  const lines = gunzipSync(readFileSync(SAMPLE)).toString('latin1').split('\n');
+  const sample = (text: readonly string[]): Traced =>
+    replayOf('sample', Buffer.from(text.join('\n'), 'latin1'));
+
+  it('is split by device: flushes of a device’s unmaps name the domain that the image attaches it to', () => {
+    const { table, index } = sample(lines);
+    const seen = new Set<string>();
+    const without: number[] = [];
+    for (let row = 0; row < table.rows; row++) {
+      const [operation, domain] = [valueAt(table, row, 'operation'), valueAt(table, row, 'domain')];
+      const space = index.spaceOf(row);
+      if (operation === MAP || operation === UNMAP || operation === FLUSH) {
+        if (space < 0) without.push(row);
+        else if (!Number.isNaN(domain)) seen.add(`${index.name(space)} ${domain}`);
+      }
+    }
+    assert.deepEqual(without, []);
+    const { devices } = JSON.parse(
+      readFileSync(path.join(CORPUS, 'vtd-sm-fl-share.manifest.json'), 'utf8'),
+    ) as { readonly devices: readonly { readonly sid: string; readonly did: number }[] };
+    const attached = devices.map(
+      ({ sid, did }) => `0000:${formatRequester(requesterId(Number(sid)))} ${did}`,
+    );
+    assert.deepEqual([...seen].sort(), ['0000:00:02.0 4', '0000:00:04.0 6']);
+    for (const each of seen) assert.ok(attached.includes(each), each);
+    assert.deepEqual(index.notes, []);
+  });
+
+  it('misses a flush exactly where the lines of one are taken out', () => {
+    const missing = (text: readonly string[]) =>
+      sample(text)
+        .replay.findingPage(['missing-flush'], 0, 10)
+        .findings.map(({ start, end }) => [start, end]);
+    assert.deepEqual(missing(lines), []);
+    const at = lines.findIndex((line) => line.includes('cache_tag_flush_range:'));
+    assert.match(lines[at + 1] ?? '', /qi_submit: p_iotlb_inv/);
+    assert.match(lines[at] ?? '', /\[0xffe20000-0xffe2ffff\]/);
+    // The next request has the same IOVA, mapped a page at a time: one finding for the unmap.
+    assert.deepEqual(missing([...lines.slice(0, at), ...lines.slice(at + 2)]), [[0xffe20, 0xffe30]]);
+  });
 });
 
 const NEVER = { aborted: false, addEventListener: () => undefined, removeEventListener: () => undefined };

@@ -79,10 +79,11 @@ export class Findings implements ReplayListener {
     if (met) this.#add('double-map', row, met.row, space, Math.max(met.start, start), Math.min(met.end, end));
     if (!this.#flushes) return;
     const waiting = this.#waiting[space];
-    if (!waiting?.first(start, end)) return;
-    for (const each of waiting.within(start, end))
+    for (let each = waiting?.first(start, end); each; each = waiting?.first(start, end)) {
       this.#add('missing-flush', each.row, row, space, each.start, each.end);
-    waiting.unmap(start, end);
+      // Once for an unmap: the rest of its pages is mapped again by the next rows.
+      waiting?.unmap(each.start, each.end);
+    }
   }
 
   unmap(row: number, of: number, { start, end, asked }: Readonly<RowRange>): void {
