@@ -24,21 +24,23 @@ export interface Options {
 }
 
 const LOST = operationCode('lost');
+const [MAP, UNMAP] = [operationCode('map'), operationCode('unmap')];
 const [HASH, LINE_FEED] = [0x23, 0x0a];
 const WARM_UP_ROUNDS = 1;
 const GOALS = { limit: 2.5, peer: 5, firstRows: 1000, memory: 400 };
 const LARGE_MEGABYTES = 1000;
 
-interface Round {
-  readonly nanoseconds: number;
+interface Counts {
   readonly rows: number;
+  readonly maps: number;
+  readonly unmaps: number;
 }
 
 /** Indexes one file in turns with the limit in C and with lines and regular expressions. Gives the exit code. */
 export async function bench(options: Options): Promise<number> {
   const { home, out, rounds } = options;
   fs.mkdirSync(out, { recursive: true });
-  const file = repeated(options.file, path.join(out, `trace-${options.megabytes}.txt`), options.megabytes);
+  const file = repeated(options.file, out, options.megabytes);
   const program = path.join(out, 'traceLimit');
   const flags = ['-O3', '-march=native', '-std=gnu11', '-Wall', '-Wextra'];
   execFileSync('cc', [...flags, '-o', program, path.join(home, 'limit.c')], { stdio: 'inherit' });
@@ -48,21 +50,23 @@ export async function bench(options: Options): Promise<number> {
   const times = { ours: [] as number[], limit: [] as number[], peer: [] as number[] };
   let rows = 0;
   for (let round = -WARM_UP_ROUNDS; round < rounds; round++) {
-    const ours = timed(() => indexRound(file));
+    const [ours, counts] = timed(() => indexRound(file));
     limit.stdin.write('\n');
-    const [nanoseconds = NaN, its = NaN] = String((await answers.next()).value)
+    const [nanoseconds = NaN, its = NaN, maps = NaN, unmaps = NaN] = String((await answers.next()).value)
       .split(' ')
       .map(Number);
-    const peer = timed(() => splitRegexRound(file));
-    if (ours.rows !== its) {
-      process.stderr.write(`Rows differ: ours ${ours.rows}, the limit's ${its}.\n`);
+    const [peer] = timed(() => splitRegexRound(file));
+    if (counts.rows !== its || counts.maps !== maps || counts.unmaps !== unmaps) {
+      process.stderr.write(
+        `Counts differ: ours ${JSON.stringify(counts)}, the limit's ${[its, maps, unmaps].join(', ')}.\n`,
+      );
       return 1;
     }
     rows = its;
     if (round < 0) continue;
-    times.ours.push(ours.nanoseconds);
+    times.ours.push(ours);
     times.limit.push(nanoseconds);
-    times.peer.push(peer.nanoseconds);
+    times.peer.push(peer);
   }
   limit.stdin.end();
   const [ours, its, peers] = [median(times.ours), median(times.limit), median(times.peer)];
@@ -88,13 +92,14 @@ function report(what: string, figure: number, goal: number, unit: string): boole
 }
 
 /** Reads a whole trace: rows, zones, counts, packed columns. Gives its events and unknown lines. */
-function indexRound(file: string): { rows: number } {
+function indexRound(file: string): Counts {
   const source = fileSource(file);
   const { index } = opened(source);
   while (index.readChunk());
   source.close();
-  const marks = index.chunks.reduce((sum, { zone }) => sum + (zone.operations[LOST] ?? 0), 0);
-  return { rows: index.rows - marks };
+  const rows = (operation: number): number =>
+    index.chunks.reduce((sum, { zone }) => sum + (zone.operations[operation] ?? 0), 0);
+  return { rows: index.rows - rows(LOST), maps: rows(MAP), unmaps: rows(UNMAP) };
 }
 
 function opened(source: ByteSource): { index: TraceIndex } {
@@ -118,7 +123,7 @@ export function large(file: string): void {
 }
 
 function largeFigures({ file, out }: Options): boolean[] {
-  const text = repeated(file, path.join(out, `trace-${LARGE_MEGABYTES}.txt`), LARGE_MEGABYTES);
+  const text = repeated(file, out, LARGE_MEGABYTES);
   const bundle = path.join(out, 'trace', 'bench.js');
   const program = `require(${JSON.stringify(bundle)}).large(${JSON.stringify(text)})`;
   const figures: unknown = JSON.parse(execFileSync(process.execPath, ['-e', program], { encoding: 'utf8' }));
@@ -148,7 +153,8 @@ function fileSource(file: string): ByteSource {
 }
 
 /** Makes a text of so many MB out of one trace again and again, its comments once; or leaves it, when it is there. */
-function repeated(from: string, to: string, megabytes: number): string {
+function repeated(from: string, out: string, megabytes: number): string {
+  const to = path.join(out, `${path.basename(from)}-${megabytes}.txt`);
   const bytes = fs.readFileSync(from);
   const text = from.endsWith('.gz') ? gunzipSync(bytes) : bytes;
   const wanted = megabytes * 1e6;
@@ -163,11 +169,12 @@ function repeated(from: string, to: string, megabytes: number): string {
   return to;
 }
 
-function timed(work: () => { rows: number }): Round {
+/** CPU time in nanoseconds, and what came out. */
+function timed<T>(work: () => T): readonly [number, T] {
   const start = process.cpuUsage();
-  const { rows } = work();
+  const result = work();
   const { user, system } = process.cpuUsage(start);
-  return { nanoseconds: 1000 * (user + system), rows };
+  return [1000 * (user + system), result];
 }
 
 const median = (values: readonly number[]): number =>

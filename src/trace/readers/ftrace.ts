@@ -252,6 +252,8 @@ function recognise({ lines }: TextHead): number {
   if (lines.some(isTracer)) return 1;
   if (/^(cpus=\d+|version = \d+)$/.test(lines[0] ?? '')) return 0;
   let [events, all] = [0, 0];
+  // Only by its flags a line with a long name, which needs no padding, is not trace-cmd's.
+  const flagged = lines.some((line) => DEFAULT_LINE.exec(line)?.[3] !== undefined);
   for (const line of lines) {
     if (line.trim() === '' || line.startsWith('#')) continue;
     all++;
@@ -260,5 +262,5 @@ function recognise({ lines }: TextHead): number {
     if (bare || (context && !/\d: \w+: {2}|\d: \w+:\w+:/.test(line))) events++;
     else if (/^CPU:\d+ \[LOST|^ => |^#+ CPU/.test(line)) events++;
   }
-  return all === 0 ? 0 : (0.95 * events) / all;
+  return all === 0 ? 0 : ((flagged ? 0.99 : 0.95) * events) / all;
 }

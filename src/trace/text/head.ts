@@ -3,7 +3,7 @@ import { type TextHead } from './lineFormat';
 import { utf8 } from './utf8';
 
 /** Bytes that a format is recognised by. */
-export const HEAD_BYTES = 65_536;
+const HEAD_BYTES = 65_536;
 const LINE_FEED = 0x0a;
 
 /** The first bytes of a source. */
