@@ -59,9 +59,10 @@ export class RowCache {
     this.#total = total;
     const from = Math.floor(first / TILE);
     const to = Math.floor(Math.max(first, end - 1) / TILE);
+    const isThere = (tile: number): boolean => tile >= 0 && tile * TILE < total;
     const shown: number[] = [];
-    for (let tile = from; tile <= to; tile++) shown.push(tile);
-    const all = [...shown, to + 1, from - 1].filter((tile) => tile >= 0 && tile * TILE < total);
+    for (let tile = from; tile <= to; tile++) if (isThere(tile)) shown.push(tile);
+    const all = [...shown, ...[to + 1, from - 1].filter(isThere)];
     const now = performance.now();
     if (Math.abs(from - (this.#wanted[0] ?? Infinity)) > 1) this.#jumped = now;
     const isResting = now - this.#jumped >= REST_MS;

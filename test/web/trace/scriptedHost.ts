@@ -90,7 +90,9 @@ function answerInPage({ rows: total, needle, delay }: { rows: number; needle: nu
   };
   const answers: Record<string, (ask: Record<string, never>) => object | undefined> = {
     rows: ({ first, count }: Record<string, number>) => ({
-      ...{ type: 'rows', first, total: matched, complete: true },
+      // As the engine: a page has at least a row.
+      ...{ type: count === 0 ? 'failed' : 'rows', failure: { code: 'request/limit', message: 'No rows.' } },
+      ...{ first, total: matched, complete: true },
       rows: Array.from({ length: Math.max(0, Math.min(count ?? 0, matched - (first ?? 0))) }, (_, index) =>
         rowOf(((first ?? 0) + index) * step + offset),
       ),
