@@ -5,6 +5,7 @@ import { type Completion } from '../engine/filter/completion';
 import { type Failure } from '../engine/result';
 import { type Operation } from '../trace/model/operation';
 import { type TraceProblem } from '../trace/model/reader';
+import { type FindingKind } from '../trace/replay/findingKinds';
 import { type TraceGroup, type TraceGroupBy } from '../trace/query/traceGroup';
 import { type TraceRow } from '../trace/query/traceRow';
 import { type Page, type PageRequest } from './pages';
@@ -110,14 +111,8 @@ export interface TraceLifetime {
   readonly flushRow: number | null;
 }
 
-export const TRACE_FINDINGS = [
-  'double-map',
-  'unmap-nothing',
-  'short-unmap',
-  'leak',
-  'missing-flush',
-] as const;
-export type TraceFindingKind = (typeof TRACE_FINDINGS)[number];
+export { FINDING_KINDS as TRACE_FINDINGS } from '../trace/replay/findingKinds';
+export type TraceFindingKind = FindingKind;
 
 export interface TraceFinding {
   readonly kind: TraceFindingKind;

@@ -1,9 +1,7 @@
+import { FINDING_KINDS, type FindingKind } from './findingKinds';
 import { LiveMappings } from './liveMappings';
 import { type RowRange } from './rowRange';
 import { type ReplayListener } from './stepper';
-
-export const FINDING_KINDS = ['double-map', 'unmap-nothing', 'short-unmap', 'leak', 'missing-flush'] as const;
-export type FindingKind = (typeof FINDING_KINDS)[number];
 
 /** Something that a driver should not do. Pages of 4 KiB, half-open. */
 export interface ReplayFinding {

@@ -99,16 +99,6 @@ export class LiveMappings {
     return block !== undefined && block.start(block.firstEndingAfter(start)) < end;
   }
 
-  /** True when every page of [start, end) is mapped. */
-  covers(start: number, end: number): boolean {
-    let at = start;
-    for (const mapping of this.within(start, end)) {
-      if (mapping.start > at) return false;
-      at = mapping.end;
-    }
-    return at >= end;
-  }
-
   /** Maps [start, end); what was mapped there goes first. */
   map(start: number, end: number, frame: number, row: number): void {
     if (this.meets(start, end)) this.unmap(start, end);

@@ -1,5 +1,5 @@
 /** Numbers of one mapping: first page, page behind the last, first frame (NaN: not known), row that made it. */
-export const STRIDE = 4;
+const STRIDE = 4;
 const [START, END, FRAME, ROW] = [0, 1, 2, 3];
 /** Mappings of a block: 4 KiB of them. */
 const CAPACITY = 128;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { type RowFacts } from '../../../builders/trace';
-import { FINDING_KINDS, type FindingKind } from '../../../../src/trace/replay/findings';
+import { FINDING_KINDS, type FindingKind } from '../../../../src/trace/replay/findingKinds';
 import { map, replayed, unmap } from './replayed';
 
 const device = '0000:00:02.0';

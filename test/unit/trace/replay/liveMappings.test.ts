@@ -57,7 +57,7 @@ describe('live mappings of an address space', () => {
           const expected = [...model.keys()].filter((each) => each >= page && each < end);
           assert.equal(first === undefined, expected.length === 0);
           if (first) assert.ok(first.start <= Math.min(...expected) && first.end > Math.min(...expected));
-          assert.equal(live.covers(page, end), expected.length === pages);
+          assert.equal(live.meets(page, end), expected.length > 0);
         }
         check(live, model);
         for (const { snapshot, model: then } of kept) check(LiveMappings.of(snapshot), then);

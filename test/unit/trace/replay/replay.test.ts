@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { type RowFacts } from '../../../builders/trace';
-import { FINDING_KINDS } from '../../../../src/trace/replay/findings';
+import { FINDING_KINDS } from '../../../../src/trace/replay/findingKinds';
 import { historyOf } from '../../../../src/trace/replay/history';
 import { finish, liveAfter, map, replayed, type Replayed, unmap } from './replayed';
 
