@@ -14,6 +14,10 @@ import { utf8 } from './utf8';
 export const LONG_LINE = 65_536;
 /** What is longer becomes several rows, so that a row is read in less than a slice of work. */
 export const LONGEST_ROW = 16 * 2 ** 20;
+/** Read at once when lines are shown or searched. */
+const LINES_BYTES = 65_536;
+/** Text of the first chunk: its rows are there at once. */
+const FIRST_BYTES = 2 ** 20;
 /** Text in front of the rows that is kept. */
 const HEADER_BYTES = 8192;
 const [LINE_FEED, RETURN] = [0x0a, 0x0d];
@@ -41,6 +45,9 @@ class TextTrace implements OpenTrace {
   readonly #source: ByteSource;
   readonly #blocks: Blocks;
   readonly #parser: LineParser;
+  readonly #window = new Uint8Array(LINES_BYTES);
+  #windowStart = 0;
+  #windowFilled = 0;
 
   constructor(format: LineFormat, source: ByteSource, names: TraceNames) {
     const head = headBytes(source);
@@ -73,8 +80,19 @@ class TextTrace implements OpenTrace {
   }
 
   line(offset: number, length: number, limit: number): string {
-    const bytes = new Uint8Array(Math.min(length, limit));
-    return utf8(bytes.subarray(0, this.#source.read(offset, bytes)));
+    const wanted = Math.min(length, limit);
+    if (wanted > this.#window.length) {
+      const bytes = new Uint8Array(wanted);
+      return utf8(bytes.subarray(0, this.#source.read(offset, bytes)));
+    }
+    // Lines are asked for one after the other, forwards and backwards: what stands around them is read with them.
+    if (offset < this.#windowStart || offset + wanted > this.#windowStart + this.#windowFilled) {
+      const back = offset < this.#windowStart ? this.#window.length - wanted : 0;
+      this.#windowStart = Math.max(0, offset - back);
+      this.#windowFilled = this.#source.read(this.#windowStart, this.#window);
+    }
+    const at = offset - this.#windowStart;
+    return utf8(this.#window.subarray(at, Math.min(at + wanted, this.#windowFilled)));
   }
 
   /** Reads lines until the chunk is full; gives the offset behind the last. */
@@ -82,7 +100,7 @@ class TextTrace implements OpenTrace {
     const blocks = this.#blocks;
     const parser = this.#parser;
     const { bytes } = blocks;
-    const until = from + CHUNK_BYTES;
+    const until = from + (from === this.start.offset ? FIRST_BYTES : CHUNK_BYTES);
     let offset = from;
     while (offset < until && !out.full) {
       // A whole line stands in the window, if it is no longer than lines are.

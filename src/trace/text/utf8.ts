@@ -1,3 +1,5 @@
+import { madeLatin1 } from './lineScanner';
+
 const REPLACEMENT = 0xfffd;
 /** UTF-16 units turned into a string at once. */
 const BATCH = 4096;
@@ -6,6 +8,7 @@ const SMALLEST = [0, 0x80, 0x800, 0x10000] as const;
 
 /** Bytes as text, U+FFFD for what is not UTF-8 (RFC 3629): written here because this room has no TextDecoder. */
 export function utf8(bytes: Uint8Array): string {
+  if (isAscii(bytes)) return madeLatin1(bytes, 0, bytes.length);
   let text = '';
   let units: number[] = [];
   let at = 0;
@@ -26,6 +29,12 @@ export function utf8(bytes: Uint8Array): string {
     }
   }
   return text + String.fromCharCode(...units);
+}
+
+function isAscii(bytes: Uint8Array): boolean {
+  let all = 0;
+  for (const byte of bytes) all |= byte;
+  return all < 0x80;
 }
 
 /** The character that goes on here, or U+FFFD. */
