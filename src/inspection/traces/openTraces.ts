@@ -77,28 +77,54 @@ export class OpenedTrace {
   }
 }
 
+/** A trace on its way. */
+export interface Opening {
+  /** Set when it was closed, or opened anew, before it was there. */
+  isGivenUp: boolean;
+}
+
 /** The traces of one engine, by the ids that its clients chose. */
 export class OpenTraces {
   readonly #traces = new Map<TraceId, OpenedTrace>();
+  readonly #openings = new Map<TraceId, Opening>();
 
   /** Refuses an id that names none. */
   get(id: TraceId): OpenedTrace {
     return this.#traces.get(id) ?? refuse('trace/closed', `The trace "${id}" is not open.`, 'Open it again.');
   }
 
-  /** Takes over a trace; one that had its id is closed. */
-  add(trace: OpenedTrace): void {
+  /** Says that a trace is being opened; one that is being opened under this id already is given up. */
+  begin(id: TraceId): Opening {
+    this.#giveUp(id);
+    const opening: Opening = { isGivenUp: false };
+    this.#openings.set(id, opening);
+    return opening;
+  }
+
+  /** Takes over a trace that was opened, if it is still wanted; one that had its id is closed. */
+  add(opening: Opening, trace: OpenedTrace): void {
+    if (opening.isGivenUp) {
+      trace.close();
+      refuse('trace/closed', `${trace.name} was closed meanwhile.`, 'Open it again.');
+    }
     this.close(trace.id);
     this.#traces.set(trace.id, trace);
   }
 
-  /** Closes a trace, if it is open. */
+  /** Closes a trace, if it is open or being opened. */
   close(id: TraceId): void {
+    this.#giveUp(id);
     this.#traces.get(id)?.close();
     this.#traces.delete(id);
   }
 
   closeAll(): void {
-    for (const id of [...this.#traces.keys()]) this.close(id);
+    for (const id of [...this.#traces.keys(), ...this.#openings.keys()]) this.close(id);
+  }
+
+  #giveUp(id: TraceId): void {
+    const opening = this.#openings.get(id);
+    if (opening) opening.isGivenUp = true;
+    this.#openings.delete(id);
   }
 }

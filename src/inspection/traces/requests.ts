@@ -75,12 +75,13 @@ async function open(
   { trace, file }: Params<'traceOpen'>,
   context: CallContext,
 ): Promise<ResultOf<'traceOpen'>> {
+  const opening = traces.begin(trace);
   const opened = await openTraceFile(trace, file, platform, context);
   if (context.signal.aborted) {
     opened.close();
     return refuse(CANCELLED, 'Cancelled.');
   }
-  traces.add(opened);
+  traces.add(opening, opened);
   return summaryOf(opened);
 }
 

@@ -3,6 +3,7 @@ import { failure, type Result } from '../../engine/result';
 import { type TraceNames } from '../model/dictionary';
 import { type OpenTrace, type TraceReader } from '../model/reader';
 import { headBytes } from '../text/head';
+import { literal } from '../text/lineScanner';
 import { textReader } from '../text/textTrace';
 import { csv } from './csv';
 import { dirtyBitmap } from './dirtyBitmap';
@@ -42,6 +43,9 @@ export function openTrace(source: ByteSource, names: TraceNames): Result<OpenTra
   return best ? best.open(source, names) : unrecognised(source, head);
 }
 
+/** How a recording of perf begins, `PERFILE2`. Source: tools/perf/Documentation/perf.data-file-format.txt. */
+const PERF_DATA = literal('PERFILE2');
+
 function unrecognised(source: ByteSource, head: Uint8Array): Result<never> {
   const fault = source.fault?.();
   if (head.length < source.size && fault !== undefined) {
@@ -58,6 +62,10 @@ function unrecognised(source: ByteSource, head: Uint8Array): Result<never> {
   if ((first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff)) {
     const hint = 'Save it as UTF-8: iconv -f UTF-16 -t UTF-8.';
     return failure('trace/utf-16', `${source.name} is UTF-16 text, which no tracer writes.`, hint);
+  }
+  if (PERF_DATA.every((byte, at) => head[at] === byte)) {
+    const hint = 'Print it first: perf script -i perf.data > trace.txt.';
+    return failure('trace/perf-data', `${source.name} is a recording of perf, which only perf reads.`, hint);
   }
   const titles = READERS.map(({ title }) => title).join(', ');
   return failure(

@@ -103,11 +103,25 @@ describe('traces through the engine', () => {
       assert.equal((await index()).rows, 14);
     });
 
+    it('is refused when it is closed, or opened anew, before it was done', async () => {
+      const packed = new Uint8Array(gzipSync(ftraceText(20_000)));
+      const closed = refusal(open(packed));
+      await client.request('traceClose', { trace: 't' });
+      assert.equal((await closed).code, 'trace/closed');
+      assert.equal((await refusal(index())).code, 'trace/closed');
+      const [first, second] = [refusal(open(packed)), open(ftraceText(7))];
+      await second;
+      assert.equal((await first).code, 'trace/closed');
+      assert.equal((await index()).rows, 14);
+    });
+
     it('refuses what it cannot read, and says what it can', async () => {
       const unknown = await refusal(open('root:x:0:0:root:/root:/bin/bash\n'));
       assert.equal(unknown.code, 'trace/unrecognised');
       assert.match(unknown.message, /trace\.txt is no trace of a known format/);
       assert.match(unknown.hint ?? '', /ftrace.*QEMU.*CSV/);
+      const perf = await refusal(open('PERFILE2\0\0\0', 't', 'perf.data'));
+      assert.match(`${perf.message} ${perf.hint}`, /perf\.data is a recording of perf.* perf script -i/);
       assert.match((await refusal(open(''))).message, /trace\.txt is empty/);
       const file = { kind: 'path', path: path.join(FIXTURES, 'nothing.txt') } as const;
       const missing = await refusal(client.request('traceOpen', { trace: 't', file }));
