@@ -22,7 +22,16 @@ describe('iopte', function () {
 
   describe('usage', () => {
     it('prints help with examples for itself and for every command', async () => {
-      for (const command of [[], ['inspect'], ['walk'], ['list'], ['translate'], ['run'], ['sweep']]) {
+      for (const command of [
+        [],
+        ['inspect'],
+        ['walk'],
+        ['list'],
+        ['translate'],
+        ['run'],
+        ['sweep'],
+        ['trace'],
+      ]) {
         const { exitCode, stdout, stderr } = await runCli([...command, '--help']);
         assert.equal(exitCode, 0);
         assert.match(stdout, /^Usage: iopte /);
