@@ -234,6 +234,25 @@ describe('traces', () => {
     });
   });
 
+  it('give their tables again when no editor has them', async () => {
+    await openBoot();
+    await must('iopte.replayTrace', { row: 2999 });
+    const before = await api.summaries();
+    await closeEditors();
+    await must('iopte.restartEngine');
+    deepEqual(await api.summaries(), before);
+    match(JSON.stringify(await run('iopte.showTraceFindings')), /No trace is open/);
+    await closeAll(api);
+  });
+
+  it('are read as before once the caches are cleared', async () => {
+    await closeEditors();
+    await must('iopte.clearCaches');
+    await openBoot();
+    equal(shown().summary?.rows, ROWS);
+    equal(shown().summary?.cached, false);
+  });
+
   it('that come with the extension open, each in its format', async () => {
     await closeEditors();
     const formats: string[] = [];

@@ -45,8 +45,8 @@ describe('package', () => {
 
   it('keeps its bundles small', () => {
     const limits = {
-      'extension/dist/extension.js': 340,
-      'extension/dist/web/extension.js': 340, // the engine is in no other file, also for hosts that refuse a worker
+      'extension/dist/extension.js': 400,
+      'extension/dist/web/extension.js': 400, // the engine is in no other file, also for hosts that refuse a worker
       // A quarter is what each field of four vendors' entries and registers means, in words; a quarter is the emulated machine:
       // four vendors' hardware and drivers; a fifth is scenarios: their language, YAML that keeps places and 64 bits, their runs.
       'extension/dist/engineWorker.js': 1260,
