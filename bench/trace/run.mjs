@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 const HOME = import.meta.dirname;
 const ROOT = path.join(HOME, '..', '..');
 const OUT = path.join(ROOT, 'out', 'bench');
-const TRACE = path.join(ROOT, 'test', 'fixtures', 'traces', 'vtd-legacy.ftrace-boot-to-dump.txt.gz');
+const TRACE = path.join(ROOT, 'test', 'fixtures', 'corpus', 'vtd-sm-fl-share.ftrace.txt.gz');
 
 /** Bundles the benchmark as the command line is bundled: what is measured is the code that is shipped. */
 async function build() {
@@ -27,7 +27,7 @@ const file = option('file') ? process.argv[process.argv.indexOf('--file') + 1] :
 const { bench } = await build();
 process.exitCode = await bench({
   file,
-  megabytes: option('quick') ? 32 : 192,
+  megabytes: option('quick') ? 64 : 192,
   rounds: option('quick') ? 3 : 7,
   strict: option('strict'),
   large: option('large'),

@@ -26,7 +26,7 @@ export interface Options {
 const LOST = operationCode('lost');
 const [MAP, UNMAP] = [operationCode('map'), operationCode('unmap')];
 const [HASH, LINE_FEED] = [0x23, 0x0a];
-const WARM_UP_ROUNDS = 1;
+const WARM_UP_ROUNDS = 2;
 const GOALS = { limit: 2.5, peer: 5, firstRows: 1000, memory: 400 };
 const LARGE_MEGABYTES = 1000;
 

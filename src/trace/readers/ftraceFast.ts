@@ -131,7 +131,7 @@ export class FtraceFast {
       const cpu = digits3(bytes, start + bracket + 1);
       if (cpu < 0) break;
       if (flagsEnd > flags) {
-        for (let at = start + flags; at < start + flagsEnd; at++) if (bytes[at] === SPACE) break lines;
+        for (let at = start + flags; at < start + flagsEnd; at++) if ((bytes[at] ?? 0) <= SPACE) break lines;
         if (isDigit(bytes[start + flags]) || bytes[start + flagsEnd - 1] === COLON) break;
         if (bytes[start + flagsEnd] !== SPACE) break;
       }

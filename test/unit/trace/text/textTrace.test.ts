@@ -89,7 +89,7 @@ describe('reading text by lines', () => {
           assert.deepEqual(read(bytes, chunk).rows, read(bytes, 1000, slowly).rows);
         },
       ),
-      { numRuns: 100 },
+      { numRuns: 200 },
     );
   });
 
