@@ -8,6 +8,8 @@ import { type HostLink } from './hostLink';
 
 /** A search that takes no longer is not worth a button. */
 const SHOW_CANCEL_AFTER_MS = 300;
+/** What is said of a search that went well goes by itself. */
+const SAY_FOR_MS = 5000;
 
 export interface SearchBoxOptions {
   readonly strings: TraceStrings;
@@ -28,6 +30,7 @@ export class SearchBox {
   #as: 'text' | 'where' = 'text';
   #running = 0;
   #timer = 0;
+  #sayTimer = 0;
   readonly #buttons: readonly HTMLButtonElement[];
 
   constructor(private readonly options: SearchBoxOptions) {
@@ -128,6 +131,8 @@ export class SearchBox {
     this.#said.textContent = isShown ? text : '';
     this.#said.hidden = text === '' || !isShown;
     this.#said.classList.toggle('problem', isProblem);
+    clearTimeout(this.#sayTimer);
+    if (!isProblem) this.#sayTimer = setTimeout(() => (this.#said.hidden = true), SAY_FOR_MS);
     if (text !== '') this.options.say(text);
   }
 }
