@@ -42,6 +42,7 @@ export function activate(context: vscode.ExtensionContext, platform: Platform): 
       },
       traceParams: (trace) => traces.editors.traceParams(trace),
       traceViews: (trace) => traces.editors.traceViews(trace),
+      isTraceStopped: (trace) => traces.editors.isTraceStopped(trace),
       traceOpened: (trace, summary) => {
         traces.editors.traceOpened(trace, summary);
       },

@@ -32,6 +32,8 @@ export interface Opener {
   traceParams(trace: TraceId): Promise<Params<'traceOpen'>>;
   /** The views that a trace has, with their filters; undefined when nobody looks at it. */
   traceViews(trace: TraceId): ReadonlyMap<TraceViewId, string> | undefined;
+  /** Whether somebody stopped its reading: what was read is all that is wanted. */
+  isTraceStopped(trace: TraceId): boolean;
   /** A trace was opened, by whatever question came first: now it can be read on. */
   traceOpened(trace: TraceId, summary: TraceSummary): void;
   /** Runs an opening that nobody watches: it shows that it goes on, and can be cancelled. */
@@ -190,9 +192,13 @@ export class EngineHost implements vscode.Disposable {
     params: OpenReplayParams,
     options: RequestOptions,
   ): Promise<InspectionSummary> {
-    const { trace } = params.replay;
+    const { trace, row } = params.replay;
     await this.openTraceIn(life, trace);
     try {
+      // How address spaces are told apart takes the whole trace, unless somebody had enough of it.
+      const { complete, rows } = await life.client.request('traceSummary', { trace });
+      if (!complete && (rows <= row || !this.opener.isTraceStopped(trace)))
+        await life.client.request('traceIndex', { trace }, options);
       return await life.client.request('open', params, options);
     } finally {
       if (!this.opener.traceViews(trace) && life.traces.delete(trace))

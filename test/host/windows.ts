@@ -65,6 +65,7 @@ export function openWindow(
       watch: (_id, task) => task(watching),
       traceParams: () => Promise.reject(new Error('no trace is open')),
       traceViews: () => undefined,
+      isTraceStopped: () => false,
       traceOpened: () => undefined,
     },
     log,

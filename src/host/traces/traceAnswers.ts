@@ -28,8 +28,6 @@ interface Filter {
   readonly gen: number;
   readonly where: string;
   readonly view: TraceViewId;
-  /** Rows of the trace that were there when it was made. */
-  readonly rows: number;
 }
 
 /** Answers what the page of a trace asks. Every question gets one answer: what it asked for, or why not. */
@@ -72,14 +70,12 @@ export class TraceAnswers implements vscode.Disposable {
     }
   }
 
-  /** More of the trace is there: a filter that was done has more rows to ask. */
+  /** More of the trace is there: the engine has asked the filter's view those rows, too. */
   readOn(): void {
-    const { document } = this;
     const filter = this.#filter;
-    const rows = document.summary?.rows ?? 0;
-    if (!filter || filter.view === '' || this.#filtering !== undefined || rows <= filter.rows) return;
-    // Twice as many at least, so that all of it is not asked again and again.
-    if (!document.reading || rows >= 2 * filter.rows) void this.#filterAgain(filter);
+    if (!filter || filter.view === '' || this.#filtering !== undefined) return;
+    // A trace that cannot be read tells so itself.
+    this.#tellGrown(filter).catch(() => undefined);
   }
 
   /** The page begins anew. */
@@ -158,11 +154,11 @@ export class TraceAnswers implements vscode.Disposable {
   ): Promise<ToTraceView> {
     const rows = this.document.summary?.rows ?? 0;
     if (text.trim() === '') {
-      this.#use({ id, gen, where: '', view: '', rows });
+      this.#use({ id, gen, where: '', view: '' });
       return { v: TRACE_VERSION, type: 'filtered', id, gen, matched: rows, scanned: rows, done: true };
     }
     const view = this.#freshView();
-    this.#use({ id, gen, where: text, view, rows });
+    this.#use({ id, gen, where: text, view });
     this.#filtering = gen;
     this.document.views.set(view, text);
     let told = 0;
@@ -194,28 +190,11 @@ export class TraceAnswers implements vscode.Disposable {
     }
   }
 
-  /** Asks all rows that are there now. The view that the page knows stays until the new one is whole: its rows have their indexes there, too. */
-  async #filterAgain(filter: Filter): Promise<void> {
-    const { id, gen, where } = filter;
-    const rows = this.document.summary?.rows ?? 0;
-    const view = this.#freshView();
-    this.#filtering = gen;
-    try {
-      await this.document.ask('traceFilter', { view, where });
-      if (this.#filter !== filter) {
-        this.#drop(view);
-        return;
-      }
-      this.document.views.set(view, where);
-      this.#use({ id, gen, where, view, rows });
-      const page = await this.document.ask('traceRows', { view, first: 0, count: 1 });
-      const matched = page.total;
-      this.send({ v: TRACE_VERSION, type: 'filtered', id, gen, matched, scanned: rows, done: true });
-    } catch {
-      // The rows that were found before stay; a trace that cannot be read tells so itself.
-    } finally {
-      if (this.#filtering === gen) this.#filtering = undefined;
-    }
+  async #tellGrown({ id, gen, view }: Filter): Promise<void> {
+    const { total: matched } = await this.document.ask('traceRows', { view, first: 0, count: 1 });
+    const scanned = this.document.summary?.rows ?? 0;
+    if (this.#filter?.view === view && this.#filtering === undefined)
+      this.send({ v: TRACE_VERSION, type: 'filtered', id, gen, matched, scanned, done: true });
   }
 
   async #complete({ id, gen, text, offset }: Question<'complete'>): Promise<ToTraceView> {

@@ -66,6 +66,11 @@ export class TraceDocument implements vscode.CustomDocument {
     return this.#reading;
   }
 
+  /** Whether somebody stopped its reading before the end. */
+  get isStopped(): boolean {
+    return !this.#reading && this.#summary?.complete === false;
+  }
+
   /** Opens it where it is not open; its first rows are there then. */
   async open(): Promise<TraceSummary> {
     const title = vscode.l10n.t('Opening {0}', this.name);

@@ -135,6 +135,10 @@ export class TraceEditors implements vscode.CustomReadonlyEditorProvider<TraceDo
     return this.#documents.get(trace)?.views;
   }
 
+  isTraceStopped(trace: TraceId): boolean {
+    return this.#documents.get(trace)?.isStopped === true;
+  }
+
   traceOpened(trace: TraceId, summary: TraceSummary): void {
     this.#documents.get(trace)?.opened(summary);
   }
