@@ -11,6 +11,7 @@ export function summaryOf({ id, file, table, analysis, cached }: OpenedTrace): T
   const { trace, names, rows, complete, unknown, lost } = table;
   const { format, title, origin, timeDigits, header, namesDevices } = trace;
   const [firstTime, lastTime] = timesOf(table);
+  const operations = operationsOf(table);
   return {
     trace: id,
     name: file.name,
@@ -21,7 +22,7 @@ export function summaryOf({ id, file, table, analysis, cached }: OpenedTrace): T
     rows,
     complete,
     events: eventsOf(table),
-    operations: operationsOf(table),
+    operations,
     unknown,
     lost,
     origin: origin.toString(),
@@ -29,7 +30,8 @@ export function summaryOf({ id, file, table, analysis, cached }: OpenedTrace): T
     firstTime,
     lastTime,
     header,
-    namesDevices,
+    // Readers tell by the first lines; events of the DMA API may begin later.
+    namesDevices: namesDevices || (operations['dma-map'] ?? 0) > 0,
     devices: names.devices.texts().slice(0, DEVICES),
     spaces: analysis.told?.names ?? [],
     problems: [...file.problems, ...table.problems],
