@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { cpus, loadavg } from 'node:os';
 import { accessibilityProblems, openBrowser, screenshot } from './harness';
 import { openTracePage, ROWS, type TraceOptions, type TracePage } from './trace/scriptedHost';
 import { strings } from './trace/strings';
@@ -348,14 +349,14 @@ describe('trace editor in a page of its own', () => {
   describe('speed', () => {
     it('answers scrolls and jumps over 10^8 rows within 100 ms', async () => {
       const view = await open();
-      const { found: times, idle } = await view.page.evaluate(async () => {
+      const session = await view.page.context().newCDPSession(view.page);
+      // Time that the page's thread ran, not that it waited for a processor.
+      await session.send('Performance.enable', { timeDomain: 'threadTicks' });
+      const times = await view.page.evaluate(async () => {
         const bar = document.querySelector('[role="scrollbar"]');
         const box = bar?.getBoundingClientRect();
         const rowsAreThere = (): boolean =>
           document.querySelectorAll('.op-loading:not([hidden])').length === 0;
-        const begun = performance.now();
-        for (let frame = 0; frame < 20; frame++) await new Promise(requestAnimationFrame);
-        const idle = (performance.now() - begun) / 20;
         const found: number[] = [];
         for (let jump = 0; jump < 60; jump++) {
           const before = document.querySelector('.body .row:not([hidden]) .col-row')?.textContent;
@@ -376,18 +377,21 @@ describe('trace editor in a page of its own', () => {
           );
           found.push(performance.now() - start);
         }
-        return { found, idle };
+        return found;
       });
-      // What else the machine does meanwhile is not the page's: the best of three rounds counts, nine of ten of its jumps; and where a
-      // frame with nothing to paint takes long already, six of them.
+      const { metrics } = await session.send('Performance.getMetrics');
+      const busy = metrics.find(({ name }) => name === 'TaskDuration')?.value ?? Number.NaN;
+      const each = (1000 * busy) / times.length;
       const rounds = [0, 20, 40].map((from) =>
         times.slice(from, from + 20).sort((one, other) => one - other),
       );
       const best = Math.min(...rounds.map((round) => round[17] ?? Infinity));
       console.log(
-        `        nine of ten jumps within ${best.toFixed(0)} ms, where an idle frame takes ${idle.toFixed(0)} ms`,
+        `        nine of ten jumps within ${best.toFixed(0)} ms, ${each.toFixed(0)} ms of them the page's own`,
       );
-      assert.ok(best < Math.max(100, 6 * idle), `${String(best)} ms`);
+      assert.ok(each < 100, `${String(each)} ms of the page's thread`);
+      // Where more programs run than there are processors, the rest of the time is theirs.
+      if ((loadavg()[0] ?? 0) < cpus().length) assert.ok(best < 100, `${String(best)} ms`);
     });
   });
 });
