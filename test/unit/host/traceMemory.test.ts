@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { type Memento } from 'vscode';
+import type { Memento } from 'vscode';
 import * as fc from 'fast-check';
 import { readSpaces, TraceMemory } from '../../../src/host/traces/traceMemory';
 
