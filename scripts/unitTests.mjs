@@ -47,16 +47,23 @@ const places = {
 };
 
 /**
- * Parts that run in a process each, the longest first. A million requests are alone: in a process that has seen every format
- * the same code is less than half as fast.
+ * Parts that run in a process each, the longest first, so that the last ones fill both cores. A million requests are alone: in
+ * a process that has seen every format the same code is less than half as fast.
  */
-const isEngine = (file) => /^\.\/test\/(unit\/engine|conformance\/emulator)\//.test(file);
-const isLarge = (file) => file.endsWith('/largeDomain.test.ts');
-const parts = [
-  { name: 'others', bundled: together.filter((file) => !isEngine(file)), files: alone },
-  { name: 'engine', bundled: together.filter((file) => isEngine(file) && !isLarge(file)), files: [] },
-  { name: 'large', bundled: together.filter(isLarge), files: [] },
+const PARTS = [
+  { name: 'others', holds: /./ },
+  { name: 'engine', holds: /^\.\/test\/(unit\/engine|conformance\/emulator)\// },
+  { name: 'programs', holds: /^\.\/test\/(unit\/cli|conformance\/scenarios)\// },
+  { name: 'trace', holds: /^\.\/test\/(unit\/trace\/|conformance\/trace)/ },
+  { name: 'large', holds: /\/largeDomain\.test\.ts$/ },
 ];
+/** Of the parts that hold a file, the last has it. */
+const partOf = (file) => PARTS.findLast(({ holds }) => holds.test(file)).name;
+const parts = PARTS.map(({ name }) => ({
+  name,
+  bundled: together.filter((file) => partOf(file) === name),
+  files: alone.filter((file) => partOf(file) === name),
+}));
 
 async function bundle({ name, bundled }) {
   const outfile = path.join(BUNDLES, `${name}.cjs`);
