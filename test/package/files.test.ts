@@ -29,8 +29,8 @@ describe('package', () => {
     assert.deepEqual({ missing, surplus }, { missing: [], surplus: [] });
   });
 
-  it('is smaller than 1 MB', () => {
-    assert.ok(bytes.length < 1_000_000, `${String(bytes.length)} bytes`);
+  it('is smaller than 1.2 MB, of which the engine is the half', () => {
+    assert.ok(bytes.length < 1_200_000, `${String(bytes.length)} bytes`);
   });
 
   it('has at most 100 KB of sample images, 120 KB of traces, and 200 KB of scenarios, which pack to less than half', () => {
@@ -48,12 +48,12 @@ describe('package', () => {
       'extension/dist/extension.js': 400,
       'extension/dist/web/extension.js': 400, // the engine is in no other file, also for hosts that refuse a worker
       // A quarter is what each field of four vendors' entries and registers means, in words; a quarter is the emulated machine:
-      // four vendors' hardware and drivers; a fifth is scenarios: their language, YAML that keeps places and 64 bits, their runs.
-      'extension/dist/engineWorker.js': 1260,
-      'extension/dist/cli.js': 300,
+      // four vendors' hardware and drivers; a fifth is scenarios: their language, YAML that keeps places and 64 bits, their runs; a seventh is
+      // traces: their formats, questions and replay.
+      'extension/dist/engineWorker.js': 1420,
+      'extension/dist/cli.js': 330,
       'extension/dist/webview/entry.js': 200,
       'extension/dist/webview/results.js': 200,
-      'extension/dist/webview/trace.js': 200,
       'extension/dist/webview/trace.js': 200,
     };
     for (const [name, limit] of Object.entries(limits)) {
