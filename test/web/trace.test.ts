@@ -79,6 +79,13 @@ for (const host of ['node', 'web'] as const) {
       await view.locator(`:focus[aria-label="${label}"]`).waitFor({ timeout: 20_000 });
     };
 
+    const focusRows = async (): Promise<void> => {
+      await runCommand(page, 'IOPTE: Focus Rows of Trace');
+      // The palette gives the keyboard back after it has closed.
+      await view.locator('[role="grid"]:focus').waitFor({ timeout: 20_000 });
+      await page.locator('.quick-input-widget').waitFor({ state: 'hidden', timeout: 20_000 });
+    };
+
     it('opens a sample, and shows all of its rows', async () => {
       await runCommand(page, 'IOPTE: Open Sample');
       await choose(page, SAMPLE);
@@ -86,7 +93,7 @@ for (const host of ['node', 'web'] as const) {
       await untilStatus(`${LINES.length.toLocaleString('en-US')} rows`);
       const grid = view.getByRole('grid');
       assert.equal(await grid.getAttribute('aria-rowcount'), String(LINES.length + 1));
-      await runCommand(page, 'IOPTE: Focus Rows of Trace');
+      await focusRows();
       await untilRow(1);
       assert.equal((await current()).line.trim(), LINES[0]?.trim());
       await page.keyboard.press('Control+End');
@@ -120,7 +127,7 @@ for (const host of ['node', 'web'] as const) {
       const left = LINES.filter(isUnmap).length;
       assert.ok(left > 0 && left < LINES.length);
       await untilStatus(`${left.toLocaleString('en-US')} of ${LINES.length.toLocaleString('en-US')} rows`);
-      await runCommand(page, 'IOPTE: Focus Rows of Trace');
+      await focusRows();
       await page.keyboard.press('Control+Home');
       await untilRow(LINES.findIndex(isUnmap) + 1);
       await page.keyboard.press('Control+End');
@@ -135,7 +142,7 @@ for (const host of ['node', 'web'] as const) {
     });
 
     it('searches with Control+F and F3', async () => {
-      await runCommand(page, 'IOPTE: Focus Rows of Trace');
+      await focusRows();
       await page.keyboard.press('Control+Home');
       await untilRow(1);
       await page.keyboard.press('Control+f');
@@ -173,7 +180,7 @@ for (const host of ['node', 'web'] as const) {
     });
 
     it('copies rows as TSV', async () => {
-      await runCommand(page, 'IOPTE: Focus Rows of Trace');
+      await focusRows();
       await page.keyboard.press('Control+Home');
       await untilRow(1);
       for (const key of ['Shift+ArrowDown', 'Shift+ArrowDown', 'Control+c']) await page.keyboard.press(key);
