@@ -18,6 +18,8 @@ export const LONGEST_ROW = 16 * 2 ** 20;
 const LINES_BYTES = 65_536;
 /** Text of the first chunk: its rows are there at once. */
 const FIRST_BYTES = 2 ** 20;
+/** Of a chunk of a format that has no quick way: a line takes some microseconds, and a chunk is to be a slice of work. */
+const GENERAL_BYTES = 2 ** 19;
 /** Text in front of the rows that is kept. */
 const HEADER_BYTES = 8192;
 const [LINE_FEED, RETURN] = [0x0a, 0x0d];
@@ -100,7 +102,8 @@ class TextTrace implements OpenTrace {
     const blocks = this.#blocks;
     const parser = this.#parser;
     const { bytes } = blocks;
-    const until = from + (from === this.start.offset ? FIRST_BYTES : CHUNK_BYTES);
+    const most = parser.fast ? CHUNK_BYTES : GENERAL_BYTES;
+    const until = from + (from === this.start.offset ? Math.min(FIRST_BYTES, most) : most);
     let offset = from;
     while (offset < until && !out.full) {
       // A whole line stands in the window, if it is no longer than lines are.
