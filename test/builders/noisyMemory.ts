@@ -41,7 +41,8 @@ export class Random {
   }
 
   below(end: number): number {
-    return this.next() % end;
+    // Both are known to be 32-bit numbers: the remainder of any others is several times as slow.
+    return this.next() % (end >>> 0);
   }
 }
 
@@ -49,6 +50,8 @@ export class NoisyMemory {
   readonly generation = 0;
   /** Half-open, bytes. */
   readonly ranges: readonly { readonly start: number; readonly end: number }[];
+  /** The same in frames. */
+  readonly #stretches: readonly { readonly start: number; readonly count: number }[];
   readonly #seed: number;
   readonly #kept = new Map<number, Uint32Array>();
   /** Frames read lately: walkers read a table once for each of its entries. */
@@ -58,6 +61,10 @@ export class NoisyMemory {
   constructor(real: ReadonlyMap<number, Uint32Array>, { seed, frames, copies }: NoisyOptions) {
     this.#seed = seed;
     this.ranges = around([...real.keys()], frames);
+    this.#stretches = this.ranges.map(({ start, end }) => ({
+      start: start / 4096,
+      count: (end - start) / 4096,
+    }));
     for (const [frame, words] of real) this.#kept.set(frame, words);
     this.#addCopies(real, copies, new Random(seed));
   }
@@ -88,8 +95,8 @@ export class NoisyMemory {
 
   /** A frame of noise, of the kind if one is given. */
   #anyFrame(random: Random, kind?: number): number {
-    const { start, end } = this.ranges[random.below(this.ranges.length)] ?? { start: 0, end: 4096 };
-    const frame = start / 4096 + random.below((end - start) / 4096);
+    const stretch = this.#stretches[random.below(this.#stretches.length)];
+    const frame = stretch ? stretch.start + random.below(stretch.count) : 0;
     return kind === undefined ? frame : frame - (frame % KINDS) + kind;
   }
 
@@ -116,25 +123,19 @@ export class NoisyMemory {
       places.set(frame, free);
     }
     for (const [frame, words] of real) {
+      const pointers = pointersIn(words, places);
       for (const place of places.get(frame) ?? [])
-        this.#kept.set(place, this.#oldCopy(words, places, random));
+        this.#kept.set(place, this.#oldCopy(words, pointers, places, random));
     }
   }
 
-  #oldCopy(words: Uint32Array, places: ReadonlyMap<number, readonly number[]>, random: Random): Uint32Array {
+  #oldCopy(
+    words: Uint32Array,
+    pointers: readonly Pointer[],
+    places: ReadonlyMap<number, readonly number[]>,
+    random: Random,
+  ): Uint32Array {
     const copy = words.slice();
-    const pointers: { at: number; shift: bigint; to: number }[] = [];
-    for (let at = 0; at < FRAME_WORDS; at += 2) {
-      const word = (BigInt(words[at + 1] ?? 0) << 32n) | BigInt(words[at] ?? 0);
-      // Where the formats have their pointers: bits 51:12, RISC-V 53:10 and 43:0.
-      for (const shift of [12n, 10n, 0n]) {
-        const to = Number((word >> shift) & (shift === 12n ? 0xff_ffff_ffffn : 0xfff_ffff_ffffn));
-        if (places.has(to)) {
-          pointers.push({ at, shift, to });
-          break;
-        }
-      }
-    }
     const sure = pointers.length === 0 ? 0 : random.below(pointers.length);
     for (const [index, { at, shift, to }] of pointers.entries()) {
       const old = places.get(to) ?? [];
@@ -151,6 +152,30 @@ export class NoisyMemory {
     }
     return copy;
   }
+}
+
+/** A word that holds the number of a frame from bit `shift` on. */
+interface Pointer {
+  readonly at: number;
+  readonly shift: bigint;
+  readonly to: number;
+}
+
+/** Words of a frame that lead to frames with a place. */
+function pointersIn(words: Uint32Array, places: ReadonlyMap<number, unknown>): Pointer[] {
+  const pointers: Pointer[] = [];
+  for (let at = 0; at < FRAME_WORDS; at += 2) {
+    const word = (BigInt(words[at + 1] ?? 0) << 32n) | BigInt(words[at] ?? 0);
+    // Where the formats have their pointers: bits 51:12, RISC-V 53:10 and 43:0.
+    for (const shift of [12n, 10n, 0n]) {
+      const to = Number((word >> shift) & (shift === 12n ? 0xff_ffff_ffffn : 0xfff_ffff_ffffn));
+      if (places.has(to)) {
+        pointers.push({ at, shift, to });
+        break;
+      }
+    }
+  }
+  return pointers;
 }
 
 /** Stretches of memory, `frames` in all, that hold all of the frames. */
@@ -221,12 +246,13 @@ const RISCV: Tables = { kind: 8, shift: 10, table: 1, leaf: [0xe7, 0] };
 function fillPageTable(words: Uint32Array, random: Random, pick: Pick, tables: Tables, level: number): void {
   const share = [SHARES, SHARES / 8, 8][random.below(3)] ?? SHARES;
   const { shift } = tables;
+  const above = 2 ** (32 - shift);
   for (let at = 0; at < FRAME_WORDS; at += 2) {
     if (share < SHARES && random.below(SHARES) >= share) continue;
     const target = level === 0 ? pick(random) : pick(random, tables.kind + level - 1);
     const [lo, hi] = level === 0 ? tables.leaf : [tables.table, 0];
     words[at] = (target << shift) | lo;
-    words[at + 1] = Math.floor(target / 2 ** (32 - shift)) | hi;
+    words[at + 1] = Math.floor(target / above) | hi;
   }
 }
 

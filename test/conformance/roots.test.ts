@@ -5,6 +5,7 @@ import path from 'node:path';
 import { RootSearch, type RootCandidate } from '../../src/engine/roots/index';
 import { openImage } from '../../src/image/openImage';
 import { nodeImagePlatform } from '../../src/inspection/node/inflate';
+import { type RootsResult } from '../../src/inspection/protocol';
 import { framesOf, NoisyMemory } from '../builders/noisyMemory';
 import { sharedEngine } from './engine';
 import { CORPUS } from './manifest';
@@ -88,6 +89,17 @@ function candidatesOf(memory: NoisyMemory): readonly RootCandidate[] {
   }
 }
 
+const imageOf = (name: string) => ({ kind: 'path', path: path.join(CORPUS, `${name}.elf.gz`) }) as const;
+
+const searched = new Map<string, Promise<RootsResult>>();
+/** What the engine finds in the image of a guest, searched once for all tests. */
+function foundIn(name: string): Promise<RootsResult> {
+  const known =
+    searched.get(name) ?? sharedEngine().then((engine) => engine.request('roots', { image: imageOf(name) }));
+  searched.set(name, known);
+  return known;
+}
+
 describe('Find IOMMU Roots', () => {
   before('builds what is old', async function () {
     this.timeout(300_000);
@@ -96,9 +108,7 @@ describe('Find IOMMU Roots', () => {
 
   for (const guest of GUESTS) {
     it(`finds the root of ${guest[0]} in its image`, async () => {
-      const engine = await sharedEngine();
-      const image = { kind: 'path', path: path.join(CORPUS, `${guest[0]}.elf.gz`) } as const;
-      const { candidates } = await engine.request('roots', { image });
+      const { candidates } = await foundIn(guest[0]);
       requireRoot(
         guest,
         candidates.map(({ registers }) =>
@@ -134,8 +144,8 @@ describe('Find IOMMU Roots', () => {
   it('gives descriptions that open with the devices that it counted', async () => {
     const engine = await sharedEngine();
     for (const [name] of GUESTS) {
-      const image = { kind: 'path', path: path.join(CORPUS, `${name}.elf.gz`) } as const;
-      const [best] = (await engine.request('roots', { image })).candidates;
+      const image = imageOf(name);
+      const [best] = (await foundIn(name)).candidates;
       assert.ok(best);
       const inspection = `roots of ${name}`;
       const { description } = best;

@@ -34,13 +34,15 @@ interface Made {
   readonly memory: WritableFrames;
 }
 
-/** Each request alone over fresh tables, then all one after the other through caches, by steps and in one go. */
+/**
+ * Each request alone over fresh tables, beside a walk of tables that are only read; then all one after the other through caches,
+ * by steps and in one go.
+ */
 function check(make: () => Made, asked: readonly Request[]): void {
   const { space } = make();
   const all = asked.map((each) => ask(addressOf(space, each), each.write ? 'write' : 'read'));
   for (const request of all) {
-    const fresh = make();
-    const expected = walked(fresh.space, request);
+    const expected = walked(space, request);
     for (const rules of [NO_CACHES, {}]) {
       const one = make();
       const unit = new OneSpace(one.space, one.memory, rules);
