@@ -11,7 +11,10 @@ import { failureOf } from '../errors';
 import { type TraceDocument, untilCancelled } from './traceDocument';
 
 /** What the page asks the engine, and what the host answers. */
-export type PageQuestion = Exclude<FromTraceView, { type: 'ready' | 'select' | 'command' | 'bookmark' }>;
+export type PageQuestion = Exclude<
+  FromTraceView,
+  { type: 'ready' | 'select' | 'command' | 'bookmark' | 'copyText' }
+>;
 type Question<T extends PageQuestion['type']> = Extract<PageQuestion, { type: T }>;
 
 /** A page of groups; more are asked for with its cursor. */

@@ -150,6 +150,9 @@ export class TracePanel implements vscode.Disposable {
       case 'bookmark':
         this.listener.request(this, message);
         return;
+      case 'copyText':
+        void vscode.env.clipboard.writeText(message.text);
+        return;
       default:
         void this.#answers.answer(message);
     }
@@ -159,6 +162,7 @@ export class TracePanel implements vscode.Disposable {
     this.#answers.forgetViews();
     this.#ready = true;
     const strings = traceStrings();
+    this.#send({ v: TRACE_VERSION, type: 'opening', strings });
     try {
       const summary = await this.document.open();
       const row = this.#row;

@@ -21,7 +21,7 @@ interface TraceContext {
 }
 
 /** Commands that the page's buttons and menus stand for. */
-const COMMANDS: Readonly<Record<Exclude<TraceCommand, 'stopReading' | 'readOn'>, string>> = {
+const COMMANDS: Readonly<Record<Exclude<TraceCommand, 'stopReading' | 'readOn' | 'openText'>, string>> = {
   replay: 'iopte.replayTrace',
   history: 'iopte.showIovaHistory',
   lifetimes: 'iopte.showTraceLifetimes',
@@ -72,6 +72,8 @@ export class Traces implements vscode.Disposable {
     const { command, row, iova } = intent;
     if (command === 'stopReading') document.stopReading();
     else if (command === 'readOn') document.readOn();
+    else if (command === 'openText')
+      void vscode.commands.executeCommand('vscode.openWith', document.uri, 'default');
     else
       void vscode.commands.executeCommand(COMMANDS[command], {
         ...about,

@@ -83,7 +83,7 @@ const GROUPS: Readonly<Record<TraceGroupBy, TraceGroupBy>> = {
   ...{ device: 'device', task: 'task', size: 'size', operation: 'operation' },
   ...{ event: 'event', cpu: 'cpu', space: 'space' },
 };
-const groupBy = z.enum(GROUPS);
+export const groupBy = z.enum(GROUPS);
 
 const group = z.object({
   ...{ value: text, where: text },
@@ -93,12 +93,13 @@ const group = z.object({
 /** What the user wants done of something that is not the page's own. */
 const command = z.enum([
   ...(['replay', 'history', 'lifetimes', 'findings', 'export', 'split', 'bookmarks'] as const),
-  ...(['stopReading', 'readOn'] as const),
+  /** `openText`: the file in the text editor, as where it cannot be shown here. */
+  ...(['stopReading', 'readOn', 'openText'] as const),
 ]);
 export type TraceCommand = z.infer<typeof command>;
 
 const fromView = z.discriminatedUnion('type', [
-  /** Answered by `opened`. */
+  /** Answered by `opening`, then by `opened` or `refused`; told again to try again. */
   z.object({ v, type: z.literal('ready') }),
   z.object({ v, type: z.literal('rows'), id, gen, first: count, count: count.check(z.lte(MOST_TRACE_ROWS)) }),
   /**
@@ -117,8 +118,11 @@ const fromView = z.discriminatedUnion('type', [
     ...{ v, type: z.literal('density'), id, gen },
     buckets: z.int().check(z.gte(1), z.lte(MOST_BUCKETS)),
   }),
-  /** Where the cursor stands now; nothing to answer. */
-  z.object({ v, type: z.literal('select'), gen, index: count, row: count, first: count, count }),
+  /** Where the cursor stands now; nothing to answer. `token`: of the `goTo` that took it there, where it was not a person. */
+  z.object({
+    ...{ v, type: z.literal('select'), gen, index: count, row: count, first: count, count },
+    token: z.optional(count),
+  }),
   /** `row`: what it is about, where it is about one. */
   z.object({
     ...{ v, type: z.literal('command'), command },
@@ -128,16 +132,22 @@ const fromView = z.discriminatedUnion('type', [
   z.object({ v, type: z.literal('bookmark'), row: count }),
   /** Rows of the view to the clipboard, as TSV with their names on top. Answered by `copied`. */
   z.object({ v, type: z.literal('copy'), id, gen, first: count, count }),
+  /** This text to the clipboard. */
+  z.object({ v, type: z.literal('copyText'), text }),
 ]);
 
 const action = z.enum([
   ...(['filter', 'search', 'goTo', 'group', 'rows', 'findNext', 'findPrevious'] as const),
   ...(['copy', 'bookmark', 'nextBookmark', 'previousBookmark', 'replay', 'history'] as const),
+  /** Of the cell under the cursor. */
+  ...(['copyCell', 'copyLine', 'filterByValue'] as const),
 ]);
 /** What a command of the editor does in the page: puts the focus somewhere, or acts on the row under the cursor. */
 export type TraceAction = z.infer<typeof action>;
 
 const toView = z.discriminatedUnion('type', [
+  /** The trace is being opened, which takes a while where it must be unpacked. */
+  z.object({ v, type: z.literal('opening'), strings: traceStrings }),
   z.object({
     ...{ v, type: z.literal('opened'), summary, strings: traceStrings },
     bookmarks: z.array(count),
@@ -194,8 +204,8 @@ const toView = z.discriminatedUnion('type', [
   z.object({ v, type: z.literal('copied'), id, gen, rows: count }),
   /** In the place of the answer to what was asked with this id. */
   z.object({ v, type: z.literal('failed'), id, gen, failure }),
-  /** The cursor is to go to a row of the trace. `focus`: the page takes the keyboard, too. */
-  z.object({ v, type: z.literal('goTo'), row: count, focus: z.boolean() }),
+  /** The cursor is to go to a row of the trace. `focus`: the page takes the keyboard, too. `token` comes back with `select`. */
+  z.object({ v, type: z.literal('goTo'), row: count, focus: z.boolean(), token: z.optional(count) }),
   /** Filters in the place of what the box has. */
   z.object({ v, type: z.literal('useFilter'), text }),
   z.object({ v, type: z.literal('act'), action }),
@@ -213,6 +223,10 @@ export type ToTraceView = z.infer<typeof toView>;
 
 /** A message of the host, or undefined for anything else. */
 export const readToTraceView = (value: unknown): ToTraceView | undefined => toView.safeParse(value).data;
+const envelope = z.object({ v, id, gen });
+/** Which question a message that is none of the host's was to answer, or undefined. */
+export const readEnvelope = (value: unknown): { readonly id: number; readonly gen: number } | undefined =>
+  envelope.safeParse(value).data;
 /** A message of the page, or undefined for anything else. */
 export const readFromTraceView = (value: unknown): FromTraceView | undefined =>
   fromView.safeParse(value).data;

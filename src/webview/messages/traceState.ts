@@ -1,9 +1,10 @@
 /** What the page of a trace keeps while it is hidden, and over a restart of the window. */
 import * as z from 'zod/mini';
+import { groupBy } from './traceMessages';
 import { TIME_MODES, TRACE_COLUMNS } from './traceColumns';
 
 /** Raised when the state changes its shape; one of another version is dropped. */
-export const TRACE_STATE_VERSION = 1;
+export const TRACE_STATE_VERSION = 2;
 
 const count = z.int().check(z.gte(0));
 
@@ -21,6 +22,10 @@ const state = z.object({
   widths: z.partialRecord(z.enum(TRACE_COLUMNS), z.number().check(z.gte(24), z.lte(4000))),
   time: z.enum(TIME_MODES),
   details: z.boolean(),
+  /** What the panel of groups counts by; null: it is closed. */
+  group: z.nullable(groupBy),
+  /** What was searched for last. */
+  search: z.object({ text: z.string().check(z.maxLength(20_000)), as: z.enum(['text', 'where']) }),
 });
 
 export type TraceState = z.infer<typeof state>;

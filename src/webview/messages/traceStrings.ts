@@ -20,6 +20,11 @@ export const traceStrings = z.object({
   /** How a column is sized by keyboard. */
   resizeColumn: text,
   loading: text,
+  opening: text,
+  refused: text,
+  retry: text,
+  openText: text,
+  badAnswer: text,
   noRows: text,
   noMatch: text,
   filter: text,
@@ -46,6 +51,8 @@ export const traceStrings = z.object({
   goToHint: text,
   goToBad: text,
   goToNone: text,
+  /** {0} is the row that was wanted. */
+  rowHidden: text,
   group: text,
   groupBy: text,
   groups: z.object({
@@ -56,12 +63,15 @@ export const traceStrings = z.object({
   }),
   groupNone: text,
   groupMore: text,
+  groupSoFar: text,
   groupFilter: text,
   close: text,
   density: text,
-  /** {0} maps, {1} unmaps, {2} faults in all; {3} the row where maps are densest. */
+  /** {0} maps, {1} unmaps, {2} faults in all. */
   densitySaid: text,
-  legend: z.object({ maps: text, unmaps: text, faults: text, bookmark: text }),
+  /** {0} is what is said above; {1} percent of the view is above where maps are densest. */
+  densityMost: text,
+  legend: z.object({ maps: text, unmaps: text, faults: text, others: text, bookmark: text }),
   scrollbar: text,
   details: text,
   lineCut: text,
@@ -74,11 +84,16 @@ export const traceStrings = z.object({
   noBookmarks: text,
   bookmarks: text,
   copy: text,
+  copyCell: text,
+  copyLine: text,
+  copiedText: text,
+  filterByValue: text,
   copied: text,
   copyTooMany: text,
   selected: text,
   status: text,
   rows: text,
+  oneRow: text,
   rowsFiltered: text,
   /** {0} percent of the bytes. */
   reading: text,
