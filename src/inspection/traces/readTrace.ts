@@ -151,11 +151,11 @@ export function* readOn(trace: OpenedTrace): Work<undefined> {
     fraction: file.bytes === 0 ? 1 : (table.bytesRead ?? file.bytes) / file.bytes,
   });
   for (;;) {
-    const chunks = table.chunks.length;
+    // First of all: a cancel may have left views behind.
+    const growing = growViews(trace);
+    while (growing.next().done !== true) yield reading();
     if (!table.readChunk()) break;
     yield reading();
-    const growing = growViews(trace, chunks);
-    while (growing.next().done !== true) yield reading();
   }
   // What could not be read now may be there the next time.
   if (trace.stored || !file.slot || file.fault() !== undefined) return undefined;

@@ -113,7 +113,7 @@ export function* historyPage(
   const lifetimes = yield* overRows('Replaying the trace', 0, replay.lifetimes(history.mapRows));
   const end = first + limit;
   return {
-    rows: rowsOf(trace, history.rows),
+    rows: yield* rowsOf(trace, history.rows),
     total: history.total,
     ...(end < history.total ? { next: String(end) } : {}),
     lifetimes: lifetimes.map((lifetime) => lifetimeOf(replay, lifetime)),

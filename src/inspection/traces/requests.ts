@@ -44,7 +44,7 @@ export function traceHandlers(traces: OpenTraces, platform: TracePlatform): Trac
       traces.close(trace);
       return null;
     },
-    traceRows: (params) => rowPage(traces.get(params.trace), params),
+    traceRows: onView(rowPage),
     traceFilter: ({ trace: id, view, where }) => {
       const trace = traces.get(id);
       trace.views.make(view, where, trace.analysis.told);

@@ -1,4 +1,5 @@
 /** Requests about rows of a view: a stretch of them, a filter, a search, a place. */
+import { chunkOf } from '../../trace/model/table';
 import { compileTextSearch, type TraceFilter } from '../../trace/query/traceFilter';
 import { findNext, findPrevious } from '../../trace/query/find';
 import { seekIova, seekRow, seekTime } from '../../trace/query/seek';
@@ -23,21 +24,38 @@ export function checkRow(row: number, what = 'row'): number {
   return row;
 }
 
-/** Rows as people see them; those that there are. */
-export function rowsOf({ table, analysis }: OpenedTrace, rows: readonly number[]): readonly TraceRow[] {
-  return rows.flatMap((row) => traceRow(table, row, analysis.told) ?? []);
+/** Rows as people see them; those that there are. A step reads one chunk: it may have left memory. */
+export function* rowsOf(
+  { table, analysis }: OpenedTrace,
+  rows: readonly number[],
+): Work<readonly TraceRow[]> {
+  const shown: TraceRow[] = [];
+  const spaces = analysis.told;
+  let chunk = -1;
+  let done = 0;
+  for (const row of rows) {
+    const next = chunkOf(table, row);
+    if (next !== chunk && chunk >= 0) {
+      yield shown.length - done;
+      done = shown.length;
+    }
+    chunk = next;
+    const found = traceRow(table, row, spaces);
+    if (found) shown.push(found);
+  }
+  return shown;
 }
 
-export function rowPage(
+export function* rowPage(
   trace: OpenedTrace,
-  { view: id, first, count }: Params<'traceRows'>,
-): ResultOf<'traceRows'> {
-  const view = trace.views.get(id);
+  view: TraceView,
+  { first, count }: Params<'traceRows'>,
+): Work<ResultOf<'traceRows'>> {
   checkRow(first);
   if (!Number.isInteger(count) || count < 1 || count > MOST_ROWS) {
     refuse('request/limit', `A page has 1 to ${MOST_ROWS} rows, not ${count}.`);
   }
-  const rows = rowsOf(trace, view.rows(first, count));
+  const rows = yield* rowsOf(trace, view.rows(first, count));
   return { rows, first, total: view.total, complete: view.complete };
 }
 
@@ -53,9 +71,9 @@ export function* filterRows(trace: OpenedTrace, view: TraceView): Work<ResultOf<
   return { matched: view.total, scanned: view.scanned, complete: view.complete };
 }
 
-/** Lets the views that saw all rows so far see those that were read since. */
-export function* growViews(trace: OpenedTrace, chunks: number): Generator<number, void> {
-  for (const view of trace.views.upTo(chunks)) yield* view.scan();
+/** Lets the views that had seen all rows that there were see those that were read since. */
+export function* growViews(trace: OpenedTrace): Generator<number, void> {
+  for (const view of trace.views.growing()) yield* view.scan();
 }
 
 export function* findRow(

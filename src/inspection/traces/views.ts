@@ -88,8 +88,9 @@ export class TraceViews {
     return id === '' || this.#named.get(id)?.view === view;
   }
 
-  /** Views that have seen the first `chunks` chunks: as the trace grows they grow along. */
-  upTo(chunks: number): readonly TraceView[] {
-    return [...this.#named.values()].flatMap(({ view }) => (view.chunks === chunks ? [view] : []));
+  /** Views whose first scan is done, and that have not seen what was read since: as the trace grows they grow along. */
+  growing(): readonly TraceView[] {
+    const isBehind = (view: TraceView): boolean => view.wasAsked && view.chunks < this.#table.chunks.length;
+    return [...this.#named.values()].flatMap(({ view }) => (isBehind(view) ? [view] : []));
   }
 }

@@ -15,6 +15,7 @@ export class TraceView {
   /** Rows of the view before each chunk that was asked, and at the end all of them. */
   readonly #before: number[] = [0];
   readonly #filter: TraceFilter | undefined;
+  #wasAsked = false;
 
   constructor(
     readonly table: TraceTable,
@@ -26,6 +27,11 @@ export class TraceView {
   /** Chunks and rows of the trace that have been asked. */
   get chunks(): number {
     return this.#filter ? this.#chunks.length : this.table.chunks.length;
+  }
+
+  /** True once a scan had asked every row that there was. */
+  get wasAsked(): boolean {
+    return this.#wasAsked;
   }
 
   get scanned(): number {
@@ -51,7 +57,10 @@ export class TraceView {
     for (;;) {
       const chunk = this.#chunks.length;
       const rows = this.table.chunks[chunk]?.rows;
-      if (rows === undefined) return;
+      if (rows === undefined) {
+        this.#wasAsked = true;
+        return;
+      }
       for (let from = 0; from < rows; from += filter.stepRows) {
         const to = Math.min(from + filter.stepRows, rows);
         filter.ask(chunk, from, to, undefined, bits);

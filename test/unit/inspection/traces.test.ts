@@ -451,6 +451,41 @@ describe('traces through the engine', () => {
       assert.equal((await index()).rows, 400_000);
     });
 
+    it('let a view grow on that a cancel had stopped inside a chunk', async () => {
+      // Lines are read for it: several steps a chunk.
+      const where = 'text has "unmap: "';
+      await filter(where);
+      for (const end of [3, 4, 5, 6]) {
+        const cancel = new AbortController();
+        let steps = 0;
+        const onProgress = () => {
+          if (++steps === end) cancel.abort();
+        };
+        const options = { signal: cancel.signal, onProgress };
+        await client.request('traceIndex', { trace: 't' }, options).catch(() => undefined);
+      }
+      await index();
+      const { total, complete } = await rows(0, 1, 'v');
+      assert.deepEqual([total, complete], [200_000, true]);
+    });
+
+    it('are answered while rows of many chunks are shown, and those can be cancelled', async () => {
+      await index();
+      await filter('row = 1 or row = 150000 or row = 300000');
+      const shown = await rows(0, 3, 'v');
+      assert.deepEqual(
+        shown.rows.map(({ row }) => row),
+        [0, 149_999, 299_999],
+      );
+      const cancel = new AbortController();
+      const page = { trace: 't', view: 'v', first: 0, count: 3 };
+      const stopped = client.request('traceRows', page, {
+        signal: cancel.signal,
+        onProgress: () => cancel.abort(),
+      });
+      assert.equal((await refusal(stopped)).code, 'cancelled');
+    });
+
     it('read one trace together', async () => {
       const [one, other, filtered] = await Promise.all([index(), index(), filter('op = map')]);
       assert.equal(one.rows, 400_000);
