@@ -41,12 +41,12 @@ export const layers = [
     lane: 'checks',
     needs: ['packages'],
     run: inTurn(
-      check('the bundles build', [tool('webpack/bin/webpack.js'), '--mode', 'production'], { seconds: 180 }),
+      check('the bundles build', [tool('webpack/bin/webpack.js'), '--mode', 'production'], { seconds: 300 }),
       check(
         'the in-host suites build',
         [tool('webpack/bin/webpack.js'), '--env', 'tests', '--mode', 'development'],
         {
-          seconds: 180,
+          seconds: 300,
         },
       ),
     ),
@@ -69,7 +69,7 @@ export const layers = [
       'lint: eslint has nothing to say',
       [tool('eslint/bin/eslint.js'), '.', '--max-warnings', '0'],
       {
-        seconds: 240,
+        seconds: 400,
       },
     ),
   },
@@ -143,7 +143,7 @@ export const layers = [
     group: 'browser',
     lane: 'hosts',
     needs: ['build', 'vscode'],
-    run: suite('browser', mocha('--config', 'test/web/.mocharc.cjs'), { seconds: 420 }),
+    run: suite('browser', mocha('--config', 'test/web/.mocharc.cjs'), { seconds: 780 }),
   },
   {
     name: 'package',

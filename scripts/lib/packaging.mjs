@@ -20,7 +20,7 @@ export async function build(log) {
   log('building dist/');
   await must('the build', node, [tool('webpack/bin/webpack.js'), '--mode', 'production'], {
     cwd: root,
-    seconds: 180,
+    seconds: 300,
   });
 }
 
