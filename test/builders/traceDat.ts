@@ -28,6 +28,8 @@ export interface DatParts {
   readonly commands?: string;
   readonly cpus: readonly (readonly DatPage[])[];
   readonly options?: readonly { readonly id: number; readonly data: string }[];
+  /** Bytes of a page of the ring buffer. */
+  readonly pageBytes?: number;
 }
 
 export const PAGE_BYTES = 4096;
@@ -92,7 +94,15 @@ export const format = (name: string, id: number, fields: readonly string[], prin
   ].join('\n');
 
 export function traceDat(parts: DatParts): Uint8Array {
-  const { bigEndian = false, long = 8, formats, commands = '', cpus, options = [] } = parts;
+  const {
+    bigEndian = false,
+    long = 8,
+    formats,
+    commands = '',
+    cpus,
+    options = [],
+    pageBytes = PAGE_BYTES,
+  } = parts;
   const file = new Bytes(bigEndian);
   file
     .raw([0x17, 0x08, 0x44])
@@ -103,7 +113,7 @@ export function traceDat(parts: DatParts): Uint8Array {
   const page = [
     'field: u64 timestamp;\toffset:0;\tsize:8;\tsigned:0;',
     `field: local_t commit;\toffset:8;\tsize:${long};\tsigned:1;`,
-    `field: char data;\toffset:${8 + long};\tsize:${PAGE_BYTES - 8 - long};\tsigned:1;`,
+    `field: char data;\toffset:${8 + long};\tsize:${pageBytes - 8 - long};\tsigned:1;`,
   ].join('\n');
   file.text('header_page', '\0').sized(page, 8).text('header_event', '\0').sized(HEADER_EVENT, 8);
   file.number(0, 4);
@@ -121,16 +131,21 @@ export function traceDat(parts: DatParts): Uint8Array {
   file.text('flyrecord', '\0');
   let offset = Math.ceil((file.length + 16 * cpus.length) / PAGE_BYTES) * PAGE_BYTES;
   for (const pages of cpus) {
-    file.number(offset, 8).number(pages.length * PAGE_BYTES, 8);
-    offset += pages.length * PAGE_BYTES;
+    file.number(offset, 8).number(pages.length * pageBytes, 8);
+    offset += pages.length * pageBytes;
   }
   file.pad(PAGE_BYTES);
-  for (const pages of cpus) for (const each of pages) file.raw(pageBytes(each, bigEndian, long));
+  for (const pages of cpus) for (const each of pages) file.raw(pageOf(each, bigEndian, long, pageBytes));
   return file.done();
 }
 
 /** One page; its events have to fit. */
-function pageBytes({ time, events, lost, discarded }: DatPage, bigEndian: boolean, long: 4 | 8): Uint8Array {
+function pageOf(
+  { time, events, lost, discarded }: DatPage,
+  bigEndian: boolean,
+  long: 4 | 8,
+  bytesOfPage: number,
+): Uint8Array {
   const body = new Bytes(bigEndian);
   const head = (type: number, delta: number): Bytes =>
     body.number(bigEndian ? type * 2 ** 27 + delta : delta * 32 + type, 4);
@@ -170,5 +185,5 @@ function pageBytes({ time, events, lost, discarded }: DatPage, bigEndian: boolea
   else page.number(bytes.length + flags, 4);
   page.raw(bytes);
   if (typeof lost === 'number') page.number(lost, long);
-  return page.pad(PAGE_BYTES).done();
+  return page.pad(bytesOfPage).done();
 }

@@ -70,7 +70,6 @@ class DatTrace implements OpenTrace {
   readonly #bases: readonly number[];
   readonly #total: number;
   readonly #record: TraceRecord;
-  readonly #lostEvent: number;
 
   constructor(
     private readonly source: ByteSource,
@@ -90,7 +89,6 @@ class DatTrace implements OpenTrace {
     let total = 0;
     this.#bases = buffers.map(({ pages }) => (total += pages.bytes) - pages.bytes);
     this.#total = total;
-    this.#lostEvent = names.events.id('LOST');
     this.problems = [...file.problems, ...this.#notes()];
     this.namesDevices = file.formats.some(({ system }) => system === 'dma');
   }
@@ -175,7 +173,6 @@ class DatTrace implements OpenTrace {
     const offset = (this.#bases[index] ?? 0) + reader.passed;
     if (reader.lost !== 0) {
       const row = into.begin(offset, 0, LOST);
-      into.event[row] = this.#lostEvent;
       into.time[row] = reader.time;
       into.cpu[row] = cpu;
       if (reader.lost > 0) into.count[row] = reader.lost;

@@ -10,17 +10,17 @@ const MOST_RATIO = 70_000;
 /** Unpacks `bytes` into exactly `output`; throws an Error when they are damaged. */
 export type Unpack = (bytes: Uint8Array, output: Uint8Array) => void;
 
-const UNPACKERS: Readonly<Record<string, Unpack>> = {
-  zstd: decompressZstd,
-  zlib: decompressZlib,
-};
+const UNPACKERS: ReadonlyMap<string, Unpack> = new Map([
+  ['zstd', decompressZstd],
+  ['zlib', decompressZlib],
+]);
 
 /** The algorithm of a version 7 file's header; undefined is `none`. */
 export function unpacker(name: string): Unpack | undefined {
   if (name === 'none' || name === '') return undefined;
-  const found = UNPACKERS[name];
+  const found = UNPACKERS.get(name);
   if (found) return found;
-  const known = Object.keys(UNPACKERS).join(' or ');
+  const known = [...UNPACKERS.keys()].join(' or ');
   throw new DatError(`it is packed with ${name.slice(0, 32)}, which is not known (${known} are)`, 0);
 }
 

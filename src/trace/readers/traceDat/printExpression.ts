@@ -217,7 +217,7 @@ export class PrintParser {
   }
 
   #call(name: string): Argument {
-    const helper = HELPERS[name];
+    const helper = HELPERS.get(name);
     if (!helper) throw new Unprintable(`${name}() is not known`);
     const args: Argument[] = [];
     while (!this.accept(')')) {

@@ -10,26 +10,36 @@ const bigintOf = (value: bigint | string): bigint => (typeof value === 'string' 
  * What print formats call (Linux include/trace/stages/stage3_trace_output.h and the functions of kernel/trace/trace_output.c,
  * which give the text its form).
  */
-export const HELPERS: Readonly<Record<string, (args: readonly Argument[]) => Evaluate>> = {
-  __get_str: text,
-  __get_rel_str: text,
-  __get_dynamic_array: ([array]) => array?.value ?? none,
-  __get_rel_dynamic_array: ([array]) => array?.value ?? none,
-  __get_dynamic_array_len: length,
-  __get_rel_dynamic_array_len: length,
-  __print_symbolic: ([value, ...pairs]) => symbolic(value, pairs),
-  __print_flags: ([value, delimiter, ...pairs]) => flags(value, delimiter, pairs),
-  __print_symbolic_u64: ([value, ...pairs]) => symbolic(value, pairs),
-  __print_flags_u64: ([value, delimiter, ...pairs]) => flags(value, delimiter, pairs),
-  __print_array: ([array, count, size]) =>
-    list(array, count, size, (words) => `{${words.map(prefixed).join(',')}}`),
-  __print_hex: ([array, count]) => list(array, count, undefined, (words) => words.map(twoDigits).join(' ')),
-  __print_hex_str: ([array, count]) =>
-    list(array, count, undefined, (words) => words.map(twoDigits).join('')),
-  __builtin_choose_expr: ([, value]) => value?.value ?? none,
-  __builtin_expect: ([value]) => value?.value ?? none,
-  ERR_PTR: ([value]) => value?.value ?? none,
-};
+export const HELPERS: ReadonlyMap<string, (args: readonly Argument[]) => Evaluate> = new Map<
+  string,
+  (args: readonly Argument[]) => Evaluate
+>([
+  ['__get_str', text],
+  ['__get_rel_str', text],
+  ['__get_dynamic_array', ([array]) => array?.value ?? none],
+  ['__get_rel_dynamic_array', ([array]) => array?.value ?? none],
+  ['__get_dynamic_array_len', length],
+  ['__get_rel_dynamic_array_len', length],
+  ['__print_symbolic', ([value, ...pairs]) => symbolic(value, pairs)],
+  ['__print_flags', ([value, delimiter, ...pairs]) => flags(value, delimiter, pairs)],
+  ['__print_symbolic_u64', ([value, ...pairs]) => symbolic(value, pairs)],
+  ['__print_flags_u64', ([value, delimiter, ...pairs]) => flags(value, delimiter, pairs)],
+  [
+    '__print_array',
+    ([array, count, size]) => list(array, count, size, (words) => `{${words.map(prefixed).join(',')}}`),
+  ],
+  [
+    '__print_hex',
+    ([array, count]) => list(array, count, undefined, (words) => words.map(twoDigits).join(' ')),
+  ],
+  [
+    '__print_hex_str',
+    ([array, count]) => list(array, count, undefined, (words) => words.map(twoDigits).join('')),
+  ],
+  ['__builtin_choose_expr', ([, value]) => value?.value ?? none],
+  ['__builtin_expect', ([value]) => value?.value ?? none],
+  ['ERR_PTR', ([value]) => value?.value ?? none],
+]);
 
 const prefixed = (word: bigint): string => `0x${word.toString(16)}`;
 const twoDigits = (word: bigint): string => word.toString(16).padStart(2, '0');

@@ -5,7 +5,7 @@ import { type CpuBuffer, type PageLayout } from './datFile';
 const TYPE = { longData: 0, mostShort: 28, padding: 29, timeExtend: 30, timeStamp: 31 } as const;
 const DELTA_BITS = 27;
 /** What is left of a commit word is how many bytes hold events; the top bits say that events were lost before them. */
-const COMMIT_MASK = 0x000f_ffff;
+const COMMIT_MASK = 0x07ff_ffff;
 const [MISSED_EVENTS, MISSED_STORED] = [0x8000_0000, 0x4000_0000];
 /** A time stamp has 59 bits; the others are those of the page (Linux 5.17). */
 const STAMP_HIGH_BITS = 27;
@@ -145,9 +145,9 @@ export class RingReader {
         continue;
       }
       if (type === TYPE.timeStamp) {
-        const low = extra * 2 ** DELTA_BITS + delta;
+        // In halves: 59 bits are more than a number holds.
         const top = Math.floor(this.#high / 2 ** STAMP_HIGH_BITS) * 2 ** STAMP_HIGH_BITS;
-        this.time = this.#since(top + Math.floor(low / 2 ** 32), low % 2 ** 32);
+        this.time = this.#since(top + (extra >>> 5), (extra & 31) * 2 ** DELTA_BITS + delta);
         this.#next = at + 8;
         continue;
       }

@@ -211,6 +211,10 @@ describe('files of trace-cmd that were built', () => {
       const { rows, problems } = read(traceDat(parts(big, long)));
       assert.deepEqual(problems, []);
       assert.deepEqual(
+        rows.flatMap(({ operation, event }) => (operation === 'lost' ? [event] : [])),
+        ['', ''],
+      );
+      assert.deepEqual(
         rows.map(({ operation, time, cpu, iova, count }) => [operation, time, cpu, iova, count]),
         [
           ['map', 1000n, 0, 0x1000n, Number.NaN],
@@ -240,6 +244,48 @@ describe('files of trace-cmd that were built', () => {
     const whole = read(bytes).rows;
     assert.deepEqual(read(bytes, 2).rows, whole);
     assert.deepEqual(read(bytes, 3).rows, whole);
+  });
+
+  it('absolute stamps are exact to the nanosecond, of clocks that count since 1970 too', () => {
+    const base = 1_700_000_000_123_456_001n;
+    const events = [1n, 2n, 1003n].map((more) => map(false, base + more, 0x1000n, { stamp: 'absolute' }));
+    const { rows } = read(traceDat({ formats: FORMATS, cpus: [[{ time: base, events }]] }));
+    assert.deepEqual(
+      rows.map(({ time }) => time),
+      [base + 1n, base + 2n, base + 1003n],
+    );
+  });
+
+  it('pages of 2 MiB are read to the last of their events', () => {
+    const events = [0x1000n, 0x3000n, 0x5000n].map((iova) => {
+      const { data, ...event } = map(false, 10n, iova);
+      return { ...event, data: Uint8Array.from([...data, ...new Uint8Array(600_000)]) };
+    });
+    const parts = { formats: FORMATS, cpus: [[{ time: 10n, events }]], pageBytes: 2 ** 21 };
+    const { rows, problems } = read(traceDat(parts));
+    assert.deepEqual(problems, []);
+    assert.deepEqual(
+      rows.map(({ iova }) => iova),
+      [0x1000n, 0x3000n, 0x5000n],
+    );
+  });
+
+  it('names that every object of JavaScript has are no helpers and no algorithms', () => {
+    for (const name of ['toString', 'constructor', '__proto__', 'hasOwnProperty']) {
+      const formats = { iommu: [format('map', 500, MAP_FIELDS, `"%d", ${name}()`)] };
+      const [row] = read(traceDat({ ...parts(false, 8), formats })).rows;
+      assert.match(row?.line ?? '', /map: +iova=0x1000 /, name);
+    }
+    const seven = fixture('amd-share', 'trace.v7.dat');
+    const start = Buffer.from(seven).indexOf('zstd');
+    const named = Buffer.concat([
+      seven.subarray(0, start),
+      Buffer.from('toString'),
+      seven.subarray(start + 4),
+    ]);
+    const opened = openTrace(bytesSource('trace.dat', named), traceNames());
+    assert.ok(!opened.ok);
+    assert.match(opened.failure.message, /packed with toString, which is not known/);
   });
 
   it('the fast way for map and unmap gives what their printed text does', () => {
