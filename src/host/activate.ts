@@ -46,6 +46,11 @@ export function activate(context: vscode.ExtensionContext, platform: Platform): 
       traceOpened: (trace, summary) => {
         traces.editors.traceOpened(trace, summary);
       },
+      traceRows: (trace) => traces.editors.traceRows(trace),
+      traceSpaces: (trace) => traces.memory.spacesOf(trace),
+      traceRestored: (trace, summary) => {
+        traces.editors.traceRestored(trace, summary);
+      },
     },
     log,
   );

@@ -12,6 +12,7 @@ import {
   type RequestOptions,
   type ResultOf,
   type TraceId,
+  type TraceSpaces,
   type TraceSummary,
   type TraceViewId,
 } from '../inspection/protocol';
@@ -36,6 +37,12 @@ export interface Opener {
   isTraceStopped(trace: TraceId): boolean;
   /** A trace was opened, by whatever question came first: now it can be read on. */
   traceOpened(trace: TraceId, summary: TraceSummary): void;
+  /** Rows of a trace that somebody was shown, also by an engine before this one; 0 of one that nobody looks at. */
+  traceRows(trace: TraceId): number;
+  /** How its address spaces are told apart. */
+  traceSpaces(trace: TraceId): TraceSpaces;
+  /** A trace was opened anew and read as far as it goes now. Throws where that is less than before. */
+  traceRestored(trace: TraceId, summary: TraceSummary): void;
   /** Runs an opening that nobody watches: it shows that it goes on, and can be cancelled. */
   watch<T>(inspection: InspectionId, task: (options: RequestOptions) => Promise<T>): Promise<T>;
 }
@@ -45,7 +52,15 @@ interface Life {
   readonly client: EngineClient;
   readonly opened: Map<InspectionId, Promise<InspectionSummary>>;
   readonly traces: Map<TraceId, Promise<TraceSummary>>;
+  /** Those of them of which more was known before than this engine has read. */
+  readonly lacking: Set<TraceId>;
 }
+
+/** Questions whose answers grow with a trace, or do not depend on how far it was read. */
+const ANSWERED_IN_PART: readonly TraceMethod[] = [
+  ...(['traceIndex', 'traceSummary', 'traceRows', 'traceFilter', 'traceDropView', 'traceDensity'] as const),
+  ...(['checkTraceFilter', 'completeTraceFilter'] as const),
+];
 
 /**
  * Owns the engine. It starts on the first question. When it is lost, the next question starts a new one, which opens
@@ -126,6 +141,7 @@ export class EngineHost implements vscode.Disposable {
   ): Promise<ResultOf<M>> {
     return this.twice(options, async (life) => {
       await this.openTraceIn(life, params.trace);
+      if (!ANSWERED_IN_PART.includes(method)) await this.readAsBefore(life, params.trace, options);
       return life.client.request(method, params, options);
     });
   }
@@ -148,6 +164,7 @@ export class EngineHost implements vscode.Disposable {
   /** Forgets a trace; nothing is started for it. */
   async closeTrace(trace: TraceId): Promise<void> {
     const life = await this.life;
+    life?.lacking.delete(trace);
     if (life?.traces.delete(trace)) await life.client.request('traceClose', { trace });
   }
 
@@ -214,6 +231,7 @@ export class EngineHost implements vscode.Disposable {
       // Not waited for: a view answers while it is being made. What is wrong with a filter was told when it was set.
       for (const [view, where] of this.opener.traceViews(trace) ?? [])
         life.client.request('traceFilter', { trace, view, where }).catch(() => undefined);
+      if (this.opener.traceRows(trace) > summary.rows) life.lacking.add(trace);
       this.opener.traceOpened(trace, summary);
       return summary;
     };
@@ -221,6 +239,19 @@ export class EngineHost implements vscode.Disposable {
     life.traces.set(trace, fresh);
     fresh.catch(() => life.traces.delete(trace));
     return fresh;
+  }
+
+  /** Reads a trace that was opened anew: its first rows must not answer for all that was there before. */
+  private async readAsBefore(
+    { client, lacking }: Life,
+    trace: TraceId,
+    options: RequestOptions | undefined,
+  ): Promise<void> {
+    if (!lacking.has(trace)) return;
+    this.opener.traceRestored(trace, await client.request('traceIndex', { trace }, options));
+    const spaces = this.opener.traceSpaces(trace);
+    if (spaces.by !== 'auto') await client.request('traceSpaces', { trace, spaces }, options);
+    lacking.delete(trace);
   }
 
   private async twice<T>(options: RequestOptions | undefined, task: (life: Life) => Promise<T>): Promise<T> {
@@ -242,7 +273,7 @@ export class EngineHost implements vscode.Disposable {
   private async begin(): Promise<Life> {
     try {
       const client = await this.start();
-      const life: Life = { client, opened: new Map(), traces: new Map() };
+      const life: Life = { client, opened: new Map(), traces: new Map(), lacking: new Set() };
       this.client = client;
       this.log.info(`Engine started (${client.where})`);
       client.onLost((why) => {

@@ -1,6 +1,7 @@
 import * as vscode from 'vscode';
 import {
   type Params,
+  RequestError,
   type RequestOptions,
   type ResultOf,
   type TraceId,
@@ -43,6 +44,8 @@ export class TraceDocument implements vscode.CustomDocument {
   readonly #reads = new LatestOnly();
   #reading = false;
   #summary: TraceSummary | undefined;
+  /** Rows that were known since it was opened: an engine that was started anew has fewer at first. */
+  #mostRows = 0;
   #renewed = 0;
   #disposed = false;
 
@@ -62,6 +65,10 @@ export class TraceDocument implements vscode.CustomDocument {
     return this.#summary;
   }
 
+  get mostRows(): number {
+    return this.#mostRows;
+  }
+
   get reading(): boolean {
     return this.#reading;
   }
@@ -73,11 +80,10 @@ export class TraceDocument implements vscode.CustomDocument {
 
   /** Opens it where it is not open; its first rows are there then. */
   async open(): Promise<TraceSummary> {
+    if (this.#disposed) throw this.#closed();
     const title = vscode.l10n.t('Opening {0}', this.name);
-    const opened = await withProgressIfLong(title, (long) =>
-      this.#keeper.engine.openTrace(this.id, requestOptions(long)),
-    );
-    return this.#summary ?? opened;
+    await withProgressIfLong(title, (long) => this.#keeper.engine.openTrace(this.id, requestOptions(long)));
+    return this.#summary ?? this.#join();
   }
 
   /** An engine has it open from now on, and reads it on. */
@@ -92,6 +98,8 @@ export class TraceDocument implements vscode.CustomDocument {
     params: Omit<Params<M>, 'trace'>,
     options?: RequestOptions,
   ): Promise<ResultOf<M>> {
+    // Asked all the same, it would be opened for nobody, and its first rows would answer for all.
+    if (this.#disposed) return Promise.reject(this.#closed());
     // `Omit` of a generic type does not give the type back when the key is added again.
     const whole = { ...params, trace: this.id } as Params<M> & { trace: TraceId };
     return this.#keeper.engine.askTrace(method, whole, options);
@@ -121,18 +129,30 @@ export class TraceDocument implements vscode.CustomDocument {
 
   /** What was read stays. */
   stopReading(): void {
+    this.#mostRows = this.#summary?.rows ?? 0;
     this.#reads.dispose();
+  }
+
+  /** An engine that was started anew has read it as far as it goes now. Throws where that is less than there was. */
+  restored({ rows }: TraceSummary): void {
+    if (rows >= this.#mostRows) return;
+    throw new RequestError({
+      code: 'trace/changed',
+      message: vscode.l10n.t('{0} has {1} rows now, and had {2}.', this.name, rows, this.#mostRows),
+      hint: vscode.l10n.t('Its file has changed. Close it and open it again.'),
+    });
   }
 
   /** What rows say has changed. */
   renew(): void {
+    if (this.#disposed) return;
     this.ask('traceSummary', {}).then(
       (summary) => {
         this.#summary = summary;
         if (!this.#disposed) this.#renewals.fire(summary);
       },
       (error: unknown) => {
-        this.#keeper.fail(error);
+        if (!this.#disposed) this.#keeper.fail(error);
       },
     );
   }
@@ -155,12 +175,19 @@ export class TraceDocument implements vscode.CustomDocument {
       };
       last = await this.ask('traceIndex', {}, { signal, onProgress });
     } catch (error) {
-      if (!isCancelled(error)) this.#keeper.fail(error);
+      if (!isCancelled(error) && !this.#disposed) this.#keeper.fail(error);
       if (!this.#disposed) last = await this.ask('traceSummary', {}).catch(() => this.#summary);
     }
     this.#reading = false;
     if (last) this.#set(last);
-    if (last?.complete === true && this.spaces.by !== 'auto') await this.#split();
+    if (last?.complete === true && !this.#disposed && this.spaces.by !== 'auto') await this.#split();
+  }
+
+  /** It was open before this was: tables of it were being built. */
+  async #join(): Promise<TraceSummary> {
+    const summary = await this.ask('traceSummary', {});
+    if (!this.#summary && !this.#disposed) this.opened(summary);
+    return summary;
   }
 
   /** Rows of a trace that was opened anew do not know their address spaces. */
@@ -169,7 +196,7 @@ export class TraceDocument implements vscode.CustomDocument {
       await this.ask('traceSpaces', { spaces: this.spaces });
       this.renew();
     } catch (error) {
-      this.#keeper.fail(error);
+      if (!this.#disposed) this.#keeper.fail(error);
     }
   }
 
@@ -185,8 +212,17 @@ export class TraceDocument implements vscode.CustomDocument {
     );
   }
 
+  #closed(): RequestError {
+    return new RequestError({
+      code: 'trace/closed',
+      message: vscode.l10n.t('The trace {0} was closed.', this.name),
+      hint: vscode.l10n.t('Open it and ask again.'),
+    });
+  }
+
   #set(summary: TraceSummary): void {
     this.#summary = summary;
+    this.#mostRows = Math.max(this.#mostRows, summary.rows);
     if (!this.#disposed) this.#changes.fire(summary);
   }
 }

@@ -143,6 +143,14 @@ export class TraceEditors implements vscode.CustomReadonlyEditorProvider<TraceDo
     this.#documents.get(trace)?.opened(summary);
   }
 
+  traceRows(trace: TraceId): number {
+    return this.#documents.get(trace)?.mostRows ?? 0;
+  }
+
+  traceRestored(trace: TraceId, summary: TraceSummary): void {
+    this.#documents.get(trace)?.restored(summary);
+  }
+
   dispose(): void {
     this.#registered.dispose();
   }

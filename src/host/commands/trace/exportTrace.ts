@@ -22,7 +22,7 @@ export const exportTrace: Command = {
     const { document } = panel;
     const given = givenValues(arg);
     const where = givenText(given, 'where') ?? panel.where;
-    const { complete } = await document.open();
+    const { complete, rows: known } = await document.open();
     const asked = givenText(given, 'format');
     const format = asked === 'csv' || asked === 'jsonl' ? asked : await askFormat(app, document, where);
     if (!format) return;
@@ -31,7 +31,7 @@ export const exportTrace: Command = {
     if (!target) return;
     await app.memory.remember({ exportFormat: format });
     const rows = await withProgress(vscode.l10n.t('Exporting {0}', baseName(target)), (task) =>
-      write(app, document, { where, format, target }, task),
+      write(app, document, { where, format, target, known }, task),
     );
     const open = vscode.l10n.t('Open');
     const partly = vscode.l10n.t('The trace is not read to its end yet: only its first part was asked.');
@@ -48,13 +48,15 @@ interface Export {
   readonly where: string;
   readonly format: Format;
   readonly target: vscode.Uri;
+  /** Rows that the trace had when this was asked. */
+  readonly known: number;
 }
 
 /** Writes piece after piece; a cancelled or failed export leaves nothing behind. Gives the number of rows. */
 async function write(
   app: App,
   document: TraceDocument,
-  { where, format, target }: Export,
+  { where, format, target, known }: Export,
   task: LongTask,
 ): Promise<number> {
   const encoder = new TextEncoder();
@@ -71,6 +73,8 @@ async function write(
       task.report({ message: vscode.l10n.t('Rows: {0}', rows), fraction });
       if (task.signal.aborted) throw new vscode.CancellationError();
     }
+    const { rows: left } = await document.ask('traceSummary', {});
+    if (left < known) throw shrunk(document);
     await writer.close();
     return rows;
   } catch (error) {
@@ -119,6 +123,13 @@ const tooLarge = (): RequestError =>
     code: 'host/export-too-large',
     message: vscode.l10n.t('The rows take more than {0} MiB of text.', HELD_LIMIT_BYTES / 2 ** 20),
     hint: vscode.l10n.t('Narrow them with a filter, or export to a local file.'),
+  });
+
+const shrunk = ({ name }: TraceDocument): RequestError =>
+  new RequestError({
+    code: 'trace/changed',
+    message: vscode.l10n.t('{0} lost rows while it was exported, and nothing was written.', name),
+    hint: vscode.l10n.t('Its file has changed. Close it and open it again.'),
   });
 
 const notWritten = (target: vscode.Uri, error: unknown): RequestError =>
