@@ -12,6 +12,7 @@ import {
   type Params,
   type ResultOf,
   type TraceFinding,
+  type TraceFindingKind,
   type TraceLifetime,
 } from '../protocol';
 import { refuse } from '../requestError';
@@ -137,19 +138,62 @@ function spaceNumber({ spaces }: Replay, name: string): number {
 
 export function* findingPage(
   trace: OpenedTrace,
-  { kinds = TRACE_FINDINGS, page }: Params<'traceFindings'>,
+  { kinds = TRACE_FINDINGS, where = '', page }: Params<'traceFindings'>,
 ): Work<ResultOf<'traceFindings'>> {
   const limit = checkLimit(page.limit);
   const first = parseCursor(page.cursor, 10);
   const replay = yield* trace.analysis.current();
-  const { findings, total } = replay.findingPage(kinds, first, limit);
+  const { findings, total, counts } =
+    where.trim() === ''
+      ? { ...replay.findingPage(kinds, first, limit), counts: replay.findings.counts }
+      : yield* matchingFindings(trace, replay, { where, kinds, first, limit });
   const end = first + limit;
   return {
     rows: findings.map((finding) => findingOf(replay, finding)),
     total,
     ...(end < total ? { next: String(end) } : {}),
-    counts: replay.findings.counts,
+    counts,
   };
+}
+
+/** Findings that are looked at between two yields. */
+const STEP_FINDINGS = 16_384;
+
+/** Findings of rows that match. */
+function* matchingFindings(
+  trace: OpenedTrace,
+  replay: Replay,
+  asked: {
+    readonly where: string;
+    readonly kinds: readonly TraceFindingKind[];
+    readonly first: number;
+    readonly limit: number;
+  },
+): Work<{
+  readonly findings: readonly ReplayFinding[];
+  readonly total: number;
+  readonly counts: Record<TraceFindingKind, number>;
+}> {
+  const view = trace.matching(asked.where);
+  yield* filterRows(trace, view);
+  const counts = Object.fromEntries(TRACE_FINDINGS.map((kind) => [kind, 0])) as Record<
+    TraceFindingKind,
+    number
+  >;
+  const findings: ReplayFinding[] = [];
+  let total = 0;
+  for (let at = 0; ; at += STEP_FINDINGS) {
+    const step = replay.findingPage(TRACE_FINDINGS, at, STEP_FINDINGS);
+    for (const finding of step.findings) {
+      if (!view.has(finding.row)) continue;
+      counts[finding.kind]++;
+      if (!asked.kinds.includes(finding.kind)) continue;
+      if (total >= asked.first && findings.length < asked.limit) findings.push(finding);
+      total++;
+    }
+    if (at + STEP_FINDINGS >= step.total) return { findings, total, counts };
+    yield { message: 'Looking through findings' };
+  }
 }
 
 function findingOf(replay: Replay, finding: ReplayFinding): TraceFinding {
@@ -184,5 +228,9 @@ function sentence({ kind, row, other, start, end, gone }: ReplayFinding, range: 
   }
 }
 
-const lostWords = ({ lost }: ReplayFinding): string =>
-  lost ? ' (events were lost before: what explains it may be among them)' : '';
+function lostWords({ kind, other, lost }: ReplayFinding): string {
+  if (!lost) return '';
+  const after = kind === 'leak' || kind === 'missing-flush';
+  const where = other !== null ? 'in between' : after ? 'after it' : 'before';
+  return ` (events were lost ${where}: what explains it may be among them)`;
+}

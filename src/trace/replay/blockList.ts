@@ -25,7 +25,8 @@ export class BlockList {
   /** To be told when the last mapping of a block ends elsewhere than before. */
   changed(at: number): void {
     const block = this.blocks[at];
-    if (block) this.#ends[at] = block.end(block.count - 1);
+    // One that is empty is about to be filled.
+    if (block) this.#ends[at] = block.count === 0 ? 0 : block.end(block.count - 1);
   }
 
   insert(at: number, block: MappingBlock): void {

@@ -20,7 +20,10 @@ export interface ReplayFinding {
   readonly end: number;
   /** short-unmap: pages that went. */
   readonly gone: number;
-  /** The tracer lost events between `other`, or the beginning, and `row`. */
+  /**
+   * The tracer lost events where what explains it would stand. double-map: between `other` and `row`; unmap-nothing, short-unmap:
+   * before `row`; leak, missing-flush: between `row` and `other`, or the end.
+   */
   readonly lost: boolean;
 }
 
@@ -38,7 +41,8 @@ export class Findings implements ReplayListener {
   readonly #waiting: LiveMappings[];
   /** Spaces that flushes were seen of: elsewhere the trace does not show them. */
   readonly #flushed: boolean[];
-  readonly #detached = new Map<number, number>();
+  /** By space: where its last device went, and the last mark of lost events before. */
+  readonly #detached = new Map<number, { readonly row: number; readonly lastLost: number }>();
   #numbers = new Float64Array(64 * STRIDE);
   #listed = 0;
   /** Of every kind and space, as those of spaces that no flush was seen of are taken back. */
@@ -113,26 +117,34 @@ export class Findings implements ReplayListener {
   }
 
   detach(row: number, space: number): void {
-    if (space >= 0) this.#detached.set(space, row);
+    if (space >= 0) this.#detached.set(space, { row, lastLost: this.#lastLost });
   }
 
   lost(row: number): void {
     this.#lastLost = row;
   }
 
+  /** Unmapped ranges that are kept until they are flushed. */
+  get waiting(): number {
+    return this.#waiting.reduce((sum, { count }) => sum + count, 0);
+  }
+
   /** After the last row, whose time is given. */
   *finish(lastTime: number): Generator<number, void> {
+    let done = 0;
     for (const [space, live] of this.#live.entries()) {
-      let done = 0;
+      const detached = this.#detached.get(space);
       for (const { row, start, end } of live.within()) {
-        this.#add('leak', row, this.#detached.get(space) ?? null, space, start, end);
+        this.#add('leak', row, detached?.row ?? null, space, start, end, 0, detached?.lastLost);
         if (++done % YIELD_EVERY === 0) yield 0;
       }
-      for (const { row, start, end, frame: time } of this.#waiting[space]?.within() ?? [])
+      for (const { row, start, end, frame: time } of this.#waiting[space]?.within() ?? []) {
         if (!(lastTime - time < FLUSH_QUEUE_NS)) this.#add('missing-flush', row, null, space, start, end);
+        if (++done % YIELD_EVERY === 0) yield 0;
+      }
     }
-    this.#takeBack();
-    this.#sort();
+    yield* this.#takeBack();
+    yield* this.#sort();
   }
 
   /** Findings of these kinds by their rows, `limit` from the `first` on; and how many are listed. */
@@ -164,6 +176,7 @@ export class Findings implements ReplayListener {
     start: number,
     end: number,
     gone = 0,
+    lastLost = this.#lastLost,
   ): void {
     const code = FINDING_KINDS.indexOf(kind);
     this.#counts[code] = (this.#counts[code] ?? 0) + 1;
@@ -174,21 +187,20 @@ export class Findings implements ReplayListener {
       grown.set(this.#numbers);
       this.#numbers = grown;
     }
-    const since = kind === 'double-map' && other !== null ? other : -1;
-    const lost = this.#lastLost > since && this.#lastLost < row;
-    this.#numbers.set(
-      [code, row, other ?? Number.NaN, space, start, end, gone, lost ? 1 : 0],
-      this.#listed * STRIDE,
-    );
+    const since =
+      kind === 'double-map' ? (other ?? -1) : kind === 'leak' || kind === 'missing-flush' ? row : -1;
+    const lost = lastLost > since ? 1 : 0;
+    this.#numbers.set([code, row, other ?? Number.NaN, space, start, end, gone, lost], this.#listed * STRIDE);
     this.#listed++;
   }
 
   /** Where the trace shows no flush of a space, it shows nothing of what it misses. */
-  #takeBack(): void {
+  *#takeBack(): Generator<number, void> {
     const code = FINDING_KINDS.indexOf('missing-flush');
     let kept = 0;
     for (let index = 0; index < this.#listed; index++) {
       const at = index * STRIDE;
+      if (index % YIELD_EVERY === YIELD_EVERY - 1) yield 0;
       if (this.#numbers[at] === code && !this.#flushed[this.#numbers[at + 3] ?? 0]) continue;
       this.#numbers.copyWithin(kept * STRIDE, at, at + STRIDE);
       kept++;
@@ -199,15 +211,26 @@ export class Findings implements ReplayListener {
   }
 
   /** By rows; those of one row in the order they were found. */
-  #sort(): void {
-    const numbers = this.#numbers;
-    const order = Uint32Array.from({ length: this.#listed }, (_, index) => index);
-    order.sort(
-      (one, other) => (numbers[one * STRIDE + 1] ?? 0) - (numbers[other * STRIDE + 1] ?? 0) || one - other,
-    );
+  *#sort(): Generator<number, void> {
+    // Rows and places in one number, which arrays of numbers sort many times faster than by a comparison.
+    const keys = new Float64Array(this.#listed);
+    for (let index = 0; index < keys.length; index++)
+      keys[index] = (this.#numbers[index * STRIDE + 1] ?? 0) * PLACES + index;
+    const runs: { at: number; readonly end: number }[] = [];
+    for (let at = 0; at < keys.length; at += YIELD_EVERY) {
+      const end = Math.min(keys.length, at + YIELD_EVERY);
+      keys.subarray(at, end).sort();
+      runs.push({ at, end });
+      yield 0;
+    }
     const sorted = new Float64Array(this.#listed * STRIDE);
-    for (const [place, index] of order.entries())
-      sorted.set(numbers.subarray(index * STRIDE, (index + 1) * STRIDE), place * STRIDE);
+    for (let place = 0; place < keys.length; place++) {
+      const key = leastOf(runs, keys);
+      const from = (key % PLACES) * STRIDE;
+      for (let number = 0; number < STRIDE; number++)
+        sorted[place * STRIDE + number] = this.#numbers[from + number] ?? 0;
+      if (place % YIELD_EVERY === YIELD_EVERY - 1) yield 0;
+    }
     this.#numbers = sorted;
   }
 
@@ -224,5 +247,19 @@ export class Findings implements ReplayListener {
   }
 }
 
-/** Mappings between two yields. */
+/** Mappings, or findings, between two yields. */
 const YIELD_EVERY = 65_536;
+/** More than MOST_LISTED; rows times it are exact up to 2^34 rows. */
+const PLACES = 2 ** 19;
+
+/** Takes the least of what is left of sorted runs: a few, so each head is looked at. */
+function leastOf(runs: readonly { at: number; readonly end: number }[], keys: Float64Array): number {
+  let least = Infinity;
+  let from: { at: number } | undefined;
+  for (const run of runs) {
+    const key = run.at < run.end ? (keys[run.at] ?? Infinity) : Infinity;
+    if (key < least) [least, from] = [key, run];
+  }
+  if (from) from.at++;
+  return least;
+}

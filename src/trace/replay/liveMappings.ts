@@ -108,6 +108,8 @@ export class LiveMappings {
 
   /** Unmaps [start, end), also parts of mappings; returns how many pages went. */
   unmap(start: number, end: number): number {
+    // Nowhere inside a mapping: it would be cut in two there.
+    if (end <= start) return 0;
     let gone = 0;
     let at = this.#list.find(start);
     for (let block = this.#list.blocks[at]; block; block = this.#list.blocks[at]) {
@@ -140,6 +142,7 @@ export class LiveMappings {
       else this.#list.changed(at++);
     }
     this.#pages -= gone;
+    if (gone > 0) this.#join(start);
     return gone;
   }
 
@@ -162,20 +165,67 @@ export class LiveMappings {
     const { blocks } = this.#list;
     if (blocks.length === 0) this.#list.insert(0, new MappingBlock(this.#owner));
     let at = Math.min(this.#list.find(start), blocks.length - 1);
-    let own = this.#own(at);
-    if (own.full) {
-      const upper = own.split(this.#owner);
-      this.#list.changed(at);
-      this.#list.insert(at + 1, upper);
-      if (upper.start(0) <= start) {
-        own = upper;
-        at++;
-      }
-    }
+    if (blocks[at]?.full === true) at = this.#room(at, start);
+    const own = this.#own(at);
     const slot = own.firstEndingAfter(start);
     own.open(slot);
     own.set(slot, start, end, frame, row);
     this.#list.changed(at);
+  }
+
+  /**
+   * Makes room for a mapping that belongs to the full block at `at`; returns the block that it goes to now. Mappings at the edges of
+   * a block go to its neighbours, so that IOVAs that only rise, or fall, leave full blocks behind.
+   */
+  #room(at: number, start: number): number {
+    const own = this.#own(at);
+    const slot = own.firstEndingAfter(start);
+    if (slot === 0) return this.#roomBefore(at);
+    if (slot === own.count) return this.#roomBehind(at);
+    if (slot === 1) {
+      const before = this.#roomBefore(at);
+      this.#own(before).append(own, 1);
+      own.close(0, 1);
+      this.#list.changed(before);
+      return before + 1;
+    }
+    if (slot === own.count - 1) {
+      const behind = this.#own(this.#roomBehind(at));
+      behind.open(0);
+      behind.set(0, own.start(slot), own.end(slot), own.frame(slot), own.row(slot));
+      own.close(slot, own.count);
+      this.#list.changed(at);
+      this.#list.changed(at + 1);
+      return at;
+    }
+    const upper = own.split(this.#owner);
+    this.#list.changed(at);
+    this.#list.insert(at + 1, upper);
+    return upper.start(0) <= start ? at + 1 : at;
+  }
+
+  /** The block before another, if it has room; else a new one. */
+  #roomBefore(at: number): number {
+    if (this.#list.blocks[at - 1]?.full === false) return at - 1;
+    this.#list.insert(at, new MappingBlock(this.#owner));
+    return at;
+  }
+
+  #roomBehind(at: number): number {
+    if (this.#list.blocks[at + 1]?.full !== false) this.#list.insert(at + 1, new MappingBlock(this.#owner));
+    return at + 1;
+  }
+
+  /** Makes one block of two neighbours around a page that few mappings are left in. */
+  #join(page: number): void {
+    const behind = this.#list.find(page);
+    for (const at of [behind, behind - 1]) {
+      const [block, next] = [this.#list.blocks[at], this.#list.blocks[at + 1]];
+      if (!block || !next || !block.fewWith(next)) continue;
+      this.#own(at).append(next);
+      this.#list.remove(at + 1);
+      this.#list.changed(at);
+    }
   }
 
   /** The block at a place, to be changed. */

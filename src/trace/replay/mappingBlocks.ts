@@ -73,6 +73,17 @@ export class MappingBlock {
     return made;
   }
 
+  /** True when both together have room in half a block. */
+  fewWith(next: MappingBlock): boolean {
+    return this.count + next.count <= CAPACITY / 2;
+  }
+
+  /** Has the first mappings of a block behind it, too; only when there is room. */
+  append(next: MappingBlock, count = next.count): void {
+    this.numbers.set(next.numbers.subarray(0, count * STRIDE), this.count * STRIDE);
+    this.count += count;
+  }
+
   /** The upper half as a block of its own. */
   split(owner: object): MappingBlock {
     const half = this.count >> 1;

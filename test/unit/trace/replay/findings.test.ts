@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import { type RowFacts } from '../../../builders/trace';
 import { FINDING_KINDS, type FindingKind } from '../../../../src/trace/replay/findingKinds';
-import { map, replayed, unmap } from './replayed';
+import { Findings } from '../../../../src/trace/replay/findings';
+import { LiveMappings } from '../../../../src/trace/replay/liveMappings';
+import { RowRange } from '../../../../src/trace/replay/rowRange';
+import { finish, map, replayed, unmap } from './replayed';
 
 const device = '0000:00:02.0';
 const other = '0000:00:03.0';
@@ -42,6 +45,40 @@ describe('findings of a replay', () => {
         [3, true],
       ],
     );
+  });
+
+  describe('say when events were lost where their explanation would stand', () => {
+    const lost: RowFacts = { operation: 'lost', count: 7 };
+    const lostOf = (kind: FindingKind, rows: readonly RowFacts[]): readonly boolean[] => {
+      const { replay } = replayed(rows.map((row) => ({ device, ...row })));
+      return replay.findingPage([kind], 0, 10).findings.map((each) => each.lost);
+    };
+
+    it('unmaps: before them', () => {
+      assert.deepEqual(lostOf('unmap-nothing', [unmap(9, 1), lost, unmap(9, 1)]), [false, true]);
+      const short = unmap(100, 2, { done: 4096 });
+      assert.deepEqual(lostOf('short-unmap', [map(100, 2, 7), short, lost]), [false]);
+      assert.deepEqual(lostOf('short-unmap', [map(100, 2, 7), lost, short]), [true]);
+    });
+
+    it('leaks: between the map and the end, or the detach', () => {
+      const detach: RowFacts = { operation: 'detach' };
+      assert.deepEqual(lostOf('leak', [lost, map(100, 1, 7)]), [false]);
+      assert.deepEqual(lostOf('leak', [map(100, 1, 7), lost, map(101, 1, 8)]), [true, false]);
+      assert.deepEqual(lostOf('leak', [map(100, 1, 7), detach, lost]), [false]);
+      assert.deepEqual(lostOf('leak', [map(100, 1, 7), lost, detach, lost]), [true]);
+    });
+
+    it('missing flushes: between the unmap and the map that uses the IOVA again, or the end', () => {
+      const round = [map(9, 1, 9), unmap(9, 1), flush(9, 1)];
+      const kind = 'missing-flush';
+      assert.deepEqual(lostOf(kind, [...round, map(1, 1, 1), lost, unmap(1, 1), map(1, 1, 1), lost]), [
+        false,
+      ]);
+      assert.deepEqual(lostOf(kind, [...round, map(1, 1, 1), unmap(1, 1), lost, map(1, 1, 1)]), [true]);
+      assert.deepEqual(lostOf(kind, [...round, lost, map(1, 1, 1), unmap(1, 1)]), [false]);
+      assert.deepEqual(lostOf(kind, [...round, map(1, 1, 1), unmap(1, 1), lost]), [true]);
+    });
   });
 
   it('an unmap where nothing is mapped, or of which nothing went', () => {
@@ -133,6 +170,23 @@ describe('findings of a replay', () => {
     assert.deepEqual(found([...round, ...elsewhere]), []);
     const { replay } = replayed([...round, ...elsewhere].map((row) => ({ device, ...row })));
     assert.equal(replay.findings.counts['missing-flush'], 0);
+  });
+
+  it('come by rows where many are found at the end', () => {
+    const live = [new LiveMappings()];
+    const findings = new Findings(live, false);
+    const nothing = Object.assign(new RowRange(), { start: 500_000, end: 500_001, asked: 1 });
+    for (let row = 0; row < 140_000; row += 2) {
+      live[0]?.map(200_000 - row, 200_001 - row, row, row);
+      findings.unmap(row + 1, 0, nothing);
+    }
+    finish(findings.finish(0));
+    const page = findings.page(FINDING_KINDS, 0, 200_000);
+    assert.equal(page.total, 140_000);
+    for (const [index, { row, kind }] of page.findings.entries()) {
+      assert.equal(row, index);
+      assert.equal(kind, index % 2 === 0 ? 'leak' : 'unmap-nothing');
+    }
   });
 
   it('come by rows, of the kinds that are asked for, a page at a time, and all are counted', () => {

@@ -66,6 +66,33 @@ describe('live mappings of an address space', () => {
     );
   });
 
+  it('are what a list of pages says through long runs of rising and falling pages', () => {
+    const RUN = fc.record({
+      maps: fc.constantFrom(true, true, false),
+      page: fc.nat(2000),
+      step: fc.constantFrom(-5, -2, -1, 1, 2, 7),
+      count: fc.nat(400),
+    });
+    fc.assert(
+      fc.property(fc.array(RUN, { minLength: 4, maxLength: 12 }), (runs) => {
+        const live = new LiveMappings();
+        const model: Model = new Map();
+        for (const [row, { maps, page, step, count }] of runs.entries()) {
+          for (let index = 0; index < count; index++) {
+            const at = page + 2000 + step * index;
+            assert.equal(live.meets(at, at + 1), model.has(at));
+            if (maps) {
+              live.map(at, at + 1, at * 3, row);
+              model.set(at, { frame: at * 3, row });
+            } else assert.equal(live.unmap(at, at + 1), model.delete(at) ? 1 : 0);
+          }
+          check(live, model);
+        }
+      }),
+      { numRuns: 40 },
+    );
+  });
+
   it('may be a million, each still quick to find and to take away', () => {
     const live = new LiveMappings();
     const count = 1_000_000;
@@ -80,6 +107,31 @@ describe('live mappings of an address space', () => {
     assert.deepEqual(live.first(303, 306)?.start, 303);
     assert.equal(LiveMappings.of(before).count, count);
     assert.deepEqual(LiveMappings.of(before).first(300, 303)?.start, 300);
+  });
+
+  it('stay whole where an unmap takes nothing', () => {
+    const live = new LiveMappings();
+    live.map(100, 108, 5000, 1);
+    assert.equal(live.unmap(104, 104), 0);
+    assert.equal(live.count, 1);
+    assert.equal(live.pages, 8);
+  });
+
+  it('fill their blocks where IOVAs rise, or fall, and make one of blocks that few are left in', () => {
+    const COUNT = 12_800;
+    const blocks = (live: LiveMappings): number => live.snapshot().list.blocks.length;
+    for (const place of [(index: number) => index, (index: number) => 2 * COUNT - index]) {
+      const live = new LiveMappings();
+      // Two that lie around all others: they go between blocks, too.
+      for (const page of [0, 4 * COUNT]) live.map(page, page + 1, page, 0);
+      for (let index = 1; index <= COUNT; index++)
+        live.map(2 * place(index), 2 * place(index) + 1, index, index);
+      assert.ok(blocks(live) <= COUNT / 128 + 2, `${blocks(live)} blocks`);
+      for (let index = 1; index <= COUNT; index++)
+        if (index % 64 !== 0) assert.equal(live.unmap(2 * place(index), 2 * place(index) + 1), 1);
+      assert.equal(live.count, COUNT / 64 + 2);
+      assert.ok(blocks(live) <= 12, `${blocks(live)} blocks`);
+    }
   });
 
   it('end at 2^52 pages, and keep frames that are not known', () => {
