@@ -11,6 +11,7 @@ import {
   type TraceReader,
 } from '../model/reader';
 import { type DatFile } from './traceDat/datFile';
+import { Earliest } from './traceDat/earliest';
 import { DatEvents } from './traceDat/events';
 import { DatError, readBytes } from './traceDat/fileBytes';
 import { TraceRecord } from './traceDat/record';
@@ -22,6 +23,8 @@ import { readVersion7 } from './traceDat/version7';
 const LOST = operationCode('lost');
 /** Rows of a chunk: records are printed to be read, which takes longer than a line of text. */
 const CHUNK_RECORDS = 16_384;
+/** Of the pages that are held, one for each CPU: 65,536 of 4 KiB, and more than those of any machine with larger ones. */
+const HELD_PAGES_BYTES = 256 * 2 ** 20;
 /** Clocks that count nanoseconds (Linux Documentation/trace/ftrace.rst, trace_clock). */
 const NANOSECOND_CLOCKS = new Set(['', 'local', 'global', 'mono', 'mono_raw', 'boot', 'tai', 'perf']);
 const COPY_HINT =
@@ -77,7 +80,9 @@ class DatTrace implements OpenTrace {
     private readonly file: DatFile,
     private readonly events: DatEvents,
   ) {
-    const { buffers, layout, bigEndian, version, clock, about } = file;
+    const { layout, bigEndian, version, clock, about } = file;
+    const room = Math.floor(HELD_PAGES_BYTES / layout.bytes);
+    const buffers = file.buffers.filter(({ pages }) => pages.bytes >= layout.bytes).slice(0, room);
     const [high, low] = firstTime(file);
     this.origin = BigInt(high) * 2n ** 32n + BigInt(low) + file.timeOffset;
     this.title = `trace.dat of trace-cmd, version ${version}${bigEndian ? ', big-endian' : ''}`;
@@ -94,7 +99,26 @@ class DatTrace implements OpenTrace {
   }
 
   *#notes(): Generator<TraceProblem> {
-    const { clock } = this.file;
+    const { clock, buffers, layout } = this.file;
+    const there = buffers.filter(({ pages }) => pages.bytes >= layout.bytes).length;
+    if (there > this.#readers.length) {
+      yield {
+        ...{ severity: 'error', code: 'trace/dat-cpus' },
+        message: `${there} CPUs with pages of ${layout.bytes} bytes are more than can be read at once: the first ${this.#readers.length} are shown.`,
+        hint: 'Record fewer instances, or with a smaller buffer_subbuf_size_kb.',
+      };
+    }
+    const cut = buffers.filter(({ pages }) => pages.cut ?? pages.bytes % layout.bytes > 0);
+    const [first] = cut;
+    if (first) {
+      const { pages, cpu } = first;
+      const why = pages.cut?.message ?? `the last page has ${pages.bytes % layout.bytes} bytes`;
+      yield {
+        ...{ severity: 'error', code: 'trace/dat-cut', hint: COPY_HINT },
+        message: `The pages of ${cut.length} ${cut.length === 1 ? 'CPU' : 'CPUs'} are not whole (CPU ${cpu}: ${why}); the whole pages before are shown.`,
+        offset: pages.cut?.offset ?? this.source.size,
+      };
+    }
     if (NANOSECOND_CLOCKS.has(clock)) return;
     yield {
       ...{ severity: 'warning', code: 'trace/dat-clock' },
@@ -106,31 +130,17 @@ class DatTrace implements OpenTrace {
   fill(from: Position, into: RowBuilder): Filled {
     const state = from.state as DatState | undefined;
     const readers = this.#readers;
-    const problems: TraceProblem[] = [];
-    try {
-      readers.forEach((reader, index) => {
-        reader.seek(state?.cpus[index] ?? { page: 0, at: 0 });
-      });
-      for (let records = 0; records < CHUNK_RECORDS; records++) {
-        if (into.rows + 2 > into.capacity) break;
-        const next = earliest(readers);
-        if (next < 0) return this.#ended(from, problems);
-        this.#add(next, into);
-      }
-    } catch (error) {
-      if (!(error instanceof DatError)) throw error;
-      const { message, offset } = error;
-      const hint = 'The rows before are shown. Was the file copied whole?';
-      problems.push({
-        severity: 'error',
-        code: 'trace/dat-damaged',
-        message: `${message}.`,
-        hint,
-        row: into.rows,
-        offset,
-      });
-      return { problems };
+    readers.forEach((reader, index) => {
+      reader.seek(state?.cpus[index] ?? { page: 0, at: 0 });
+    });
+    const earliest = new Earliest(readers);
+    for (let records = 0; records < CHUNK_RECORDS && earliest.first >= 0; records++) {
+      if (into.rows + 2 > into.capacity) break;
+      this.#add(earliest.first, into);
+      earliest.moved();
     }
+    const problems = [...this.#damage(from)];
+    if (earliest.first < 0) return { problems };
     const cpus = readers.map((reader) => (reader.done ? { page: Infinity, at: 0 } : reader.place));
     const passed = readers.reduce(
       (sum, reader) => sum + (reader.done ? reader.buffer.pages.bytes : reader.passed),
@@ -150,19 +160,20 @@ class DatTrace implements OpenTrace {
     };
   }
 
-  #ended(from: Position, problems: TraceProblem[]): Filled {
+  /** What could not be read since the chunk began, of all CPUs together. */
+  *#damage(from: Position): Generator<TraceProblem> {
     const damaged = this.#readers.reduce((sum, reader) => sum + reader.damaged, 0);
-    if (damaged > 0) {
-      const message = `${damaged} bytes of the recorded pages hold no events that can be read; they are left out.`;
-      problems.push({
-        severity: 'error',
-        code: 'trace/dat-page',
-        message,
-        hint: COPY_HINT,
-        offset: from.offset,
-      });
-    }
-    return { problems };
+    if (damaged === 0) return;
+    const faulty = this.#readers.flatMap(({ fault, buffer }) => (fault ? [{ fault, buffer }] : []));
+    const [first] = faulty;
+    const message = `${damaged} bytes of the recorded pages hold no events that can be read; they are left out`;
+    yield {
+      severity: 'error',
+      code: 'trace/dat-page',
+      message: first ? `${message} (CPU ${first.buffer.cpu}: ${first.fault.message}).` : `${message}.`,
+      hint: COPY_HINT,
+      offset: first?.fault.offset ?? from.offset,
+    };
   }
 
   /** Adds the event that this reader stands at, and what was lost before it. */
@@ -193,23 +204,19 @@ class DatTrace implements OpenTrace {
 
   /** As `trace-cmd report` prints it, but with what the event's format says where that tool gives up. */
   line(offset: number, length: number, limit: number): string {
-    try {
-      let index = this.#bases.length - 1;
-      while (index > 0 && (this.#bases[index] ?? 0) > offset) index--;
-      const reader = this.#readers[index];
-      if (!reader) return '';
-      const within = offset - (this.#bases[index] ?? 0);
-      const page = Math.floor(within / this.file.layout.bytes);
-      reader.seek({ page, at: within - page * this.file.layout.bytes });
-      if (reader.done) return '';
-      if (length === 0)
-        return `CPU:${reader.buffer.cpu} [LOST ${reader.lost > 0 ? `${reader.lost} ` : ''}EVENTS]`;
-      reader.fill();
-      return this.#print(reader).slice(0, limit);
-    } catch (error) {
-      if (!(error instanceof DatError)) throw error;
-      return `${error.message} (offset ${error.offset})`;
-    }
+    let index = this.#bases.length - 1;
+    while (index > 0 && (this.#bases[index] ?? 0) > offset) index--;
+    const reader = this.#readers[index];
+    if (!reader) return '';
+    const within = offset - (this.#bases[index] ?? 0);
+    const page = Math.floor(within / this.file.layout.bytes);
+    reader.seek({ page, at: within - page * this.file.layout.bytes });
+    if (reader.fault) return `${reader.fault.message} (offset ${reader.fault.offset})`;
+    if (reader.done) return '';
+    if (length === 0)
+      return `CPU:${reader.buffer.cpu} [LOST ${reader.lost > 0 ? `${reader.lost} ` : ''}EVENTS]`;
+    reader.fill();
+    return this.#print(reader).slice(0, limit);
   }
 
   #print({ time, buffer }: RingReader): string {
@@ -228,27 +235,19 @@ class DatTrace implements OpenTrace {
 /** Behind the last page of anything. */
 const MOST_PAGE = 2 ** 40;
 
-/** The reader that stands at the earliest event; of equally early ones the first. -1: none has any. */
-function earliest(readers: readonly RingReader[]): number {
-  let found = -1;
-  let time = Infinity;
-  for (let index = 0; index < readers.length; index++) {
-    const reader = readers[index];
-    if (reader && !reader.done && reader.time < time) {
-      found = index;
-      ({ time } = reader);
-    }
-  }
-  return found;
-}
-
 /** The time of the earliest page, as two halves of 64 bits. */
 function firstTime({ buffers, bigEndian, layout }: DatFile): [high: number, low: number] {
   const bytes = new Uint8Array(8);
   const view = new DataView(bytes.buffer);
   let earliestTime: bigint | undefined;
   for (const { pages } of buffers) {
-    if (pages.bytes < layout.bytes || !pages.read(0, bytes)) continue;
+    if (pages.bytes < layout.bytes) continue;
+    try {
+      pages.read(0, bytes);
+    } catch (error) {
+      if (error instanceof DatError) continue;
+      throw error;
+    }
     const time = view.getBigUint64(0, !bigEndian);
     if (earliestTime === undefined || time < earliestTime) earliestTime = time;
   }

@@ -11,19 +11,28 @@ export class DatError extends Error {
   }
 }
 
+/** Names are short: a longer one is no name. */
+const MOST_NAME = 65_536;
+/** What is read of a description to begin with: about as much as one has. */
+const FIRST_BYTES = 2 ** 20;
+
 /** Reads numbers in the byte order of a file, from left to right; beyond the end it throws a DatError. */
 export class DatCursor {
   at = 0;
-  readonly #view: DataView;
+  #view: DataView;
 
-  /** `base`: where the bytes stand in the file, for messages. */
+  /**
+   * `base`: where the bytes stand in the file, for messages. `more`: the same bytes and those behind them, at least `length`;
+   * undefined when there are not as many.
+   */
   constructor(
-    readonly bytes: Uint8Array,
+    public bytes: Uint8Array,
     readonly bigEndian: boolean,
     readonly base: number,
     readonly of: string,
+    private readonly more?: (length: number) => Uint8Array | undefined,
   ) {
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#view = viewOf(bytes);
   }
 
   get left(): number {
@@ -31,15 +40,18 @@ export class DatCursor {
   }
 
   u8(): number {
-    return this.#view.getUint8(this.#step(1));
+    const start = this.#step(1);
+    return this.#view.getUint8(start);
   }
 
   u16(): number {
-    return this.#view.getUint16(this.#step(2), !this.bigEndian);
+    const start = this.#step(2);
+    return this.#view.getUint16(start, !this.bigEndian);
   }
 
   u32(): number {
-    return this.#view.getUint32(this.#step(4), !this.bigEndian);
+    const start = this.#step(4);
+    return this.#view.getUint32(start, !this.bigEndian);
   }
 
   /** An offset or a size: below 2^53, or the file is damaged. */
@@ -61,7 +73,9 @@ export class DatCursor {
 
   /** Up to a NUL, which is stepped over. */
   string(): string {
-    const end = this.bytes.indexOf(0, this.at);
+    let end = this.bytes.indexOf(0, this.at);
+    while (end < 0 && this.left < MOST_NAME && this.#grow(this.bytes.length + 1))
+      end = this.bytes.indexOf(0, this.at);
     if (end < 0) throw this.error('a name has no end');
     const text = utf8(this.bytes.subarray(this.at, end));
     this.at = end + 1;
@@ -74,10 +88,39 @@ export class DatCursor {
 
   #step(count: number): number {
     const start = this.at;
-    if (count > this.left) throw this.error(`it ends where ${count} more bytes should be`);
+    if (count > this.left && !this.#grow(start + count))
+      throw this.error(`it ends where ${count} more bytes should be`);
     this.at += count;
     return start;
   }
+
+  #grow(length: number): boolean {
+    const bytes = this.more?.(length);
+    if (!bytes) return false;
+    this.bytes = bytes;
+    this.#view = viewOf(bytes);
+    return true;
+  }
+}
+
+const viewOf = (bytes: Uint8Array): DataView =>
+  new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+
+/** Reads bytes [base, base + limit) of a file as far as they are asked for: twice as many each time. */
+export function growingCursor(
+  source: ByteSource,
+  base: number,
+  limit: number,
+  bigEndian: boolean,
+  of: string,
+): DatCursor {
+  const most = Math.max(0, Math.min(source.size - base, limit));
+  let bytes = readBytes(source, base, Math.min(most, FIRST_BYTES), of);
+  return new DatCursor(bytes, bigEndian, base, of, (length) => {
+    if (length > most) return undefined;
+    bytes = readBytes(source, base, Math.min(most, Math.max(length, 2 * bytes.length)), of);
+    return bytes;
+  });
 }
 
 /** Bytes [offset, offset + length) of the file; fewer are a DatError. */

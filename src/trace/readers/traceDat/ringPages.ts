@@ -1,3 +1,4 @@
+import { DatError } from './fileBytes';
 import { type TraceRecord } from './record';
 import { type CpuBuffer, type PageLayout } from './datFile';
 
@@ -28,8 +29,10 @@ export class RingReader {
   done = false;
   /** Bytes of pages that did not say where their events end: skipped. */
   damaged = 0;
-  readonly #bytes: Uint8Array;
-  readonly #view: DataView;
+  /** The first pages that could not be read, if there are any. */
+  fault: DatError | undefined;
+  #bytes = new Uint8Array();
+  #view = new DataView(this.#bytes.buffer);
   #next = 0;
   #end = 0;
   #loaded = -1;
@@ -42,8 +45,6 @@ export class RingReader {
     private readonly origin: readonly [high: number, low: number],
     record: TraceRecord,
   ) {
-    this.#bytes = new Uint8Array(layout.bytes);
-    this.#view = new DataView(this.#bytes.buffer);
     this.record = record;
   }
 
@@ -56,9 +57,11 @@ export class RingReader {
     return this.page * this.layout.bytes + this.at;
   }
 
-  /** Stands at the first event at or behind this place. */
+  /** Stands at the first event at or behind this place, and counts damage from there. */
   seek({ page, at }: RingPlace): void {
     this.done = false;
+    this.damaged = 0;
+    this.fault = undefined;
     this.#loaded = -1;
     this.page = page;
     if (!this.#openPage()) return;
@@ -92,8 +95,7 @@ export class RingReader {
     const { bytes, commit, commitBytes, data } = this.layout;
     const { pages } = this.buffer;
     for (; (this.page + 1) * bytes <= pages.bytes; this.page++) {
-      if (this.#loaded !== this.page && !pages.read(this.page * bytes, this.#bytes)) break;
-      this.#loaded = this.page;
+      if (this.#loaded !== this.page && !this.#load()) continue;
       const low = this.#u32(commit + (this.little || commitBytes === 4 ? 0 : 4));
       const length = low & COMMIT_MASK;
       if (data + length > bytes) {
@@ -112,6 +114,28 @@ export class RingReader {
     }
     this.done = true;
     return false;
+  }
+
+  /** Reads the page; of pages that cannot be read, stands at the last: what is behind them is read on. */
+  #load(): boolean {
+    const { bytes } = this.layout;
+    const { pages } = this.buffer;
+    if (this.#bytes.length === 0) {
+      this.#bytes = new Uint8Array(bytes);
+      this.#view = new DataView(this.#bytes.buffer);
+    }
+    try {
+      pages.read(this.page * bytes, this.#bytes);
+      this.#loaded = this.page;
+      return true;
+    } catch (error) {
+      if (!(error instanceof DatError)) throw error;
+      this.fault ??= error;
+      const behind = Math.max(this.page + 1, Math.ceil(pages.behind(this.page * bytes) / bytes));
+      this.damaged += (behind - this.page) * bytes;
+      this.page = behind - 1;
+      return false;
+    }
   }
 
   /** The count stands behind the events when there was room for it. */

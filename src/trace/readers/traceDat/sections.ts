@@ -5,6 +5,7 @@ import { type PageLayout } from './datFile';
 /** Counts in a file are not believed beyond what kernels have. */
 const MOST_EVENTS = 100_000;
 const PAGE_HEADER_BYTES = 65_536;
+const MOST_PAGE_BYTES = 2 ** 24;
 
 /** `header_page` and `header_event` (HEADER INFO SECTION of trace-cmd.dat.v6 and v7). */
 export function readHeaderInfo(cursor: DatCursor, pageSize: number): PageLayout {
@@ -22,9 +23,10 @@ export function readHeaderInfo(cursor: DatCursor, pageSize: number): PageLayout 
   }
   const bytes = data.offset + data.size;
   // The buffers' pages may be larger than the machine's (Linux 6.9, buffer_subbuf_size_kb).
-  if (bytes > 2 ** 24 || bytes < 64) throw cursor.error(`pages of ${bytes} bytes are impossible`);
+  const whole = Math.max(bytes, bytes % 4096 === 0 ? bytes : pageSize);
+  if (whole > MOST_PAGE_BYTES || bytes < 64) throw cursor.error(`pages of ${whole} bytes are impossible`);
   return {
-    bytes: Math.max(bytes, bytes % 4096 === 0 ? bytes : pageSize),
+    bytes: whole,
     commit: commit.offset,
     commitBytes: commit.size,
     data: data.offset,
@@ -81,6 +83,8 @@ export const textOf = (bytes: Uint8Array): string => {
   const end = bytes.indexOf(0);
   return String.fromCharCode(...bytes.subarray(0, Math.min(end < 0 ? bytes.length : end, 1024)));
 };
+
+export const REST_HINT = 'The rest is read. Was the file copied whole?';
 
 /** What could not be read, as a problem of the trace. */
 export const problemOf = (error: unknown, code: string, hint: string) => {

@@ -1,12 +1,15 @@
 import { type ByteSource } from '../../../bytes/byteSource';
+import { type TraceProblem } from '../../model/reader';
 import { type CpuBuffer, type DatFile } from './datFile';
-import { DatCursor, readBytes } from './fileBytes';
+import { DatCursor, growingCursor } from './fileBytes';
 import { plainPages } from './pages';
 import {
+  problemOf,
   readCommands,
   readEventSystems,
   readFtraceEvents,
   readHeaderInfo,
+  REST_HINT,
   textOf,
   timeOffset,
 } from './sections';
@@ -17,12 +20,11 @@ const OPTION = { date: 1, clock: 4, uname: 5, offset: 7, cpus: 8, version: 9, bu
 /** What stands before the recorded pages; longer is no description, but the recorded pages themselves. */
 const DESCRIPTION_LIMIT = 256 * 2 ** 20;
 const MOST_CPUS = 65_536;
+const MOST_INSTANCES = 1024;
 
 /** Reads a file of version 6: everything one after the other, then the pages of each CPU. */
 export function readVersion6(source: ByteSource, start: Start): DatFile {
-  const length = Math.min(source.size - start.end, DESCRIPTION_LIMIT);
-  const bytes = readBytes(source, start.end, length, 'the description');
-  const cursor = new DatCursor(bytes, start.bigEndian, start.end, 'the description');
+  const cursor = growingCursor(source, start.end, DESCRIPTION_LIMIT, start.bigEndian, 'the description');
   const layout = readHeaderInfo(cursor, start.pageSize);
   const formats = [...readFtraceEvents(cursor), ...readEventSystems(cursor)];
   cursor.take(cursor.u32()); // symbols of the kernel
@@ -39,17 +41,17 @@ export function readVersion6(source: ByteSource, start: Start): DatFile {
   if (kind.startsWith('latency')) throw cursor.error('it holds the text of a latency tracer, and no events');
   if (!kind.startsWith('flyrecord')) throw cursor.error('the recorded events are missing');
   const buffers = readBuffers(source, cursor, cpus, '');
-  for (const { name, offset } of options.instances) {
-    const table = new DatCursor(
-      readBytes(source, offset, Math.min(10 + 16 * cpus, source.size - offset), 'a buffer'),
-      start.bigEndian,
-      offset,
-      `buffer ${name}`,
-    );
-    if (table.text(10).startsWith('flyrecord')) buffers.push(...readBuffers(source, table, cpus, name));
+  const problems: TraceProblem[] = [];
+  for (const { name, offset } of options.instances.slice(0, MOST_INSTANCES)) {
+    try {
+      const table = growingCursor(source, offset, 10 + 16 * cpus, start.bigEndian, `buffer ${name}`);
+      if (table.text(10).startsWith('flyrecord')) buffers.push(...readBuffers(source, table, cpus, name));
+    } catch (error) {
+      problems.push({ ...problemOf(error, 'trace/dat-section', REST_HINT), severity: 'error' });
+    }
   }
   return {
-    ...{ version: 6, bigEndian: start.bigEndian, layout, formats, commands, buffers, problems: [] },
+    ...{ version: 6, bigEndian: start.bigEndian, layout, formats, commands, buffers, problems },
     ...{ clock: options.clock, timeOffset: options.offset, about: [...options.about, `${cpus} CPUs`] },
   };
 }
@@ -84,8 +86,10 @@ function readOptions(
 }
 
 function readBuffers(source: ByteSource, cursor: DatCursor, cpus: number, instance: string): CpuBuffer[] {
-  return Array.from({ length: cpus }, (_, cpu) => {
+  const buffers: CpuBuffer[] = [];
+  for (let cpu = 0; cpu < cpus; cpu++) {
     const [offset, size] = [cursor.u64(), cursor.u64()];
-    return { cpu, instance, pages: plainPages(source, Math.min(offset, source.size), size) };
-  });
+    if (size > 0) buffers.push({ cpu, instance, pages: plainPages(source, offset, size) });
+  }
+  return buffers;
 }

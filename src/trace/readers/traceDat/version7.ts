@@ -4,13 +4,14 @@ import { type Unpack, unpackPiece, unpacker } from './compression';
 import { type CpuBuffer, type DatFile } from './datFile';
 import { type EventFormat } from './eventFormat';
 import { DatCursor, readBytes } from './fileBytes';
-import { PackedPages, plainPages } from './pages';
+import { PackedPages, PiecesHeld, plainPages } from './pages';
 import {
   problemOf,
   readCommands,
   readEventSystems,
   readFtraceEvents,
   readHeaderInfo,
+  REST_HINT,
   textOf,
   timeOffset,
 } from './sections';
@@ -35,6 +36,7 @@ class Version7 {
   readonly #unpack: Unpack | undefined;
   readonly #options: { readonly id: number; readonly data: DatCursor }[] = [];
   readonly #problems: TraceProblem[] = [];
+  readonly #pieces = new PiecesHeld();
 
   constructor(
     private readonly source: ByteSource,
@@ -161,12 +163,11 @@ class Version7 {
     for (let index = 0; index < cpus; index++) {
       const [cpu, offset, size] = [data.u32(), data.u64(), data.u64()];
       if (size === 0) continue;
-      const pages = this.#try(() =>
+      const pages =
         packed && this.#unpack
-          ? new PackedPages(this.source, offset, this.start.bigEndian, this.#unpack)
-          : plainPages(this.source, offset, size),
-      );
-      if (pages) buffers.push({ cpu, instance, pages });
+          ? new PackedPages(this.source, offset, this.start.bigEndian, this.#unpack, this.#pieces)
+          : plainPages(this.source, offset, size);
+      buffers.push({ cpu, instance, pages });
     }
     return buffers;
   }
@@ -176,8 +177,7 @@ class Version7 {
     try {
       return read();
     } catch (error) {
-      const hint = 'The rest is read. Was the file copied whole?';
-      this.#problems.push({ ...problemOf(error, 'trace/dat-section', hint), severity: 'error' });
+      this.#problems.push({ ...problemOf(error, 'trace/dat-section', REST_HINT), severity: 'error' });
       return undefined;
     }
   }

@@ -177,6 +177,15 @@ const map = (big: boolean, time: bigint, iova: bigint, more: Partial<DatEvent> =
   ...more,
 });
 
+/** Where frames of zstd begin (RFC 8878 §3.1.1). */
+function zstdFrames(bytes: Uint8Array): readonly number[] {
+  const file = Buffer.from(bytes);
+  const found: number[] = [];
+  for (let at = file.indexOf('28b52ffd', 0, 'hex'); at >= 0; at = file.indexOf('28b52ffd', at + 4, 'hex'))
+    found.push(at);
+  return found;
+}
+
 const word = (bits: number) => fc.bigInt({ min: 0n, max: 2n ** BigInt(bits) - 1n });
 
 describe('files of trace-cmd that were built', () => {
@@ -317,6 +326,121 @@ describe('files of trace-cmd that were built', () => {
     const packed = openTrace(bytesSource('trace.dat', packing), traceNames());
     assert.ok(!packed.ok);
     assert.match(packed.failure.message, /packed with lzma, which is not known \(zstd or zlib are\)/);
+  });
+
+  it('a file that is cut in its pages has the whole pages before, and says so', () => {
+    const bytes = traceDat(parts(false, 8));
+    // CPU 1 has the last three pages.
+    const whole = read(bytes).rows;
+    for (const [missing, last] of [
+      [1, 30_000_000_000n],
+      [4097, 2001n],
+      [3 * 4096, 0n],
+    ] as const) {
+      const { rows, problems } = read(bytes.subarray(0, bytes.length - missing));
+      assert.deepEqual(
+        rows,
+        whole.filter(({ cpu, time }) => cpu === 0 || time <= last),
+      );
+      assert.deepEqual(
+        problems.map(({ code, severity }) => [code, severity]),
+        [['trace/dat-cut', 'error']],
+      );
+      assert.match(
+        problems[0]?.message ?? '',
+        /CPU 1: 12288 bytes of pages should be here, and the file ends after/,
+      );
+    }
+  });
+
+  it('a packed piece that is damaged takes its own rows along, and no others', () => {
+    const bytes = fixture('vtd-sm-fl-share', 'trace.v7.dat');
+    const whole = read(bytes).rows;
+    const pieces = zstdFrames(bytes);
+    let damaged = 0;
+    for (const at of pieces) {
+      const broken = Uint8Array.from(bytes);
+      broken[at] = 0;
+      const opened = openTrace(bytesSource('trace.dat', broken), traceNames());
+      if (!opened.ok || opened.value.problems.length > 0) continue;
+      const { rows, problems } = read(broken);
+      // Sections that are not used may be damaged.
+      if (rows.length === whole.length) continue;
+      assert.deepEqual(
+        problems.map(({ code }) => code),
+        ['trace/dat-page'],
+      );
+      assert.match(problems[0]?.message ?? '', /CPU \d+: packed data are damaged/);
+      const lines = new Set(rows.map(({ line }) => line));
+      const lost = new Set(whole.flatMap(({ line, cpu }) => (lines.has(line) ? [] : [cpu])));
+      assert.ok(rows.length < whole.length && rows.length > 0, `${rows.length}`);
+      assert.equal(lost.size, 1);
+      damaged++;
+    }
+    assert.ok(damaged > 1, `${damaged} of ${pieces.length}`);
+  });
+
+  it('packed pages whose list of pieces breaks off have those before', () => {
+    const bytes = fixture('vtd-sm-fl-share', 'trace.v7.dat');
+    const whole = read(bytes).rows.length;
+    let broken = 0;
+    for (const at of zstdFrames(bytes)) {
+      const cut = Uint8Array.from(bytes);
+      // The size that the piece says it will have.
+      cut.fill(0xff, at - 4, at);
+      const opened = openTrace(bytesSource('trace.dat', cut), traceNames());
+      if (!opened.ok || opened.value.problems[0]?.code !== 'trace/dat-cut') continue;
+      const { rows } = read(cut);
+      assert.ok(rows.length > 0 && rows.length < whole, `${rows.length} of ${whole}`);
+      broken++;
+    }
+    assert.ok(broken > 1, `${broken}`);
+  });
+
+  it('an instance whose table is behind the end is a problem, and the rest is read', () => {
+    const option = Buffer.alloc(14);
+    option.writeUInt32LE(2 ** 30);
+    option.write('extra', 8);
+    const bytes = traceDat({ ...parts(false, 8), options: [{ id: 3, data: option.toString('latin1') }] });
+    const { rows, problems } = read(bytes);
+    assert.equal(rows.length, 9);
+    assert.deepEqual(
+      problems.map(({ code }) => code),
+      ['trace/dat-section'],
+    );
+  });
+
+  it('65,536 CPUs of which one has pages, and pages of 4 GiB, take no memory', () => {
+    const pages = [{ time: 10n, events: [map(false, 10n, 0x1000n)] }];
+    const cpus = Array.from({ length: 65_536 }, (_, cpu) => (cpu === 60_000 ? pages : []));
+    const { rows, problems } = read(traceDat({ formats: FORMATS, cpus }));
+    assert.deepEqual(problems, []);
+    assert.deepEqual(
+      rows.map(({ cpu, iova }) => [cpu, iova]),
+      [[60_000, 0x1000n]],
+    );
+    const large = traceDat({ formats: FORMATS, cpus: [pages], pageBytes: 4000 });
+    new DataView(large.buffer).setUint32(14, 0xffff_f000, true);
+    const opened = openTrace(bytesSource('trace.dat', large), traceNames());
+    assert.ok(!opened.ok);
+    assert.match(opened.failure.message, /pages of 4294963200 bytes are impossible/);
+  });
+
+  it('of a large file no more is read to open it than describes it', () => {
+    const bytes = traceDat(parts(false, 8));
+    const source = bytesSource('trace.dat', bytes);
+    let most = 0;
+    const large = {
+      ...source,
+      size: 2 ** 32,
+      read(offset: number, target: Uint8Array) {
+        most = Math.max(most, target.length);
+        source.read(Math.min(offset, bytes.length), target);
+        return target.length;
+      },
+    };
+    assert.ok(openTrace(large, traceNames()).ok);
+    assert.ok(most <= 2 ** 20, `${most}`);
   });
 
   it('cut and damaged files give what can be read, and never fail otherwise', () => {
