@@ -165,7 +165,8 @@ export interface TraceRequests {
   };
   traceGroups: {
     params: { trace: TraceId; where: string; by: TraceGroupBy; page: PageRequest };
-    result: Page<TraceGroup>;
+    /** `left`: rows of the groups that are one too many to be told apart; they are in none of the pages. */
+    result: Page<TraceGroup> & { readonly left: number };
   };
   /** Rows of the view in `buckets` parts of equal length (at most 4096), by operation: maps, unmaps, faults, the rest. */
   traceDensity: {
@@ -226,8 +227,9 @@ export interface TraceRequests {
     params: { trace: TraceId; where: string; page: PageRequest };
     result: Page<TraceLifetime>;
   };
+  /** `where` is asked of the row that a finding is of; counts then are of what matches. */
   traceFindings: {
-    params: { trace: TraceId; kinds?: readonly TraceFindingKind[]; page: PageRequest };
+    params: { trace: TraceId; kinds?: readonly TraceFindingKind[]; where?: string; page: PageRequest };
     result: Page<TraceFinding> & { readonly counts: Readonly<Record<TraceFindingKind, number>> };
   };
 }

@@ -126,7 +126,8 @@ function checkOptions(options: TraceOptions): void {
   }
   if (options.vendor !== undefined && options.save === undefined) throw badUsage('--vendor needs --save');
   if (options.space !== undefined && options.history === undefined) throw badUsage('--space needs --history');
-  const narrows = asked.length === 0 || asked[0] === 'group' || asked[0] === 'lifetimes';
+  const [kind = 'group'] = asked;
+  const narrows = kind === 'group' || kind === 'lifetimes' || kind === 'findings';
   if (!narrows && (options.where ?? options.find ?? options.rows) !== undefined) {
     throw badUsage(
       `--where, --find and --rows do not go with ${optionOf(asked)}: it is about the whole trace`,
@@ -164,7 +165,7 @@ async function answer(call: Call<TraceOptions>, opened: CliTrace): Promise<void>
   }
   if (kind !== 'group' || options.group === 'space') await tellSpaces(call, opened);
   await opened.checkFilter(asked.where);
-  if (await writeAnswer(opened, kind, options, filterOf(asked), into)) noteLimit(call);
+  if (await writeAnswer(opened, kind, options, filterOf(asked), into, note)) noteLimit(call);
 }
 
 const AUTO: TraceSpaces = { by: 'auto' };
@@ -185,12 +186,17 @@ function writeAnswer(
   { group, findings, history, space }: TraceOptions,
   where: string,
   into: Into,
+  note: (text: string) => void,
 ): Promise<boolean> {
   switch (kind) {
     case 'group':
-      return writeGroups(opened, group ?? 'device', where, into);
+      return writeGroups(opened, group ?? 'device', where, into, note);
     case 'findings':
-      return writeFindings(opened, findings === true ? undefined : findings, into);
+      return writeFindings(
+        opened,
+        { ...(findings === true || !findings ? {} : { kinds: findings }), where },
+        into,
+      );
     case 'history':
       return writeHistory(opened, history ?? '0x0', space, into);
     case 'lifetimes':

@@ -29,21 +29,27 @@ const GROUP_COLUMNS: readonly Column[] = [
   { title: 'LAST ROW', align: 'right', width: 9 },
 ];
 
-export const writeGroups = (
+export async function writeGroups(
   trace: CliTrace,
   by: TraceGroupBy,
   where: string,
   { output, json, limit }: Into,
-): Promise<boolean> =>
-  trace.pages(
+  note: (text: string) => void,
+): Promise<boolean> {
+  let untold = 0;
+  const stopped = await trace.pages(
     limit,
     (page) => trace.request('traceGroups', { where, by, page }),
-    async ({ rows }, heading) => {
+    async ({ rows, left }, heading) => {
+      untold = left;
       if (json) await output.json(rows.map(groupJson));
       else if (rows.length === 0 && heading) await output.lines(['no rows']);
       else await output.table(GROUP_COLUMNS, rows.map(groupCells), { heading });
     },
   );
+  if (untold > 0) note(`${countText(untold)} rows are of further groups, too many to be told apart`);
+  return stopped;
+}
 
 const groupJson = (group: TraceGroup): object => ({
   ...group,
@@ -71,13 +77,13 @@ const FINDING_COLUMNS: readonly Column[] = [
 
 export async function writeFindings(
   trace: CliTrace,
-  kinds: readonly TraceFindingKind[] | undefined,
+  asked: { readonly kinds?: readonly TraceFindingKind[]; readonly where: string },
   { output, json, limit }: Into,
 ): Promise<boolean> {
   let counts: Readonly<Record<string, number>> = {};
   const stopped = await trace.pages(
     limit,
-    (page) => trace.request('traceFindings', { page, ...(kinds ? { kinds } : {}) }),
+    (page) => trace.request('traceFindings', { page, ...asked }),
     async (page, heading) => {
       ({ counts } = page);
       if (json) await output.json(page.rows.map(findingJson));

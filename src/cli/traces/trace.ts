@@ -94,7 +94,7 @@ export class CliTrace {
       note(`${severity}: ${places.length > 0 ? `${places.join(', ')}: ` : ''}${message}`);
     }
     const more = problemCount - Math.min(problems.length, TOLD_PROBLEMS);
-    if (more > 0) note(`and ${more} more; --stats --json has their number, the editor lists them`);
+    if (more > 0) note(`and ${more} more`);
   }
 
   async close(): Promise<void> {

@@ -31,7 +31,7 @@ export class OpenedTrace {
   readonly analysis: TraceAnalysis;
   /** The groups that were asked for last: their pages come from one pass over the rows. */
   lastGroups: { readonly key: string; readonly groups: Shared<TraceGroups> } | undefined;
-  #lastMaps: { readonly where: string; readonly spaces: unknown; readonly view: TraceView } | undefined;
+  #lastMatching: { readonly where: string; readonly spaces: unknown; readonly view: TraceView } | undefined;
   /** True when the index came from the cache. */
   cached = false;
   /** True once the index is kept, or was found to be of no use to keep. */
@@ -49,15 +49,17 @@ export class OpenedTrace {
 
   /** The view of the rows that map and match: pages of life times come from one pass. */
   mapRows(where: string): TraceView {
+    const asked = traceFilterOf(where, this.table, this.analysis.told);
+    return this.matching(asked.empty ? 'operation = map' : `operation = map and (${where})`);
+  }
+
+  /** The view of the rows that match; the last one is kept. */
+  matching(where: string): TraceView {
     const spaces = this.analysis.told;
-    const last = this.#lastMaps;
+    const last = this.#lastMatching;
     if (last?.where === where && last.spaces === spaces) return last.view;
-    const asked = traceFilterOf(where, this.table, spaces);
-    const filter = asked.empty
-      ? traceFilterOf('operation = map', this.table, spaces)
-      : traceFilterOf(`operation = map and (${where})`, this.table, spaces);
-    const view = new TraceView(this.table, filter);
-    this.#lastMaps = { where, spaces, view };
+    const view = new TraceView(this.table, traceFilterOf(where, this.table, spaces));
+    this.#lastMatching = { where, spaces, view };
     return view;
   }
 

@@ -27,8 +27,8 @@ export function* groupPage(
   if (trace.lastGroups?.key !== key || trace.lastGroups.groups.failed) {
     trace.lastGroups = { key, groups: new Shared(groupRows(table, filter, by, spaces)) };
   }
-  const { groups } = yield* trace.lastGroups.groups.work('Grouping', table.rows);
-  return pageOfRows(groups, page, (group) => group);
+  const { groups, left } = yield* trace.lastGroups.groups.work('Grouping', table.rows);
+  return { ...pageOfRows(groups, page, (group) => group), left };
 }
 
 export function* density(

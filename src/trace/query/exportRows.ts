@@ -38,7 +38,7 @@ const STEP_ROWS = 512;
 export interface ExportPiece {
   readonly text: string;
   readonly rows: number;
-  /** The row that the next piece begins with; null at the end. */
+  /** The row that the next piece begins with, also behind a limit; null when no more match. */
   readonly next: number | null;
 }
 
@@ -78,8 +78,7 @@ export function* exportRows(
         at >= 0;
         at = firstBit(out, at + 1, to)
       ) {
-        if (count >= limit) return { text, rows: count, next: null };
-        if (text.length >= PIECE) return { text, rows: count, next: first + at };
+        if (count >= limit || text.length >= PIECE) return { text, rows: count, next: first + at };
         const row = traceRow(table, first + at, spaces, LINE_BYTES);
         if (row) text += write(row);
         count++;

@@ -74,6 +74,12 @@ describe('iopte trace', () => {
     assert.match(second, /^ +2 +11\.415827 /);
     assert.equal(end, '');
     assert.match(run.stderr, /stopped at --limit 2/);
+    for (const format of ['--json', '--csv', '--tsv']) {
+      const stopped = await trace(BOOT, '--rows', '1..4', '--limit', '2', format);
+      assert.match(stopped.stderr, /stopped at --limit 2/, format);
+      const whole = await trace(BOOT, '--rows', '1..3', '--limit', '2', format);
+      assert.doesNotMatch(whole.stderr, /stopped/, format);
+    }
   });
 
   it('writes the rows that match as JSON lines, with the line as it stands', async () => {
@@ -145,6 +151,25 @@ describe('iopte trace', () => {
     const none = await trace(BOOT, '--findings', 'unmap-nothing,missing-flush', '--json');
     assert.equal(none.exitCode, 0);
     assert.equal(none.stdout, '');
+  });
+
+  it('lists findings of the rows that match', async () => {
+    const all = jsonLines(await trace(BOOT, '--findings', 'leak', '--json'));
+    const some = await trace(BOOT, '--findings', 'leak', '--where', 'row < 100', '--json', '--rows', '5..');
+    const wanted = all.filter(({ row }) => Number(row) < 100 && Number(row) >= 5);
+    assert.ok(wanted.length > 0 && wanted.length < all.length);
+    assert.deepEqual(jsonLines(some), wanted);
+    const counted = await trace(BOOT, '--findings', '--where', 'row < 100', '--rows', '5..');
+    assert.match(counted.stdout, new RegExp(`${wanted.length} leak`));
+    assert.equal((await trace(BOOT, '--findings', '--where', 'row = 0')).stdout, 'nothing was found\n');
+  });
+
+  it('says how many rows are of groups that are too many', async () => {
+    const lines = Array.from({ length: 65_540 }, (_, row) => `0x1000,${4096 * (row + 1)}`);
+    writeFileSync(at('many.csv'), `iova,size\n${lines.join('\n')}\n`);
+    const run = await trace(at('many.csv'), '--group', 'size', '--limit', '1');
+    assert.match(run.stderr, /: 4 rows are of further groups, too many to be told apart\n/);
+    assert.doesNotMatch((await trace(BOOT, '--group', 'size')).stderr, /further groups/);
   });
 
   it('tells the history of an IOVA, and life times', async () => {
