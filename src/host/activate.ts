@@ -105,8 +105,8 @@ export function activate(context: vscode.ExtensionContext, platform: Platform): 
   const traces: Traces = new Traces({
     ...{ engine, reporter, bookmarks, state: context.workspaceState, extension: context.extensionUri },
     canReadPaths: platform.kind === 'node',
-    selected: (panel, row) => {
-      traceSync.rowSelected(panel, row);
+    selected: (panel, selection) => {
+      traceSync.rowSelected(panel, selection);
     },
   });
   const traceSync = new TraceSync({

@@ -33,11 +33,18 @@ interface Filter {
   readonly view: TraceViewId;
 }
 
-/** Answers what the page of a trace asks. Every question gets one answer: what it asked for, or why not. */
+/**
+ * Answers what one page of a trace asks; a page that is made anew has another of these. A question gets one answer: what it asked for,
+ * or why not. One of a filter that the page has no more gets none, as the page waits for it no more.
+ */
 export class TraceAnswers implements vscode.Disposable {
   readonly #running = new Map<number, vscode.CancellationTokenSource>();
   #filter: Filter | undefined;
   #filtering: number | undefined;
+  #where = '';
+  /** The newest filter that the page has asked about, and the newest that is forgotten. */
+  #newest = -1;
+  #forgotten = -1;
   #views = 0;
 
   constructor(
@@ -49,7 +56,7 @@ export class TraceAnswers implements vscode.Disposable {
 
   /** The filter of the page; empty for none. */
   get where(): string {
-    return this.#filter?.where ?? '';
+    return this.#where;
   }
 
   async answer(question: PageQuestion): Promise<void> {
@@ -58,17 +65,20 @@ export class TraceAnswers implements vscode.Disposable {
       this.#running.get(id)?.cancel();
       return;
     }
+    this.#newest = Math.max(this.#newest, gen);
     const source = new vscode.CancellationTokenSource();
     this.#running.set(id, source);
     try {
       const answer = await this.#answer(question, source.token);
       if (answer) this.send(answer);
     } catch (error) {
+      // What was ended from here failed for no reason of its own.
+      if (this.#running.get(id) !== source) return;
       const { code, message, hint } = failureOf(error);
       const failure = { code, message, ...(hint !== undefined && { hint }) };
       this.send({ v: TRACE_VERSION, type: 'failed', id, gen, failure });
     } finally {
-      this.#running.delete(id);
+      if (this.#running.get(id) === source) this.#running.delete(id);
       source.dispose();
     }
   }
@@ -81,9 +91,13 @@ export class TraceAnswers implements vscode.Disposable {
     this.#tellGrown(filter).catch(() => undefined);
   }
 
-  /** The page begins anew. */
+  /** The page is told of the trace anew, and filters again as it did; until then nothing has an answer. */
   forgetViews(): void {
-    for (const source of this.#running.values()) source.cancel();
+    const running = [...this.#running.values()];
+    this.#running.clear();
+    for (const source of running) source.cancel();
+    this.#forgotten = this.#newest;
+    this.#filtering = undefined;
     this.#use(undefined);
   }
 
@@ -136,9 +150,9 @@ export class TraceAnswers implements vscode.Disposable {
     }
   }
 
-  /** The view of what the page filters by; undefined: it has filtered anew meanwhile, and drops the answer. */
+  /** The view of what the page filters by; undefined: it has filtered anew meanwhile, or is to, and drops the answer. */
   #viewOf(gen: number): TraceViewId | undefined {
-    if (!this.#filter) return '';
+    if (!this.#filter) return gen > this.#forgotten ? '' : undefined;
     return this.#filter.gen === gen ? this.#filter.view : undefined;
   }
 
@@ -245,7 +259,8 @@ export class TraceAnswers implements vscode.Disposable {
   async #groups(
     { id, gen, by, cursor }: Question<'groups'>,
     token: vscode.CancellationToken,
-  ): Promise<ToTraceView> {
+  ): Promise<ToTraceView | undefined> {
+    if (this.#viewOf(gen) === undefined) return undefined;
     const page = { limit: GROUP_LIMIT, ...(cursor !== null && { cursor }) };
     const options = untilCancelled(token);
     const groups = await this.document.ask('traceGroups', { where: this.where, by, page }, options);
@@ -290,10 +305,7 @@ export class TraceAnswers implements vscode.Disposable {
   #use(filter: Filter | undefined): void {
     const before = this.#filter;
     this.#filter = filter;
-    if (before && before.view !== '' && before.view !== filter?.view) this.#drop(before.view);
-  }
-
-  #drop(view: TraceViewId): void {
-    this.document.dropView(view);
+    if (filter) this.#where = filter.where;
+    if (before && before.view !== '' && before.view !== filter?.view) this.document.dropView(before.view);
   }
 }

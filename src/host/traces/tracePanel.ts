@@ -36,10 +36,14 @@ export interface TracePanelOptions {
 
 /** One editor of a trace: its page, and what goes to and fro. */
 export class TracePanel implements vscode.Disposable {
-  readonly #answers: TraceAnswers;
   readonly #listeners: vscode.Disposable[];
-  /** Messages to a page that has not asked yet would be lost. */
-  #ready = false;
+  readonly #prefix: string;
+  #answers: TraceAnswers;
+  /** Pages there were: one that is hidden is thrown away. */
+  #pages = 0;
+  /** A page that has not been told of the trace takes nothing else. */
+  #page: 'absent' | 'opening' | 'open' = 'absent';
+  #openings = 0;
   #waiting: ToTraceView[] = [];
   /** Where to begin, rather than where the page was. */
   #row: number | null = null;
@@ -53,16 +57,15 @@ export class TracePanel implements vscode.Disposable {
     private readonly listener: TracePanelListener,
   ) {
     this.#takesFocus = takesFocus;
-    this.#answers = new TraceAnswers(document, `p${number}`, (message) => {
-      this.#send(message);
-    });
+    this.#prefix = `p${number}`;
+    this.#answers = this.#freshAnswers();
     const { webview } = panel;
     webview.options = { enableScripts: true, localResourceRoots: resourceRoots(extension) };
     this.#listeners = [
       webview.onDidReceiveMessage((message: unknown) => this.#receive(message)),
       panel.onDidChangeViewState(() => {
         // It is made anew when it shows again, and says so.
-        if (!panel.visible) this.#ready = false;
+        if (!panel.visible) this.#page = 'absent';
       }),
       document.onDidChange((summary) => {
         this.#send({
@@ -72,7 +75,9 @@ export class TracePanel implements vscode.Disposable {
         this.#answers.readOn();
       }),
       document.onDidRenew(() => {
-        if (this.#ready) void this.#begin();
+        if (this.#page === 'absent') return;
+        this.#answers.forgetViews();
+        void this.#begin();
       }),
     ];
     webview.html = pageHtml(webview, extension, vscode.l10n.t('Trace {0}', document.name), {
@@ -91,20 +96,27 @@ export class TracePanel implements vscode.Disposable {
     return this.#answers.where;
   }
 
-  /** Moves the cursor to a row of the trace. With the focus the editor comes to the front. */
-  goTo(row: number, focus: boolean): void {
+  /**
+   * Moves the cursor to a row of the trace. With the focus the editor comes to the front. What the page then says of its cursor has the
+   * `token`.
+   */
+  goTo(row: number, focus: boolean, token?: number): void {
     if (focus) this.panel.reveal(this.panel.viewColumn, false);
-    if (this.#ready) this.#send({ v: TRACE_VERSION, type: 'goTo', row, focus });
-    else this.#row = row;
+    if (this.#page === 'open')
+      this.#send({ v: TRACE_VERSION, type: 'goTo', row, focus, ...(token !== undefined && { token }) });
+    else {
+      this.#row = row;
+      this.#takesFocus ||= focus;
+    }
   }
 
   /** Has the page do something, once it is there. */
   act(action: TraceAction): void {
-    this.#whenReady({ v: TRACE_VERSION, type: 'act', action });
+    this.#whenOpen({ v: TRACE_VERSION, type: 'act', action });
   }
 
   useFilter(text: string): void {
-    this.#whenReady({ v: TRACE_VERSION, type: 'useFilter', text });
+    this.#whenOpen({ v: TRACE_VERSION, type: 'useFilter', text });
   }
 
   showBookmarks(): void {
@@ -112,24 +124,34 @@ export class TracePanel implements vscode.Disposable {
     this.#send({ v: TRACE_VERSION, type: 'bookmarks', rows });
   }
 
-  /** The rows of the view that are selected, as TSV with their names on top. */
-  selectedText(): Promise<{ readonly text: string; readonly rows: number }> {
-    const { first, count } = this.#selection ?? { first: 0, count: 0 };
-    return this.#answers.textOf(first, count);
-  }
-
   dispose(): void {
     for (const each of this.#listeners) each.dispose();
     this.#answers.dispose();
   }
 
-  #whenReady(message: ToTraceView): void {
-    if (this.#ready) this.#send(message);
+  /** Questions of each page are numbered from the first on. */
+  #freshAnswers(): TraceAnswers {
+    const answers: TraceAnswers = new TraceAnswers(
+      this.document,
+      `${this.#prefix}.${++this.#pages}`,
+      (message) => {
+        if (this.#answers === answers && this.#page !== 'absent') this.#post(message);
+      },
+    );
+    return answers;
+  }
+
+  #whenOpen(message: ToTraceView): void {
+    if (this.#page === 'open') this.#post(message);
     else this.#waiting.push(message);
   }
 
   #send(message: ToTraceView): void {
-    if (this.#ready) void this.panel.webview.postMessage(message);
+    if (this.#page === 'open') this.#post(message);
+  }
+
+  #post(message: ToTraceView): void {
+    void this.panel.webview.postMessage(message);
   }
 
   #receive(value: unknown): void {
@@ -137,6 +159,9 @@ export class TracePanel implements vscode.Disposable {
     if (!message) return;
     switch (message.type) {
       case 'ready':
+        this.#answers.dispose();
+        this.#answers = this.#freshAnswers();
+        this.#post({ v: TRACE_VERSION, type: 'opening', strings: traceStrings() });
         void this.#begin();
         return;
       case 'select': {
@@ -158,27 +183,39 @@ export class TracePanel implements vscode.Disposable {
     }
   }
 
+  /** Tells the page of the trace, once it is open. */
   async #begin(): Promise<void> {
-    this.#answers.forgetViews();
-    this.#ready = true;
+    this.#page = 'opening';
+    const opening = ++this.#openings;
+    const opened = await this.#opened();
+    // Hidden meanwhile, or begun again.
+    if (opening !== this.#openings || this.#isHidden) return;
+    this.#post(opened);
+    if (opened.type !== 'opened') return;
+    this.#row = null;
+    this.#page = 'open';
+    if (this.#takesFocus && this.panel.active) this.act('rows');
+    this.#takesFocus = false;
+    for (const each of this.#waiting.splice(0)) this.#post(each);
+  }
+
+  get #isHidden(): boolean {
+    return this.#page === 'absent';
+  }
+
+  async #opened(): Promise<ToTraceView> {
     const strings = traceStrings();
-    this.#send({ v: TRACE_VERSION, type: 'opening', strings });
     try {
       const summary = await this.document.open();
-      const row = this.#row;
-      this.#row = null;
-      this.#send({
-        ...{ v: TRACE_VERSION, type: 'opened', strings, row },
+      return {
+        ...{ v: TRACE_VERSION, type: 'opened', strings, row: this.#row },
         summary: summaryModel(summary, this.document.reading),
         bookmarks: [...this.listener.bookmarks(this.document)],
-      });
-      if (this.#takesFocus && this.panel.active) this.act('rows');
-      this.#takesFocus = false;
-      for (const each of this.#waiting.splice(0)) this.#send(each);
+      };
     } catch (error) {
       const { code, message, hint } = failureOf(error);
       const failure = { code, message, ...(hint !== undefined && { hint }) };
-      this.#send({ v: TRACE_VERSION, type: 'refused', failure, strings });
+      return { v: TRACE_VERSION, type: 'refused', failure, strings };
     }
   }
 }

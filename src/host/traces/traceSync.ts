@@ -14,7 +14,7 @@ import type { DomainsView } from '../views/domainsView';
 import { domainOf, type Element } from '../views/elements';
 import type { TraceDocument } from './traceDocument';
 import type { TraceEditors } from './traceEditors';
-import type { TracePanel } from './tracePanel';
+import type { TracePanel, TraceSelection } from './tracePanel';
 
 /** Waits this long for the cursor to rest: with an arrow key held down it is on another row each frame. */
 const REST_MS = 150;
@@ -37,19 +37,17 @@ interface Parts {
 export class TraceSync {
   readonly #questions = new LatestOnly();
   #timer: unknown;
-  /** What this itself has selected on the other side: it says nothing new. */
-  #shownRow: number | undefined;
+  /** Moves of cursors that were made here. */
+  #moves = 0;
+  /** What this itself has selected in the tree: it says nothing new. */
   readonly #shownNodes = new Set<string>();
 
   constructor(private readonly parts: Parts) {}
 
   /** The cursor of a grid moved. */
-  rowSelected({ document }: TracePanel, row: number): void {
-    if (row === this.#shownRow) {
-      this.#shownRow = undefined;
-      return;
-    }
-    this.#shownRow = undefined;
+  rowSelected({ document }: TracePanel, { row, token }: TraceSelection): void {
+    // By this itself, to a row that the tree had selected, or to the next one that a filter leaves.
+    if (token !== undefined) return;
     this.#soon(() => this.#revealRow(document, row));
   }
 
@@ -63,8 +61,7 @@ export class TraceSync {
       const trace = element.inspection.replay?.trace;
       const [panel] = trace === undefined ? [] : this.parts.editors().panelsOf(trace);
       if (row === undefined || !panel) return;
-      this.#shownRow = row;
-      panel.goTo(row, false);
+      panel.goTo(row, false, ++this.#moves);
     });
   }
 

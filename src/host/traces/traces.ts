@@ -6,7 +6,7 @@ import type { Reporter } from '../errors';
 import { rowsWithBookmarks } from './traceBookmarks';
 import { TraceEditors } from './traceEditors';
 import { TraceMemory } from './traceMemory';
-import type { TraceIntent, TracePanel } from './tracePanel';
+import type { TraceIntent, TracePanel, TraceSelection } from './tracePanel';
 
 /** What traces need of the rest of the host. */
 interface TraceContext {
@@ -17,7 +17,7 @@ interface TraceContext {
   readonly extension: vscode.Uri;
   readonly canReadPaths: boolean;
   /** The cursor of an editor moved to a row. */
-  readonly selected: (panel: TracePanel, row: number) => void;
+  readonly selected: (panel: TracePanel, selection: TraceSelection) => void;
 }
 
 /** Commands that the page's buttons and menus stand for. */
@@ -45,9 +45,7 @@ export class Traces implements vscode.Disposable {
         request: (panel, intent) => {
           this.#request(panel, intent);
         },
-        select: (panel, { row }) => {
-          selected(panel, row);
-        },
+        select: selected,
         bookmarks: ({ id }) => rowsWithBookmarks(bookmarks.all, id),
       },
     });
