@@ -215,7 +215,7 @@ const isName = (byte: number): boolean =>
   (byte >= 0x41 && byte <= 0x5a) ||
   byte === 0x2e;
 
-const DEFAULT_LINE = /-\d+ +(\( *(\d+|-+)\) )?\[\d+\] (\S+ )? *(\d+)(\.\d+)?: ?\S/;
+const DEFAULT_LINE = /-\d+ +(\( *(\d+|-+)\) )?\[\d+\] (\S+ )? *(\d{1,20})(\.\d+)?: ?\S/;
 const LATENCY_LINE = /^.{1,15}-\d+ +\d+\S{3,8} +\d+(us[^:]?)?: ?\S/;
 const BARE_LINE = /^([A-Za-z_]\w*): ?/;
 

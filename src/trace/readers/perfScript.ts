@@ -152,6 +152,7 @@ function readFront(scanner: LineScanner, into: Front): boolean {
       continue;
     scanner.at = whole;
     into.seconds = scanner.decimal();
+    if (Number.isNaN(into.seconds)) continue;
     scanner.at = point;
     into.nanoseconds = scanner.decimal() * 10 ** (9 - count);
     scanner.at = colon + 1;
@@ -180,6 +181,7 @@ function readTask(scanner: LineScanner, start: number, end: number, into: Front)
   const first = bytes[tid - 1] === MINUS ? tid - 1 : tid;
   scanner.at = first;
   into.pid = scanner.decimal();
+  if (Number.isNaN(into.pid)) return false;
   into.tgid = Number.NaN;
   into.prefixStart = start;
   into.prefixEnd = behind;
@@ -214,7 +216,7 @@ function spacesBefore(bytes: Uint8Array, start: number, end: number): number {
 }
 
 const EVENT =
-  /^ *\S.{0,60}? +-?\d+(?:\/-?\d+)? +(?:\[\d+\] +)?(\d+)\.(\d{6}|\d{9}): +(?:\d+ +)?(?:PERF_RECORD_|[\w.-]+:[\w:.-]*:? )/;
+  /^ *\S.{0,60}? +-?\d+(?:\/-?\d+)? +(?:\[\d+\] +)?(\d{1,20})\.(\d{6}|\d{9}): +(?:\d+ +)?(?:PERF_RECORD_|[\w.-]+:[\w:.-]*:? )/;
 const CHAIN = /^[ \t]+[0-9a-f]{4,16} /;
 
 /** The share of lines that are samples of perf, or belong to one. */

@@ -7,7 +7,7 @@ import { type LineFormat, type LineKind, type LineParser, type TextHead } from '
 import { LineScanner, latin1 } from '../text/lineScanner';
 
 /** `PID@SECONDS.MICROSECONDS:event …`, with `-msg timestamp=on`; without it `event …`. */
-const TIMED = /^\d+@(\d+)\.(\d{1,9}):[A-Za-z_]\w*( |$)/;
+const TIMED = /^\d{1,20}@(\d{1,20})\.(\d{1,9}):[A-Za-z_]\w*( |$)/;
 const BARE = /^([A-Za-z]\w*_\w*)( |$)/;
 const [AT, DOT, COLON, SPACE, UNDERSCORE] = [0x40, 0x2e, 0x3a, 0x20, 0x5f];
 const SECOND = 1e9;

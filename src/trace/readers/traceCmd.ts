@@ -95,7 +95,7 @@ const isName = (byte: number): boolean =>
   (byte >= 0x41 && byte <= 0x5a);
 
 /** Events are padded to 20 characters, and a space or more behind the time. */
-const EVENT = /-\d+ +(?:\[\d+\]|\d+\S{3,8}) (?:\S+ )? *(\d+)\.(\d{6}|\d{9}): +\w+:/;
+const EVENT = /-\d+ +(?:\[\d+\]|\d+\S{3,8}) (?:\S+ )? *(\d{1,20})\.(\d{6}|\d{9}): +\w+:/;
 const PADDED = /: +\w+: {2,}\S|: +\w{19,}: \S/;
 const FRONT = /^(cpus=\d+|version = \d+)$/;
 

@@ -2,6 +2,8 @@ const [ZERO, NINE, A, F, SPACE, TAB, MINUS] = [0x30, 0x39, 0x61, 0x66, 0x20, 0x0
 /** Hexadecimal digits of 12 bits: what an address has below its page number. */
 const OFFSET_DIGITS = 3;
 const LATIN1_LIMIT = 4096;
+/** What 64 bits hold, as far as numbers tell: a longer row of digits is no number of a tracer, and would end as Infinity. */
+const LARGEST = 2 ** 64;
 
 /** A literal to look for in lines. */
 export const literal = (text: string): Uint8Array => Uint8Array.from(text, (letter) => letter.charCodeAt(0));
@@ -52,7 +54,7 @@ export class LineScanner {
     return false;
   }
 
-  /** A decimal number below 2^53; NaN when there is none. */
+  /** A decimal number of 64 bits, exact below 2^53; NaN when there is none, or a larger one. */
   decimal(): number {
     const { bytes, end, at } = this;
     const negative = bytes[at] === MINUS;
@@ -64,7 +66,7 @@ export class LineScanner {
       if (digit < 0 || digit > 9) break;
       value = value * 10 + digit;
     }
-    if (digits === first) return Number.NaN;
+    if (digits === first || value > LARGEST) return Number.NaN;
     this.at = digits;
     return negative ? -value : value;
   }
