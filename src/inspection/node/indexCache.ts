@@ -108,6 +108,7 @@ class Slot implements IndexSlot {
         if (HEADER_BYTES + size > MOST_BYTES) return false;
         yield;
       }
+      if (size === 0) return false;
       MAGIC.copy(header);
       header.writeBigUInt64LE(BigInt(size), BYTES_AT);
       digest(this.#identity).copy(header, IDENTITY_AT);

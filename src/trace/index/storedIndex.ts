@@ -11,7 +11,7 @@ import { DEFAULT_BUDGET, type IndexedChunk, TraceIndex } from './traceIndex';
 import { wordHash } from './wordHash';
 
 /** Changes whenever a stored index of before would be read wrongly: with the columns, the operations, and what readers make. */
-export const INDEX_VERSION = 1;
+export const INDEX_VERSION = 2;
 
 const MAGIC = utf8Bytes('IOPTE-TX');
 /** In front of each part: kind, number, bytes and check sum. */
@@ -23,7 +23,8 @@ const PART_LIMIT = 64 * 2 ** 20;
 const ENTRY = 8 + OPERATIONS.length;
 
 /**
- * A whole index as bytes, part by part: the directory of its chunks, its names, and the columns that are in memory.
+ * A whole index as bytes, part by part: the directory of its chunks, its names, and the columns that are in memory. Nothing at all
+ * when a part would be larger than parts are.
  *
  * @param columnBytes Columns that are stored at most; the others are read from the trace again.
  */
@@ -32,9 +33,14 @@ export function* encodeIndex(index: TraceIndex, columnBytes = DEFAULT_BUDGET): G
   const head = new Uint8Array(MAGIC.length + 8);
   head.set(MAGIC);
   new DataView(head.buffer).setUint32(MAGIC.length, INDEX_VERSION, true);
+  const text = JSON.stringify(describeIndex(index));
+  const description = text.length > PART_LIMIT ? undefined : utf8Bytes(text);
+  const directory = encodeDirectory(state.chunks);
+  // It would be refused at each opening.
+  if (!description || Math.max(description.length, directory.length) > PART_LIMIT) return;
   yield head;
-  yield* part(DESCRIPTION, 0, utf8Bytes(JSON.stringify(describeIndex(index))));
-  yield* part(DIRECTORY, 0, encodeDirectory(state.chunks));
+  yield* part(DESCRIPTION, 0, description);
+  yield* part(DIRECTORY, 0, directory);
   let left = columnBytes;
   for (let chunk = 0; chunk < state.chunks.length; chunk++) {
     const held = index.held(chunk);

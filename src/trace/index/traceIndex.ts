@@ -1,6 +1,6 @@
 import { type ChunkZone, packRows, type TraceChunk, usedColumns, zoneOf } from '../model/chunk';
 import { type ColumnName, RowBuilder } from '../model/columns';
-import { type TraceNames } from '../model/dictionary';
+import { closedNames, MOST_NAMES, TOO_MANY, type TraceNames } from '../model/dictionary';
 import { operationCode } from '../model/operation';
 import { type OpenTrace, type Position, type TraceProblem } from '../model/reader';
 import { type ChunkInfo, type TraceTable } from '../model/table';
@@ -108,9 +108,11 @@ export class TraceIndex implements TraceTable {
     const { state } = this;
     const from = state.next;
     if (from === undefined) return false;
+    const closed = closedNames(this.names);
     const { next, problems } = this.#fill(from);
     const { rows } = this.#builder;
     for (const problem of problems) this.#note(problem, state.rows);
+    for (const kind of closedNames(this.names)) if (!closed.includes(kind)) this.#tooMany(kind, from.offset);
     if (rows > 0) {
       const zone = zoneOf(this.#builder);
       this.#count(zone);
@@ -171,6 +173,13 @@ export class TraceIndex implements TraceTable {
     while (builder.rows < rows) builder.begin(from.offset, 0, UNKNOWN);
   }
 
+  #tooMany(kind: string, offset: number): void {
+    const message = `There are too many names of ${kind}, from about byte ${offset} on: rows with others have “${TOO_MANY}”.`;
+    const hint = `At most ${MOST_NAMES.toLocaleString('en')} are told apart. Is it the text of a trace?`;
+    const { rows } = this.state;
+    this.#note({ severity: 'warning', code: 'trace/too-many-names', message, hint, row: 0, offset }, rows);
+  }
+
   #note(problem: TraceProblem, first: number): void {
     const { problems } = this.state;
     this.state.problemCount++;
@@ -185,7 +194,8 @@ export class TraceIndex implements TraceTable {
     const counts = state.eventCounts;
     for (let row = 0; row < rows; row++) {
       const id = event[row] ?? Number.NaN;
-      if (id === id) {
+      // A mark of losses is no event, whatever its format calls it.
+      if (id === id && operation[row] !== LOST) {
         while (counts.length <= id) counts.push(0);
         counts[id] = (counts[id] ?? 0) + 1;
       }
