@@ -36,7 +36,10 @@ export const COLUMNS = [
 
 export type ColumnName = (typeof COLUMNS)[number];
 
-/** Rows of a chunk at most: as many as are parsed in less than one slice of work. */
+/**
+ * Rows of a chunk at most. A chunk is read in one step, a slice of work of some 25 ms: readers whose rows take longer than those of
+ * the quick way end a chunk sooner.
+ */
 export const CHUNK_ROWS = 65_536;
 /** Bytes of text of a chunk at most, for lines longer than lines should be. */
 export const CHUNK_BYTES = 8 * 2 ** 20;

@@ -38,6 +38,7 @@ export const operationCode = (operation: Operation): number => CODES.get(operati
 
 /** Bits of the column `flags`: what else a row says of its request or range. */
 export const FLAGS = {
+  /** Of a buffer's direction, too: BIDIRECTIONAL has both, NONE has neither. */
   read: 1,
   write: 2,
   /** The range is the first of several; the line has the others. */
@@ -54,7 +55,6 @@ export const FLAGS = {
   /** Of a whole domain (flush), and of everything. */
   domainWide: 256,
   global: 512,
-  /** The direction is not known to the DMA API: BIDIRECTIONAL has read and write, NONE has neither. */
 } as const;
 
 export type FlagName = keyof typeof FLAGS;

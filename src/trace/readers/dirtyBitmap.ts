@@ -144,14 +144,14 @@ class BitmapTrace implements OpenTrace {
     }
   }
 
-  /** Scans until the chunk is full, or as many bytes as chunks have; but on until there is a row. A row is added where its run ends. */
+  /** Scans until the chunk is full, or as many bytes as chunks have: a chunk of zeros has no rows. A row is added where its run ends. */
   fill(from: Position, into: RowBuilder): Filled {
     const block = this.#block;
     const bytes = Math.ceil(this.#bits / 8);
     let run = (from.state as RunState | undefined)?.run ?? -1;
     let offset = from.offset;
     while (offset < bytes) {
-      if (into.full || (into.rows > 0 && offset - from.offset >= CHUNK_BYTES)) return going(offset, run);
+      if (into.full || offset - from.offset >= CHUNK_BYTES) return going(offset, run);
       const wanted = Math.min(BLOCK_BYTES, bytes - offset);
       const filled = this.#source.read(offset, block.subarray(0, wanted));
       let index = 0;

@@ -7,6 +7,7 @@ import {
   eventFault,
   eventStart,
   type EventWords,
+  eventWords,
   type KernelMessage,
   nextWord,
   readMessage,
@@ -62,7 +63,7 @@ class DmesgParser implements LineParser {
   }
 
   restore(state: unknown): void {
-    this.#event = state as EventWords | undefined;
+    this.#event = eventWords(state);
   }
 
   parse(bytes: Uint8Array, start: number, end: number, out: RowBuilder, offset: number): LineKind {
@@ -106,7 +107,7 @@ class DmesgParser implements LineParser {
   }
 
   #write(said: KernelMessage, out: RowBuilder, row: number): void {
-    out.event[row] = this.#names.events.id(said.event);
+    if (said.event !== undefined) out.event[row] = this.#names.events.id(said.event);
     if (said.device !== undefined) out.device[row] = this.#names.devices.id(said.device);
     if (said.iova !== undefined) {
       out.iovaPage[row] = Number(said.iova / PAGE);
@@ -124,7 +125,7 @@ class DmesgParser implements LineParser {
 }
 
 /** `ACPI` of `ACPI: PM: ..`, `nvme` of `nvme 0000:01:00.0: ..`; what has no such front is the kernel's own. */
-const SUBSYSTEM = /^([A-Za-z][\w,.-]{0,31})(?: \S*[\d:.]\S{0,63})?: /;
+const SUBSYSTEM = /^([A-Za-z][\w,.-]{0,31})(?: \S{0,63}[\d:.]\S{0,63})?: /;
 const subsystemOf = (message: string): string => SUBSYSTEM.exec(message)?.[1] ?? 'printk';
 
 /** dmesg in ISO 8601 has a comma and the zone: other logs have such times, too. */

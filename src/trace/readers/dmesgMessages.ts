@@ -3,7 +3,8 @@ import { FLAGS, type Operation } from '../model/operation';
 
 /** What a message of the kernel says about an IOMMU, in the columns of a row; absent is not said. */
 export interface KernelMessage {
-  readonly event: string;
+  /** Absent of a mark of losses, which is no event. */
+  readonly event?: string;
   readonly operation: Operation;
   readonly device?: string | undefined;
   readonly iova?: bigint;
@@ -209,7 +210,7 @@ const LOST: Rule = {
     /^\*\* (\d{1,9}) printk messages dropped|^(?:\w*(?:iommu|smmu|dmar)\w*): (\d{1,9}) callbacks suppressed|EVTQ overflow detected|AMD-Vi: (?:IOMMU )?[Ee]vent (?:log|buffer) overflow/i,
   read: ([, dropped, suppressed]) => {
     const count = dropped ?? suppressed;
-    return { event: 'lost', operation: 'lost', ...(count === undefined ? {} : { count: Number(count) }) };
+    return { operation: 'lost', ...(count === undefined ? {} : { count: Number(count) }) };
   },
 };
 
@@ -242,6 +243,16 @@ export function readMessage(message: string): KernelMessage | undefined {
 export interface EventWords {
   readonly unit: string;
   readonly words: readonly string[];
+}
+
+/** The same from what was stored; undefined when it is anything else. */
+export function eventWords(stored: unknown): EventWords | undefined {
+  if (typeof stored !== 'object' || stored === null || !('unit' in stored && 'words' in stored))
+    return undefined;
+  const { unit, words } = stored;
+  if (typeof unit !== 'string' || !Array.isArray(words)) return undefined;
+  const isWord = (word: unknown): word is string => typeof word === 'string' && /^[0-9a-f]{16}$/.test(word);
+  return words.every(isWord) ? { unit, words } : undefined;
 }
 
 const EVENT_START = /arm-smmu-v3 (\S{1,64}): event 0x[0-9a-f]{2} received:/;

@@ -14,11 +14,21 @@ export interface LineState {
   readonly inLine: boolean;
 }
 
+/** A state that was stored, or the beginning's when it is none of ours. */
+export function lineState(value: unknown): LineState | undefined {
+  if (typeof value !== 'object' || value === null) return undefined;
+  const { parser, events, peak, back, inLine } = value as Partial<Record<keyof LineState, unknown>>;
+  if (!Number.isSafeInteger(events) || typeof back !== 'boolean' || typeof inLine !== 'boolean')
+    return undefined;
+  if (peak !== null && !Number.isFinite(peak)) return undefined;
+  return { parser, events: Number(events), peak: peak === null ? null : Number(peak), back, inLine };
+}
+
 /** Problems of one chunk at most. */
 const PROBLEMS = 16;
 /** Bytes below a space that text has: tab to carriage return, and escape. */
 const TEXT_CONTROLS = new Set([9, 10, 11, 12, 13, 27]);
-const LOST = operationCode('lost');
+const [UNKNOWN, LOST] = [operationCode('unknown'), operationCode('lost')];
 
 /** Notes what is wrong with the lines of one chunk, stretch by stretch. */
 export class LineWatch {
@@ -84,7 +94,7 @@ export class LineWatch {
   unreadable(offset: number, why: string | undefined): void {
     const message = `The file cannot be read from byte ${offset} on: ${why ?? 'it is shorter than it was'}.`;
     const hint = 'What stands before is shown. Open the file again when it is whole.';
-    this.#note({ severity: 'error', code: 'trace/unreadable', message, hint }, this.#rows.rows, offset);
+    this.#note({ severity: 'error', code: 'trace/unreadable', message, hint }, this.#last, offset);
   }
 
   /** Looks at the times of all rows of the chunk. */
@@ -109,7 +119,7 @@ export class LineWatch {
         peak = at;
         back = false;
       }
-      if (operation[row] !== LOST) this.#events++;
+      if (operation[row] !== LOST && operation[row] !== UNKNOWN) this.#events++;
     }
     this.#peak = peak;
     this.#back = back;
@@ -119,7 +129,7 @@ export class LineWatch {
   end(expected: number | undefined): void {
     if (expected === undefined || this.#events >= expected) return;
     const message = `The header says ${expected} events, and the file has ${this.#events}: it was cut short.`;
-    this.#note({ severity: 'warning', code: 'trace/truncated', message }, this.#rows.rows);
+    this.#note({ severity: 'warning', code: 'trace/truncated', message }, this.#last);
   }
 
   save(parser: unknown): LineState {
@@ -128,9 +138,18 @@ export class LineWatch {
     return parser === undefined ? state : { ...state, parser };
   }
 
-  #note(problem: TraceProblem, row: number, offset?: number): void {
+  /** The last row of the chunk; undefined when it has none. */
+  get #last(): number | undefined {
+    return this.#rows.rows > 0 ? this.#rows.rows - 1 : undefined;
+  }
+
+  #note(problem: TraceProblem, row: number | undefined, offset?: number): void {
     if (this.problems.length >= PROBLEMS) return;
-    this.problems.push({ ...problem, row, ...(offset !== undefined && { offset }) });
+    this.problems.push({
+      ...problem,
+      ...(row !== undefined && { row }),
+      ...(offset !== undefined && { offset }),
+    });
   }
 }
 

@@ -7,7 +7,7 @@ import { type Filled, type OpenTrace, type Position, type TraceReader } from '..
 import { Blocks } from './blocks';
 import { headBytes, markLength, textHead } from './head';
 import { type LineFormat, type LineParser } from './lineFormat';
-import { type LineState, LineWatch } from './lineWatch';
+import { lineState, LineWatch } from './lineWatch';
 import { utf8 } from './utf8';
 
 /** A longer line is no line of a trace: it is kept, and not parsed. */
@@ -18,8 +18,8 @@ export const LONGEST_ROW = 16 * 2 ** 20;
 const LINES_BYTES = 65_536;
 /** Text of the first chunk: its rows are there at once. */
 const FIRST_BYTES = 2 ** 20;
-/** Of a chunk of a format that has no quick way: a line takes some microseconds, and a chunk is to be a slice of work. */
-const GENERAL_BYTES = 2 ** 19;
+/** Of a chunk of a format that has no quick way: a line takes up to 15 µs, and a chunk is to be a slice of work. */
+const GENERAL_BYTES = 2 ** 18;
 /** Text in front of the rows that is kept. */
 const HEADER_BYTES = 8192;
 const [LINE_FEED, RETURN] = [0x0a, 0x0d];
@@ -66,8 +66,7 @@ class TextTrace implements OpenTrace {
   }
 
   fill(from: Position, into: RowBuilder): Filled {
-    const state = from.state as LineState | undefined;
-    const watch = new LineWatch(into, state);
+    const watch = new LineWatch(into, lineState(from.state));
     this.#parser.restore?.(watch.parserState);
     this.#blocks.seek(from.offset);
     const next = this.#readLines(from.offset, into, watch);

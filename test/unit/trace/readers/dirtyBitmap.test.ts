@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { bytesSource } from '../../../../src/bytes/byteSource';
-import { RowBuilder } from '../../../../src/trace/model/columns';
+import { CHUNK_BYTES, RowBuilder } from '../../../../src/trace/model/columns';
 import { traceNames } from '../../../../src/trace/model/dictionary';
 import { type Position } from '../../../../src/trace/model/reader';
 import { bitmapPlace, dirtyBitmap } from '../../../../src/trace/readers/dirtyBitmap';
@@ -29,6 +29,18 @@ describe('dirty bitmap', () => {
     );
     assert.equal(rowsOf(index)[0]?.line, '0x0000000000000071');
     assert.equal(rowsOf(index)[2]?.line, '0x8000000000000000 0x0000000000000001');
+  });
+
+  it('reads no more of zeros at once than a chunk has', () => {
+    const bytes = new Uint8Array(2 * CHUNK_BYTES + 8);
+    bytes[bytes.length - 8] = 1;
+    const opened = dirtyBitmap.open(bytesSource('zeros.bitmap', bytes), traceNames());
+    assert.ok(opened.ok);
+    const out = new RowBuilder();
+    const { next } = opened.value.fill(opened.value.start, out);
+    assert.deepEqual([out.rows, next], [0, { offset: CHUNK_BYTES }]);
+    const index = readTrace(bytes, 'zeros.bitmap');
+    assert.deepEqual([index.rows, index.chunks.length, rowsOf(index)[0]?.count], [1, 1, 1]);
   });
 
   it('begins at 0 with 4 KiB a bit when its name does not say, and says so', () => {

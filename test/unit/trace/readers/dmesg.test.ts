@@ -215,13 +215,22 @@ describe('faults as kernels of all ages print them', () => {
   });
 
   it('what was not printed is marked as lost', () => {
-    const lost = { operation: 'lost', event: 'lost' };
+    const lost = { operation: 'lost' };
     assert.deepEqual(rowOf('amd_iommu_report_page_fault: 26 callbacks suppressed'), { ...lost, count: 26 });
     assert.deepEqual(rowOf('dmar_fault: 3 callbacks suppressed'), { ...lost, count: 3 });
     assert.deepEqual(rowOf('arm-smmu-v3 9050000.smmuv3: EVTQ overflow detected -- events lost'), lost);
     assert.equal(rowOf('net_ratelimit: 26 callbacks suppressed').operation, 'other');
     const { rows } = readTrace('[    0.000000] Linux version 6\n** 1196 printk messages dropped **\n');
     assert.deepEqual(rows[1], { ...lost, count: 1196 });
+  });
+
+  it('long words in front of a colon take no longer than others', () => {
+    const line = `[    1.000000] a ${':'.repeat(1020)}\n`;
+    const text = `[    0.000000] Linux version 6\n${line.repeat(20_000)}`;
+    const start = process.cpuUsage();
+    readTrace(text);
+    const { user } = process.cpuUsage(start);
+    assert.ok(user < 4_000_000, `${user} µs`);
   });
 
   it('what has nothing to do with an IOMMU is a row of its subsystem', () => {

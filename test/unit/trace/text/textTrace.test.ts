@@ -124,6 +124,28 @@ describe('reading text by lines', () => {
     );
   });
 
+  it('a file that was cut is said to be, at its last row and however much noise is in it', () => {
+    const head = '# tracer: nop\n#\n# entries-in-buffer/entries-written: 5/5   #P:2\n#\n';
+    const lines = [1, 2].map((second) => `${LINE(`${second}.000000`)}\n`).join('');
+    for (const chunk of [1, 2, 3, 6, 100]) {
+      const { problems, rows } = read(bytesOf(`${head}${lines}${'noise\n'.repeat(4)}`), chunk);
+      const cut = problems.find(({ code }) => code === 'trace/truncated');
+      assert.match(cut?.message ?? '', /5 events, and the file has 2/);
+      assert.equal(cut?.row, rows.length - 1);
+    }
+  });
+
+  it('reads from the beginning what was not stored by it', () => {
+    const bytes = bytesOf(`${LINE('1.000000')}\n${LINE('2.000000')}\n`);
+    const { trace, rows } = read(bytes, 1);
+    const offset = rows[1]?.[0] ?? 0;
+    for (const state of [7, 'x', {}, { events: 'x', peak: null, back: false, inLine: true }]) {
+      const out = new RowBuilder(1);
+      trace.fill({ offset, state }, out);
+      assert.deepEqual(rowOf(out, 0), rows[1]);
+    }
+  });
+
   it('skips a byte order mark', () => {
     assert.equal(read(bytesOf(`\u00ef\u00bb\u00bf${LINE('1.000000')}\n`)).rows[0]?.[0], 3);
   });
