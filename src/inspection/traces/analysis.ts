@@ -2,12 +2,14 @@ import { CHUNK_ROWS } from '../../trace/model/columns';
 import { type TraceTable } from '../../trace/model/table';
 import { type Bits, wordsOf } from '../../trace/query/bits';
 import { type TraceFilter } from '../../trace/query/traceFilter';
+import { TraceView } from '../../trace/query/traceView';
 import { Replay } from '../../trace/replay/replay';
 import { type SpaceIndex } from '../../trace/replay/spaceIndex';
 import { type RowTest, type SpaceRules, tellSpaces } from '../../trace/replay/spaces';
 import { type TraceSpaces } from '../protocol';
 import { refuse } from '../requestError';
 import { type Work } from '../work';
+import { thatMapped } from './lifetimes';
 import { Shared } from './shared';
 import { traceFilterOf } from './views';
 
@@ -15,15 +17,23 @@ const AUTO: TraceSpaces = { by: 'auto' };
 /** Ways to tell spaces apart that are kept: the one that is set, and the one that is being tried. */
 const KEPT = 2;
 /** More rules than anyone writes; each is asked of every row. */
-const MOST_RULES = 1000;
+const MOST_RULES = 64;
 
 /** What the rows read so far come to under one way to tell address spaces apart. */
 interface Way {
   readonly key: string;
+  /** All passes go over the same rows, while the trace grows. */
+  readonly table: TraceTable;
   /** How often telling the spaces apart goes over the rows, at most. */
   readonly passes: number;
   readonly spaces: Shared<SpaceIndex>;
   replay?: Shared<Replay>;
+}
+
+/** Address spaces and what was mapped in them. */
+export interface Analysed {
+  readonly told: SpaceIndex;
+  readonly replay: Replay;
 }
 
 /** Address spaces and mappings of one trace, worked out when they are first asked for. */
@@ -34,6 +44,7 @@ export class TraceAnalysis {
   #asked = AUTO;
   #told: SpaceIndex | undefined;
   #turn = 0;
+  #lastMaps: { readonly where: string; readonly replay: Replay; readonly view: TraceView } | undefined;
 
   constructor(table: TraceTable) {
     this.#table = table;
@@ -50,11 +61,11 @@ export class TraceAnalysis {
   }
 
   /** Tells spaces apart in this way from now on. */
-  *tell(spaces: TraceSpaces): Work<SpaceIndex> {
-    const told = yield* this.spaces(spaces);
+  *tell(spaces: TraceSpaces): Work<Analysed> {
+    const analysed = yield* this.analysed(spaces);
     this.#asked = spaces;
-    this.#show(told);
-    return told;
+    this.#show(analysed.told);
+    return analysed;
   }
 
   /** Mappings by the way to tell spaces apart that was last given; rows are shown with these spaces from now on. */
@@ -67,23 +78,33 @@ export class TraceAnalysis {
     return replay;
   }
 
-  *spaces(spaces: TraceSpaces): Work<SpaceIndex> {
-    return yield* this.#spacesOf(this.#way(spaces));
-  }
-
-  *replay(spaces: TraceSpaces): Work<Replay> {
+  /** Both of the same rows. */
+  *analysed(spaces: TraceSpaces): Work<Analysed> {
     const way = this.#way(spaces);
-    return yield* this.#replayOf(way, yield* this.#spacesOf(way));
+    const told = yield* this.#spacesOf(way);
+    return { told, replay: yield* this.#replayOf(way, told) };
   }
 
-  #spacesOf({ passes, spaces }: Way): Work<SpaceIndex> {
-    return spaces.work('Telling address spaces apart', passes * this.#table.rows);
+  /** The view of the replay's rows that mapped something and match: pages of life times come from one pass. */
+  mapRows(where: string, replay: Replay): TraceView {
+    const last = this.#lastMaps;
+    if (last?.where === where && last.replay === replay) return last.view;
+    const { table, spaces } = replay;
+    const asked = traceFilterOf(where, table, spaces);
+    const maps = asked.empty ? 'operation = map' : `operation = map and (${where})`;
+    const view = new TraceView(table, thatMapped(traceFilterOf(maps, table, spaces), table));
+    this.#lastMaps = { where, replay, view };
+    return view;
+  }
+
+  #spacesOf({ passes, spaces, table }: Way): Work<SpaceIndex> {
+    return spaces.work('Telling address spaces apart', passes * table.rows);
   }
 
   #replayOf(way: Way, told: SpaceIndex): Work<Replay> {
     if (way.replay?.failed === true) delete way.replay;
-    way.replay ??= new Shared(Replay.of(this.#table, told));
-    return way.replay.work('Replaying the trace', this.#table.rows);
+    way.replay ??= new Shared(Replay.of(way.table, told));
+    return way.replay.work('Replaying the trace', way.table.rows);
   }
 
   #show(told: SpaceIndex): void {
@@ -95,15 +116,32 @@ export class TraceAnalysis {
   #way(asked: TraceSpaces): Way {
     const key = `${this.#table.rows} ${JSON.stringify(asked)}`;
     const known = this.#ways.find((way) => way.key === key && !way.spaces.failed);
-    const way = known ?? {
-      key,
-      passes: asked.by === 'auto' ? 3 : 1,
-      spaces: new Shared(tellSpaces(this.#table, rulesOf(asked, this.#table))),
-    };
+    const way = known ?? wayOf(key, asked, rowsSoFar(this.#table));
     this.#ways = [way, ...this.#ways.filter((other) => other.key !== key)].slice(0, KEPT);
     return way;
   }
 }
+
+/** The rows that a table has now, whatever it is given later. */
+function rowsSoFar(table: TraceTable): TraceTable {
+  const { trace, names, rows, problems, problemCount, unknown, lost } = table;
+  return {
+    ...{ trace, names, rows, problems, problemCount, unknown, lost },
+    chunks: table.chunks.slice(),
+    eventCounts: table.eventCounts.slice(),
+    // That nothing follows may come out later.
+    get complete() {
+      return table.complete && table.rows === rows;
+    },
+    load: (chunk) => table.load(chunk),
+  };
+}
+
+const wayOf = (key: string, asked: TraceSpaces, table: TraceTable): Way => ({
+  ...{ key, table },
+  passes: asked.by === 'auto' ? 3 : 1,
+  spaces: new Shared(tellSpaces(table, rulesOf(asked, table))),
+});
 
 function rulesOf({ by, rules = [] }: TraceSpaces, table: TraceTable): SpaceRules {
   if (by !== 'rules') return { by };
@@ -130,10 +168,17 @@ class FilterTest implements RowTest {
     this.#table = table;
   }
 
-  enter(chunk: number): void {
+  *enter(chunk: number): Generator<number, void> {
     const rows = this.#table.chunks[chunk]?.rows ?? 0;
-    if (this.#filter.empty) this.#bits.fill(-1);
-    else this.#filter.ask(chunk, 0, rows, undefined, this.#bits);
+    if (this.#filter.empty) {
+      this.#bits.fill(-1);
+      return;
+    }
+    const { stepRows } = this.#filter;
+    for (let from = 0; from < rows; from += stepRows) {
+      this.#filter.ask(chunk, from, Math.min(rows, from + stepRows), undefined, this.#bits);
+      yield 0;
+    }
   }
 
   test(row: number): boolean {

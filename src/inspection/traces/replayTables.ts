@@ -10,8 +10,7 @@ import {
   type RequesterId,
 } from '../../engine/values';
 import { type TraceTable } from '../../trace/model/table';
-import { type LiveSpace, type Replay } from '../../trace/replay/replay';
-import { type SpaceIndex } from '../../trace/replay/spaceIndex';
+import { type LiveSpace } from '../../trace/replay/replay';
 import { bytesOf } from '../answers/addresses';
 import { Inspection } from '../inspection';
 import { MachineMemory } from '../machines/machineMemory';
@@ -19,6 +18,7 @@ import { withDirectory } from '../openIommu';
 import { type Failure, type OpenReplayParams, type SourceProblem, type TraceSpaces } from '../protocol';
 import { refuse } from '../requestError';
 import { type Work } from '../work';
+import { type Analysed } from './analysis';
 import { framesNeeded, freePlace } from './replayPlace';
 import { shapeFor, vendorOf } from './replayShape';
 import { TableBuilder } from './tableBuilder';
@@ -29,8 +29,7 @@ export interface ReplaySource {
   readonly name: string;
   readonly table: TraceTable;
   readonly analysis: {
-    spaces(spaces: TraceSpaces): Work<SpaceIndex>;
-    replay(spaces: TraceSpaces): Work<Replay>;
+    analysed(spaces: TraceSpaces): Work<Analysed>;
   };
 }
 
@@ -46,8 +45,7 @@ export function* openReplay(
   source: ReplaySource,
 ): Work<Inspection> {
   const { row, spaces, vendor: askedVendor } = asked;
-  const index = yield* source.analysis.spaces(spaces);
-  const replay = yield* source.analysis.replay(spaces);
+  const { told, replay } = yield* source.analysis.analysed(spaces);
   if (!Number.isInteger(row) || row < 0 || row >= replay.rows) {
     const rows = replay.rows.toLocaleString('en');
     return refuse('trace/row', `There is no row ${row + 1}: ${source.name} has ${rows} rows.`);
@@ -59,7 +57,7 @@ export function* openReplay(
   const memory = new MachineMemory(builder.arena, `${source.name} after row ${row + 1}`);
   const described = { name: 'iommu0', kind: vendor, segment: 0, registers: new Map(builder.iommu.registers) };
   const iommu = withDirectory(described, openDirectory(vendor, memory, described.registers));
-  const notes = [...index.notes, ...replay.notes, ...built.notes];
+  const notes = [...told.notes, ...replay.notes, ...built.notes];
   const summary = {
     inspection,
     image: {

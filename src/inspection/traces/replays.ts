@@ -27,18 +27,18 @@ const PAGE = 4096;
 const addressOf = (page: number): string => `0x${(BigInt(page) * 4096n).toString(16)}`;
 
 export function* spacesOf(
-  { analysis, table }: OpenedTrace,
+  { analysis }: OpenedTrace,
   { spaces }: Params<'traceSpaces'>,
 ): Work<ResultOf<'traceSpaces'>> {
-  const told = yield* analysis.tell(spaces);
-  const replay = yield* analysis.replay(spaces);
-  const live = yield* overRows('Replaying the trace', 0, replay.at(table.rows - 1));
-  const counts = told.rowCounts();
+  const { told, replay } = yield* analysis.tell(spaces);
+  const live = yield* overRows('Replaying the trace', 0, replay.at(replay.rows - 1));
+  const counts = yield* overRows('Counting rows', replay.rows, told.rowCounts());
+  const mappings = new Map(live.map((each) => [each.space, each.live.count]));
   return {
     spaces: told.names.map((name, space) => ({
       name,
       rows: counts[space] ?? 0,
-      live: live.find((each) => each.space === space)?.live.count ?? 0,
+      live: mappings.get(space) ?? 0,
     })),
     notes: [...told.notes, ...replay.notes],
   };
@@ -50,8 +50,7 @@ export function* liveAt(
 ): Work<ResultOf<'traceLive'>> {
   checkRow(row);
   if (row >= trace.table.rows) refuse('trace/row', `${trace.name} has ${trace.table.rows} rows.`);
-  const told = yield* trace.analysis.spaces(spaces);
-  const replay = yield* trace.analysis.replay(spaces);
+  const { told, replay } = yield* trace.analysis.analysed(spaces);
   const live = yield* overRows('Replaying the trace', 0, replay.at(row));
   return {
     spaces: live.map(({ name, live: { count, pages } }) => ({ name, mappings: count, bytes: pages * PAGE })),
@@ -66,7 +65,7 @@ export function* lifetimePage(
   const limit = checkLimit(page.limit);
   const first = parseCursor(page.cursor, 10);
   const replay = yield* trace.analysis.current();
-  const view: TraceView = trace.mapRows(where);
+  const view: TraceView = trace.analysis.mapRows(where, replay);
   yield* filterRows(trace, view);
   const lifetimes = yield* overRows('Replaying the trace', 0, replay.lifetimes(view.rows(first, limit)));
   const end = first + limit;
@@ -200,13 +199,21 @@ function findingOf(replay: Replay, finding: ReplayFinding): TraceFinding {
   const { kind, row, other, space, start, end } = finding;
   const iova = addressOf(start);
   const size = (end - start) * PAGE;
-  const message = `${sentence(finding, `${sizeOf(end - start)} at ${iova}`)}${lostWords(finding)}.`;
+  const message = `${sentence(finding, `${sizeOf(end - start)} at ${iova}`, endOf(replay))}${lostWords(finding)}.`;
   return { kind, row, other, space: replay.nameOf(space), iova, size, message };
 }
 
 const sizeOf = (pages: number): string => formatSize(pages * PAGE);
 
-function sentence({ kind, row, other, start, end, gone }: ReplayFinding, range: string): string {
+/** How far the trace was read. */
+const endOf = ({ table, rows }: Replay): string =>
+  table.complete ? 'the end of the trace' : `row ${rows}, as far as the trace was read`;
+
+function sentence(
+  { kind, row, other, start, end, gone }: ReplayFinding,
+  range: string,
+  last: string,
+): string {
   const otherRow = other === null ? '' : ` row ${other + 1}`;
   switch (kind) {
     case 'double-map':
@@ -219,11 +226,11 @@ function sentence({ kind, row, other, start, end, gone }: ReplayFinding, range: 
       return `Row ${row + 1} unmaps ${range}, of which only ${sizeOf(gone)} went (${sizeOf(end - start - gone)} were not mapped)`;
     case 'leak':
       return other === null
-        ? `Row ${row + 1} maps ${range}, which is still mapped at the end of the trace`
+        ? `Row ${row + 1} maps ${range}, which is still mapped at ${last}`
         : `Row ${row + 1} maps ${range}, which was still mapped when${otherRow} detached the last device`;
     case 'missing-flush':
       return other === null
-        ? `Row ${row + 1} unmaps ${range}, and no flush of it follows`
+        ? `Row ${row + 1} unmaps ${range}, and no flush of it follows up to ${last}`
         : `Row ${row + 1} unmaps ${range}, and${otherRow} maps it again without a flush between`;
   }
 }

@@ -8,6 +8,7 @@ import {
   DMA_UNMAP,
   FAULT,
   FLUSH,
+  keep,
   MAP,
   ROWS_PER_YIELD,
   TRANSLATE,
@@ -42,10 +43,11 @@ export function* tellByThemselves(table: TraceTable, index: SpaceIndex): Generat
   for (let chunk = 0; chunk < table.chunks.length; chunk++) {
     rows.load(table, chunk);
     const spaces = index.chunk(chunk);
-    for (let from = 0; from < rows.rows; from += ROWS_PER_YIELD) {
-      const to = Math.min(rows.rows, from + ROWS_PER_YIELD);
+    for (let from = 0; from < rows.rows;) {
+      const to = Math.min(rows.rows, from + teller.rowsPerYield);
       teller.read(rows, spaces, from, to);
       yield to - from;
+      from = to;
     }
   }
   teller.note(hinted);
@@ -89,6 +91,11 @@ class AutoSpaces {
     }
   }
 
+  /** Rows of which each may ask all spaces that there are: a few milliseconds. */
+  get rowsPerYield(): number {
+    return Math.ceil(ROWS_PER_YIELD / (1 + this.#overlays.asked / 8));
+  }
+
   /** What the trace did not let be told apart. */
   note(hinted: boolean): void {
     const { notes } = this.#index;
@@ -105,7 +112,7 @@ class AutoSpaces {
       notes.push({
         code: 'trace/no-device-names',
         message: `${which}: ${into}.`,
-        hint: 'Split the trace by rules, or record the events dma:* too: they name the device of each buffer.',
+        hint: 'Split the trace by rules, or record the events dma:* too: they name the device of each buffer. Until then a map over a live mapping opens another address space, so no double-map is found there.',
       });
     }
     if (ambiguous > 0) {
@@ -131,7 +138,7 @@ class AutoSpaces {
     this.#mapped++;
     if (named < 0) this.#unnamed++;
     const space = named >= 0 ? named : this.#overlays.spaceToMap(start, end, columns.task[row] ?? -1);
-    this.#overlays.at(space).map(start, end, frame, this.#row);
+    this.#overlays.map(space, start, end, frame, this.#row);
     return space;
   }
 
@@ -149,7 +156,7 @@ class AutoSpaces {
     }
     if (space < 0) return -1;
     this.#overlays.at(space).unmap(start, end);
-    this.#unmapped.set(contextOf(columns, row), { space, start, end: asked });
+    keep(this.#unmapped, contextOf(columns, row), { space, start, end: asked });
     return space;
   }
 
@@ -160,7 +167,7 @@ class AutoSpaces {
     if (before && this.#range.touched(columns, row)) {
       const { start, end } = this.#range;
       if (start < before.end && end > before.start) {
-        if (!Number.isNaN(domain)) this.#links.set(domain, before.space);
+        if (!Number.isNaN(domain)) keep(this.#links, domain, before.space);
         return before.space;
       }
     }
@@ -173,14 +180,14 @@ class AutoSpaces {
     const [device = Number.NaN, domain = Number.NaN] = [columns.device[row], columns.domain[row]];
     if (!Number.isNaN(device)) {
       const space = this.#devices.space(device);
-      if (!Number.isNaN(domain)) this.#links.set(domain, this.#linked(domain, space));
+      if (!Number.isNaN(domain)) keep(this.#links, domain, this.#linked(domain, space));
       return space;
     }
     if (Number.isNaN(domain)) return -1;
     const link = this.#links.get(domain) ?? -1;
     if (link >= 0) return link;
     const known = this.#domains.get(domain) ?? this.#index.add(`domain ${domain}`);
-    this.#domains.set(domain, known);
+    keep(this.#domains, domain, known);
     return known;
   }
 

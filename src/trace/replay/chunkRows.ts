@@ -49,6 +49,15 @@ export function contextOf(
   return (Number.isNaN(on) ? 0 : on) * 2 ** 32 + (Number.isNaN(of) ? 0 : of);
 }
 
+/** Values of a trace that something is kept for at the same time: a few, or noise. */
+const MOST_KEPT = 65_536;
+
+/** Keeps something for a value of the trace; when there are too many, all others are forgotten. */
+export function keep<T>(kept: Map<number, T>, value: number, what: T): void {
+  if (kept.size === MOST_KEPT && !kept.has(value)) kept.clear();
+  kept.set(value, what);
+}
+
 /** How often each operation is in the table, as far as it was read. */
 export function operationCounts({ chunks }: TraceTable): Uint32Array {
   const counts = new Uint32Array(CODES_AT_MOST);

@@ -1,8 +1,12 @@
+import { keep } from './chunkRows';
 import { LiveMappings } from './liveMappings';
 import { type SpaceIndex } from './spaceIndex';
 
 /** Spaces without a name at most: each map that no space can hold asks all of them. */
 const MOST_UNNAMED = 64;
+
+/** Spaces with a name that an unmap without one may go from: those mapped in last. */
+const MOST_NAMED = 256;
 
 /** How well what a space maps fits an unmap: it is one mapping, several end to end, more than that, or only a part. */
 const [PART, MORE, SEVERAL, ONE] = [0, 1, 2, 3];
@@ -21,6 +25,9 @@ export class Overlays {
   crowded = 0;
   readonly #index: SpaceIndex;
   readonly #unnamed: number[] = [];
+  /** Spaces that something was mapped in, the last behind all others: a few hundred. */
+  readonly #mapped = new Set<number>();
+  #last = -1;
   readonly #used = new Map<number, number>();
 
   constructor(index: SpaceIndex) {
@@ -29,6 +36,26 @@ export class Overlays {
 
   get unnamed(): number {
     return this.#unnamed.length;
+  }
+
+  /** Spaces that an unmap asks. */
+  get asked(): number {
+    return this.#mapped.size;
+  }
+
+  /** Maps a range in a space. */
+  map(space: number, start: number, end: number, frame: number, row: number): void {
+    this.at(space).map(start, end, frame, row);
+    if (space === this.#last) return;
+    this.#last = space;
+    this.#mapped.delete(space);
+    this.#mapped.add(space);
+    if (this.#mapped.size <= MOST_NAMED + MOST_UNNAMED) return;
+    for (const oldest of this.#mapped) {
+      if (this.#unnamed.includes(oldest)) continue;
+      this.#mapped.delete(oldest);
+      break;
+    }
   }
 
   /** What a space maps. */
@@ -48,15 +75,15 @@ export class Overlays {
     }
     if (space === undefined) this.crowded++;
     space ??= this.#oldest(start, end);
-    this.#used.set(task, space);
+    keep(this.#used, task, space);
     return space;
   }
 
-  /** The space that this range goes from; -1: no space maps any of it. */
+  /** The space that this range goes from; -1: no space maps any of it. Of those with a name the last that were mapped in are asked. */
   spaceToUnmap(start: number, end: number): number {
     let [best, bestFit, bestRow, bestFrame] = [-1, -1, -1, Number.NaN];
     let others = false;
-    for (let space = 0; space < this.live.length; space++) {
+    for (const space of this.#mapped) {
       const live = this.at(space);
       const first = live.first(start, end);
       if (!first) continue;

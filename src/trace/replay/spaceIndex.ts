@@ -14,6 +14,8 @@ export class SpaceIndex implements RowSpaces {
   readonly #chunks: Uint16Array[] = [];
   readonly #names: string[] = [];
   readonly #taken = new Set<string>();
+  /** By name: the number that the next of this name gets, if it is free. */
+  readonly #again = new Map<string, number>();
 
   constructor(table: TraceTable) {
     this.#table = table;
@@ -35,8 +37,11 @@ export class SpaceIndex implements RowSpaces {
   add(name: string): number {
     if (this.#names.length === MOST_SPACES) return MOST_SPACES - 1;
     const wanted = name === '' ? 'unnamed' : name;
+    const key = wanted.toLowerCase();
+    let again = this.#again.get(key) ?? 2;
     let unique = wanted;
-    for (let again = 2; this.#taken.has(unique.toLowerCase()); again++) unique = `${wanted} (${again})`;
+    while (this.#taken.has(unique.toLowerCase())) unique = `${wanted} (${again++})`;
+    this.#again.set(key, again);
     this.#taken.add(unique.toLowerCase());
     return this.#names.push(unique) - 1;
   }
@@ -56,11 +61,13 @@ export class SpaceIndex implements RowSpaces {
     return made;
   }
 
-  /** Rows by space, of those that are about one. */
-  rowCounts(): Float64Array {
+  /** Rows by space, of those that are about one; yields rows that were counted. */
+  *rowCounts(): Generator<number, Float64Array> {
     const counts = new Float64Array(this.#names.length);
-    for (const chunk of this.#chunks)
+    for (const chunk of this.#chunks) {
       for (const space of chunk) if (space !== NONE) counts[space] = (counts[space] ?? 0) + 1;
+      yield chunk.length;
+    }
     return counts;
   }
 }

@@ -1,12 +1,12 @@
 import { type TraceTable } from '../model/table';
 import { tellByThemselves } from './autoSpaces';
-import { ChunkRows } from './chunkRows';
+import { ChunkRows, keep, ROWS_PER_YIELD } from './chunkRows';
 import { putSpace, SpaceIndex } from './spaceIndex';
 
 /** Asks rows of one chunk after the other, as a compiled filter does. */
 export interface RowTest {
-  /** Goes to a chunk; before any of its rows is asked. */
-  enter(chunk: number): void;
+  /** Goes to a chunk, before any of its rows is asked; yields between parts of it. */
+  enter(chunk: number): Generator<number, void>;
   /** `row` counts from the chunk's first. */
   test(row: number): boolean;
 }
@@ -39,7 +39,7 @@ function* tellByRules(
   const tests = rules.map(({ name, test }) => ({ test, space: index.add(name) }));
   let other = -1;
   for (let chunk = 0; chunk < table.chunks.length; chunk++) {
-    for (const { test } of tests) test.enter(chunk);
+    for (const { test } of tests) yield* test.enter(chunk);
     const spaces = index.chunk(chunk);
     for (let row = 0; row < spaces.length; row++) {
       let space = tests.find(({ test }) => test.test(row))?.space;
@@ -48,8 +48,9 @@ function* tellByRules(
         space = other;
       }
       putSpace(spaces, row, space);
+      if (row % ROWS_PER_YIELD === ROWS_PER_YIELD - 1) yield ROWS_PER_YIELD;
     }
-    yield spaces.length;
+    yield spaces.length % ROWS_PER_YIELD;
   }
 }
 
@@ -73,7 +74,7 @@ function* tellByColumn(
       let space = known.get(value);
       if (space === undefined) {
         space = index.add(nameOf(value));
-        known.set(value, space);
+        keep(known, value, space);
       }
       putSpace(spaces, row, space);
     }

@@ -25,13 +25,9 @@ function tablesOf(rows: readonly RowFacts[], { row = rows.length - 1, vendor = '
         name: 'trace.txt',
         table,
         analysis: {
-          *spaces() {
+          *analysed() {
             yield 0;
-            return index;
-          },
-          *replay() {
-            yield 0;
-            return replay;
+            return { told: index, replay };
           },
         },
       },

@@ -400,6 +400,42 @@ describe('traces through the engine', () => {
       );
     });
 
+    it('have life times of maps that mapped something only: pages are full', async () => {
+      const halves = ftraceText(1000)
+        .split('\n')
+        .map((line, at) =>
+          at % 4 === 1
+            ? line.replace(/=(0x\w{13})000 - \w+ paddr=(\w+) size=4096/, '=$1000 - $1800 paddr=$2 size=2048')
+            : line,
+        );
+      await open(halves.join('\n'));
+      await index();
+      const lifetimes = await client.request('traceLifetimes', {
+        trace: 't',
+        where: '',
+        page: { limit: 10 },
+      });
+      assert.equal(lifetimes.rows.length, 10);
+      assert.equal(lifetimes.total, 500);
+    });
+
+    it('are of the rows that were there when they were asked for, and leaks say so', async () => {
+      const lines = ftraceText(40_000)
+        .split('\n')
+        .filter((line) => !line.includes(' unmap: '));
+      const opened = await open(lines.join('\n'));
+      assert.ok(!opened.complete);
+      const leaks = () =>
+        client.request('traceFindings', { trace: 't', kinds: ['leak'], page: { limit: 1 } });
+      const [early, whole] = await Promise.all([leaks(), index()]);
+      assert.match(
+        early.rows[0]?.message ?? '',
+        new RegExp(`still mapped at row ${opened.rows}, as far as the trace was read\\.$`),
+      );
+      assert.equal(whole.rows, 40_000);
+      assert.match((await leaks()).rows[0]?.message ?? '', /still mapped at the end of the trace\.$/);
+    });
+
     it('have findings, with sentences that name rows as people count them', async () => {
       const text = ftraceText(2);
       const [line = ''] = text.split('\n').filter((each) => each.includes(' unmap: '));

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { type RowFacts } from '../../../builders/trace';
+import { type RowFacts, TestTrace } from '../../../builders/trace';
+import { SpaceIndex } from '../../../../src/trace/replay/spaceIndex';
 import { type RowTest } from '../../../../src/trace/replay/spaces';
 import { liveAfter, map, replayed, spaceNames, unmap } from './replayed';
 
@@ -144,6 +145,25 @@ describe('address spaces of a trace', () => {
     assert.deepEqual(new Set(spaceNames(trace)), new Set(['sid 0x18']));
   });
 
+  it('of an unmap that names nothing are those that were mapped in last, where there are very many', () => {
+    const nameOf = (index: number): string => `device ${index}`;
+    const rows = Array.from({ length: 400 }, (_, index) =>
+      map(index, 1, 5000 + index, { device: nameOf(index) }),
+    );
+    const names = spaceNames(replayed([...rows, unmap(399, 1), unmap(300, 1)]));
+    assert.deepEqual(names.slice(-2), [nameOf(399), nameOf(300)]);
+  });
+
+  it('have names of their own where names are equal but for case', () => {
+    const index = new SpaceIndex(new TestTrace());
+    for (const name of ['a', 'A (2)', 'A', 'a', 'a']) index.add(name);
+    assert.deepEqual(index.names, ['a', 'A (2)', 'A (3)', 'a (4)', 'a (5)']);
+    const before = performance.now();
+    for (let more = 0; more < 30_000; more++) index.add('a');
+    assert.ok(performance.now() - before < 2000);
+    assert.equal(new Set(index.names).size, 30_005);
+  });
+
   it('are by device, by domain, or by the first rule that matches, as is asked for', () => {
     const rows = [
       map(100, 1, 5000, { device: DISK, domain: 3 }),
@@ -157,7 +177,9 @@ describe('address spaces of a trace', () => {
       'other',
     ]);
     const only = (...matching: readonly number[]): RowTest => ({
-      enter: () => undefined,
+      *enter() {
+        yield 0;
+      },
       test: (row) => matching.includes(row),
     });
     const rules = [
