@@ -35,7 +35,7 @@ export type * from './questions';
 export type * from './machine';
 export type * from './scenario';
 export type * from './trace';
-export { TRACE_FINDINGS, TRACE_GROUPS } from './trace';
+export { formatSeconds, TRACE_FINDINGS, TRACE_GROUPS } from './trace';
 export { SCENARIO_SUFFIX } from './scenario';
 export { parseRange } from './addressRange';
 export { MAPPING_COLUMNS, domainKeyOf, domainTag, mappingRow, sameDomain } from './mapping';

@@ -12,6 +12,7 @@ import { type Page, type PageRequest } from './pages';
 
 export type { FlagName, Operation } from '../trace/model/operation';
 export type { TraceProblem } from '../trace/model/reader';
+export { formatSeconds } from '../trace/query/times';
 export { TRACE_GROUPS } from '../trace/query/traceGroup';
 export type { TraceGroup, TraceGroupBy } from '../trace/query/traceGroup';
 export type { TraceRow } from '../trace/query/traceRow';

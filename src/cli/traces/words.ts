@@ -1,19 +1,12 @@
 /** How people read what a trace says. */
-import { formatSize, type TraceRow, type TraceSummary } from '../../inspection/protocol';
+import { formatSeconds, formatSize, type TraceRow, type TraceSummary } from '../../inspection/protocol';
 import { type Column } from '../table';
 
 /** Seconds as the tracer wrote them, `90.520583`; of a row without a time nothing. */
-export function secondsText(
-  { origin, timeDigits }: Pick<TraceSummary, 'origin' | 'timeDigits'>,
+export const secondsText = (
+  trace: Pick<TraceSummary, 'origin' | 'timeDigits'>,
   time: number | null,
-): string {
-  if (time === null) return '';
-  const nanoseconds = BigInt(origin) + BigInt(Math.round(time));
-  const [sign, size] = nanoseconds < 0n ? ['-', -nanoseconds] : ['', nanoseconds];
-  const part = (size % 1_000_000_000n).toString().padStart(9, '0').slice(0, timeDigits);
-  const whole = (size / 1_000_000_000n).toString();
-  return `${sign}${whole}${timeDigits > 0 ? `.${part}` : ''}`;
-}
+): string => (time === null ? '' : formatSeconds(trace, time));
 
 /** `4K`; what is no whole number of bytes of a unit in bytes. */
 export const sizeText = (bytes: number | null): string => (bytes === null ? '' : formatSize(bytes));

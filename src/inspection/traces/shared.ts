@@ -20,11 +20,6 @@ export class Shared<T> {
     return this.#ended !== undefined && 'error' in this.#ended;
   }
 
-  /** What came of it, if it is done. */
-  get value(): T | undefined {
-    return this.#ended && 'value' in this.#ended ? this.#ended.value : undefined;
-  }
-
   /** Carries it on to its end. `total`: rows that it goes over in all. */
   *work(message: string, total: number): Work<T> {
     return yield* overRows(message, total, this.#rest());

@@ -1,5 +1,6 @@
 import { OPERATIONS, type Operation } from '../../trace/model/operation';
 import { type TraceTable } from '../../trace/model/table';
+import { timesOf } from '../../trace/query/times';
 import { type TraceSummary } from '../protocol';
 import { type OpenedTrace } from './openTraces';
 
@@ -10,7 +11,7 @@ const DEVICES = 10_000;
 export function summaryOf({ id, file, table, analysis, cached }: OpenedTrace): TraceSummary {
   const { trace, names, rows, complete, unknown, lost } = table;
   const { format, title, origin, timeDigits, header, namesDevices } = trace;
-  const [firstTime, lastTime] = timesOf(table);
+  const [firstTime, lastTime] = timesOf(table).map((time) => (Number.isNaN(time) ? null : time));
   const operations = operationsOf(table);
   return {
     trace: id,
@@ -27,8 +28,8 @@ export function summaryOf({ id, file, table, analysis, cached }: OpenedTrace): T
     lost,
     origin: origin.toString(),
     timeDigits,
-    firstTime,
-    lastTime,
+    firstTime: firstTime ?? null,
+    lastTime: lastTime ?? null,
     header,
     // Readers tell by the first lines; events of the DMA API may begin later.
     namesDevices: namesDevices || (operations['dma-map'] ?? 0) > 0,
@@ -57,14 +58,4 @@ function operationsOf({ chunks }: TraceTable): Partial<Record<Operation, number>
     }
   }
   return counts;
-}
-
-function timesOf({ chunks }: TraceTable): readonly [first: number | null, last: number | null] {
-  let [first, last]: [number | null, number | null] = [null, null];
-  for (const { zone } of chunks) {
-    const [from, to] = zone.time;
-    if (from === from && (first === null || from < first)) first = from;
-    if (to === to && (last === null || to > last)) last = to;
-  }
-  return [first, last];
 }

@@ -41,6 +41,14 @@ export class ChunkContext {
     [this.from, this.to] = [from, to];
   }
 
+  /** Lets go of the chunk's columns: beside those in the table's budget none stay. */
+  leave(): void {
+    this.#chunk = -1;
+    this.#packed = undefined;
+    this.info = NO_CHUNK;
+    this.cursor.leave();
+  }
+
   get columns(): TraceChunk['columns'] {
     this.#packed ??= this.table.load(this.#chunk);
     return this.#packed.columns;

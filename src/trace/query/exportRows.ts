@@ -2,7 +2,8 @@ import { CHUNK_ROWS } from '../model/columns';
 import { type RowSpaces } from '../model/spaces';
 import { chunkOf, type TraceTable } from '../model/table';
 import { firstBit, wordsOf } from './bits';
-import { formatSeconds, LINE_BYTES } from './traceCursor';
+import { formatSeconds } from './times';
+import { LINE_BYTES } from './traceCursor';
 import { type TraceFilter } from './traceFilter';
 import { traceRow, type TraceRow } from './traceRow';
 
@@ -96,7 +97,7 @@ const headerOf = (format: ExportFormat): string =>
 type Writer = (row: TraceRow) => string;
 
 function writerOf(format: ExportFormat, table: TraceTable): Writer {
-  const timeOf = ({ time }: TraceRow): string => (time === null ? '' : formatSeconds(table, time));
+  const timeOf = ({ time }: TraceRow): string => (time === null ? '' : formatSeconds(table.trace, time));
   if (format === 'jsonl') return (row) => jsonLine(row, timeOf(row));
   return (row) => {
     const cells = EXPORT_COLUMNS.map((name) => {

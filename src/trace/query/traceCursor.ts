@@ -1,7 +1,7 @@
 import { numberAt, type TraceChunk } from '../model/chunk';
 import { type ColumnName } from '../model/columns';
 import { type RowSpaces } from '../model/spaces';
-import { chunkOf, type TraceTable } from '../model/table';
+import { type TraceTable } from '../model/table';
 
 /** Bytes of a line that conditions on its text look at. */
 export const LINE_BYTES = 65_536;
@@ -24,19 +24,6 @@ export class TraceCursor {
     return this.first + this.at;
   }
 
-  /** Goes to a row of the trace. False when there is none. */
-  moveTo(row: number): boolean {
-    const inside = row - this.first;
-    const info = this.table.chunks[this.#chunk];
-    if (!info || inside < 0 || inside >= info.rows) {
-      const chunk = chunkOf(this.table, row);
-      if (chunk < 0) return false;
-      this.enter(chunk);
-    }
-    this.at = row - this.first;
-    return true;
-  }
-
   /** Goes to the first row of a chunk; its columns are loaded when they are asked for. */
   enter(chunk: number): void {
     this.at = 0;
@@ -44,6 +31,12 @@ export class TraceCursor {
     this.#chunk = chunk;
     this.#columns = undefined;
     this.first = this.table.chunks[chunk]?.first ?? 0;
+  }
+
+  /** Lets go of the chunk's columns. */
+  leave(): void {
+    this.#chunk = -1;
+    this.#columns = undefined;
   }
 
   /** A number of this row; NaN when it is absent. */
@@ -85,13 +78,4 @@ export function firstTime(table: TraceTable): number {
     }
   }
   return Number.NaN;
-}
-
-/** Nanoseconds since the trace's origin as absolute seconds, with the digits that the tracer writes. */
-export function formatSeconds({ trace }: Pick<TraceTable, 'trace'>, time: number): string {
-  const all = trace.origin + BigInt(Math.round(time));
-  const sign = all < 0n ? '-' : '';
-  const digits = (all < 0n ? -all : all).toString().padStart(10, '0');
-  const below = digits.slice(-9).slice(0, trace.timeDigits);
-  return `${sign}${digits.slice(0, -9)}${below === '' ? '' : '.'}${below}`;
 }

@@ -25,8 +25,8 @@ export interface TraceFilter {
    * of `mask` are asked, when there is one. `from` is a multiple of 32; `to` is one too, or the chunk's end.
    */
   readonly ask: (chunk: number, from: number, to: number, mask: Bits | undefined, out: Bits) => void;
-  /** The answer for the row that the cursor is at. */
-  readonly matches: (row: TraceCursor) => boolean;
+  /** Lets go of the columns of the chunk that was asked last. */
+  readonly leave: () => void;
 }
 
 /**
@@ -41,7 +41,7 @@ export function compileTraceFilter(
   const vocabulary = traceVocabulary(table, spaces);
   const compiled = compileRowFilter<TraceCursor>(text, vocabulary);
   if (!compiled.ok) return compiled;
-  const { empty, matches, plan } = compiled.filter;
+  const { empty, plan } = compiled.filter;
   const { answer, cost } = answererOf(plan, vocabulary);
   const context = new ChunkContext(table, spaces);
   const everything = new Int32Array(wordsOf(CHUNK_ROWS));
@@ -51,7 +51,8 @@ export function compileTraceFilter(
     if (!mask) setRange(everything, from, to, from, to);
     answer(context, mask ?? everything, out);
   };
-  return { ok: true, filter: { text, empty, stepRows, ask, matches } };
+  const leave = (): void => context.leave();
+  return { ok: true, filter: { text, empty, stepRows, ask, leave } };
 }
 
 /** A filter for lines that contain a text, without regard to case. */

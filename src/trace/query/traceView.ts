@@ -1,6 +1,6 @@
 import { CHUNK_ROWS } from '../model/columns';
 import { chunkOf, type TraceTable } from '../model/table';
-import { type Bits, bitsBefore, countBits, firstBit, lastBit, selectBit, wordsOf } from './bits';
+import { type Bits, bitsBefore, countBits, firstBit, selectBit, wordsOf } from './bits';
 import { type TraceFilter } from './traceFilter';
 
 /** Which rows of a chunk a view has. */
@@ -59,6 +59,7 @@ export class TraceView {
       const rows = this.table.chunks[chunk]?.rows;
       if (rows === undefined) {
         this.#wasAsked = true;
+        filter.leave();
         return;
       }
       for (let from = 0; from < rows; from += filter.stepRows) {
@@ -116,20 +117,6 @@ export class TraceView {
       const here = this.chunkRows(chunk);
       if (here === 'all') return start;
       const found = here === 'none' ? -1 : firstBit(here, start - first, rows);
-      if (found >= 0) return first + found;
-    }
-    return -1;
-  }
-
-  /** The last row of the view that is before this row; -1 when there is none. */
-  before(row: number): number {
-    const end = Math.min(row, this.scanned);
-    for (let chunk = chunkOf(this.table, end - 1); chunk >= 0; chunk--) {
-      const { first, rows } = this.table.chunks[chunk] ?? { first: 0, rows: 0 };
-      const here = this.chunkRows(chunk);
-      const last = Math.min(end - first, rows);
-      if (here === 'all') return first + last - 1;
-      const found = here === 'none' ? -1 : lastBit(here, 0, last);
       if (found >= 0) return first + found;
     }
     return -1;

@@ -5,7 +5,8 @@ import { type Dictionary } from '../model/dictionary';
 import { FLAGS, OPERATIONS } from '../model/operation';
 import { type RowSpaces } from '../model/spaces';
 import { type TraceTable } from '../model/table';
-import { firstTime, formatSeconds, type TraceCursor } from './traceCursor';
+import { formatSeconds, timesOf } from './times';
+import { firstTime, type TraceCursor } from './traceCursor';
 
 type TraceField = Field<TraceCursor>;
 
@@ -144,7 +145,7 @@ function addTimes(table: TraceTable, add: Add): void {
       get values() {
         const [first, last] = timesOf(table);
         if (first !== first) return [];
-        const [from, to] = [formatSeconds(table, first), formatSeconds(table, last)];
+        const [from, to] = [formatSeconds(table.trace, first), formatSeconds(table.trace, last)];
         return [
           { text: `${from}..${to}`, doc: 'from the first to the last time' },
           { text: from, doc: 'the first time' },
@@ -181,17 +182,6 @@ function addTimes(table: TraceTable, add: Add): void {
     },
     { kind: 'each', slow: false },
   );
-}
-
-/** The least and the greatest time of the rows so far. */
-function timesOf({ chunks }: TraceTable): readonly [number, number] {
-  let [low, high] = [Number.NaN, Number.NaN];
-  for (const { zone } of chunks) {
-    const [first, last] = zone.time;
-    if (!(low <= first) && first === first) low = first;
-    if (!(high >= last) && last === last) high = last;
-  }
-  return [low, high];
 }
 
 function addNamed(
