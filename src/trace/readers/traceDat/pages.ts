@@ -33,6 +33,9 @@ export function plainPages(source: ByteSource, offset: number, size: number): Cp
 
 /** A file of chunks has one of them for some hundred pages. */
 const MOST_CHUNKS = 4_000_000;
+/** Sizes packed and unpacked stand in front of each. */
+const PIECE_HEADER_BYTES = 8;
+const LIST_BYTES = 4096;
 /** A chunk has ten pages or so. */
 const MOST_CHUNK_BYTES = 16 * 2 ** 20;
 /** Unpacked chunks of all CPUs that are held: readers go on in a chunk, and come back to it for lines. */
@@ -113,18 +116,22 @@ export class PackedPages implements CpuPages {
 
   /** Lists the chunks, up to the first that is not whole. */
   #list(offset: number): void {
-    const count = this.#cursor(offset, 4).u32();
+    let block = this.#cursor(offset, 4);
+    const count = block.u32();
     if (count > MOST_CHUNKS) throw new DatError(`packed data say that they are ${count} pieces`, offset);
     let [at, start] = [offset + 4, 0];
     for (let index = 0; index < count; index++) {
-      const header = this.#cursor(at, 8);
-      const [packed, size] = [header.u32(), header.u32()];
+      // Small pieces are listed without a read for each.
+      if (at + PIECE_HEADER_BYTES > block.base + block.bytes.length)
+        block = this.#cursor(at, Math.max(PIECE_HEADER_BYTES, Math.min(LIST_BYTES, this.source.size - at)));
+      block.at = at - block.base;
+      const [packed, size] = [block.u32(), block.u32()];
       if (size === 0 || size > MOST_CHUNK_BYTES)
         throw new DatError(`a packed piece of ${size} bytes is impossible`, at);
-      if (at + 8 + packed > this.source.size)
+      if (at + PIECE_HEADER_BYTES + packed > this.source.size)
         throw new DatError('a packed piece goes beyond the end of the file', at);
-      this.#chunks.push({ offset: at + 8, packed, start, size });
-      at += 8 + packed;
+      this.#chunks.push({ offset: at + PIECE_HEADER_BYTES, packed, start, size });
+      at += PIECE_HEADER_BYTES + packed;
       start += size;
     }
   }

@@ -248,6 +248,27 @@ describe('files of trace-cmd that were built', () => {
     });
   }
 
+  it('events of any CPUs come in the order of time, of equal times those of the first CPU first', () => {
+    const times = fc.array(fc.array(fc.nat(20), { minLength: 1, maxLength: 6 }), {
+      minLength: 1,
+      maxLength: 9,
+    });
+    fc.assert(
+      fc.property(times, fc.integer({ min: 2, max: 9 }), (all, capacity) => {
+        const sorted = all.map((each) => each.sort((a, b) => a - b));
+        const cpus = sorted.map((each) => [
+          { time: 0n, events: each.map((time) => map(false, BigInt(time), 0x1000n)) },
+        ]);
+        const { rows } = read(traceDat({ formats: FORMATS, cpus }), capacity);
+        assert.deepEqual(
+          rows.map(({ time, cpu }) => [Number(time), cpu]),
+          sorted.flatMap((each, cpu) => each.map((time) => [time, cpu])).sort(([a = 0], [b = 0]) => a - b),
+        );
+      }),
+      { numRuns: 50 },
+    );
+  });
+
   it('chunks of any size tell losses once', () => {
     const bytes = traceDat(parts(false, 8));
     const whole = read(bytes).rows;
