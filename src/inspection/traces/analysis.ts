@@ -6,6 +6,7 @@ import { TraceView } from '../../trace/query/traceView';
 import { Replay } from '../../trace/replay/replay';
 import { type SpaceIndex } from '../../trace/replay/spaceIndex';
 import { type RowTest, type SpaceRules, tellSpaces } from '../../trace/replay/spaces';
+import { TooManyMappings } from '../../trace/replay/tooMany';
 import { type TraceSpaces } from '../protocol';
 import { refuse } from '../requestError';
 import { type Work } from '../work';
@@ -98,13 +99,13 @@ export class TraceAnalysis {
   }
 
   #spacesOf({ passes, spaces, table }: Way): Work<SpaceIndex> {
-    return spaces.work('Telling address spaces apart', passes * table.rows);
+    return refusing(spaces.work('Telling address spaces apart', passes * table.rows));
   }
 
   #replayOf(way: Way, told: SpaceIndex): Work<Replay> {
     if (way.replay?.failed === true) delete way.replay;
     way.replay ??= new Shared(Replay.of(way.table, told));
-    return way.replay.work('Replaying the trace', way.table.rows);
+    return refusing(way.replay.work('Replaying the trace', way.table.rows));
   }
 
   #show(told: SpaceIndex): void {
@@ -119,6 +120,17 @@ export class TraceAnalysis {
     const way = known ?? wayOf(key, asked, rowsSoFar(this.#table));
     this.#ways = [way, ...this.#ways.filter((other) => other.key !== key)].slice(0, KEPT);
     return way;
+  }
+}
+
+/** Refuses what takes more memory than there may be. */
+function* refusing<T>(work: Work<T>): Work<T> {
+  try {
+    return yield* work;
+  } catch (error) {
+    if (!(error instanceof TooManyMappings)) throw error;
+    const { code, message, hint } = error.failure;
+    return refuse(code, message, hint);
   }
 }
 

@@ -19,6 +19,7 @@ import { readDmaHints } from './dmaHints';
 import { Overlays } from './overlays';
 import { RANGE_COLUMNS, RowRange } from './rowRange';
 import { putSpace, spaceAt, type SpaceIndex } from './spaceIndex';
+import { checkMappings } from './tooMany';
 
 const COLUMNS = [...RANGE_COLUMNS, 'cpu', 'task', 'device', 'domain'] as const;
 type Columns = ChunkRows<(typeof COLUMNS)[number]>['columns'];
@@ -42,6 +43,7 @@ export function* tellByThemselves(table: TraceTable, index: SpaceIndex): Generat
   const rows = new ChunkRows(COLUMNS);
   for (let chunk = 0; chunk < table.chunks.length; chunk++) {
     rows.load(table, chunk);
+    teller.check(rows.first);
     const spaces = index.chunk(chunk);
     for (let from = 0; from < rows.rows;) {
       const to = Math.min(rows.rows, from + teller.rowsPerYield);
@@ -89,6 +91,11 @@ class AutoSpaces {
       else if (code === ATTACH || code === DETACH || code === DMA_MAP || code === DMA_UNMAP)
         putSpace(spaces, row, this.#devices.known(columns.device[row] ?? Number.NaN));
     }
+  }
+
+  /** Throws TooManyMappings. */
+  check(row: number): void {
+    checkMappings(this.#overlays.live, row);
   }
 
   /** Rows of which each may ask all spaces that there are: a few milliseconds. */

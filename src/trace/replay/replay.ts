@@ -8,11 +8,14 @@ import { type Lifetime, lifetimesOf, type ReplayedTrace } from './lifetimes';
 import { LiveMappings } from './liveMappings';
 import { type Skipped } from './rowRange';
 import { Stepper } from './stepper';
+import { checkMappings } from './tooMany';
 
 export interface ReplayOptions {
   /** Rows between two snapshots, to begin with; and bytes that snapshots may take. */
   readonly interval?: number;
   readonly budget?: number;
+  /** Mappings that may be live at the same time. */
+  readonly mostMappings?: number;
 }
 
 const INTERVAL = 65_536;
@@ -62,11 +65,11 @@ export class Replay implements ReplayedTrace {
     this.#spare = made.stepper;
   }
 
-  /** Replays all rows there are; yields how many were done. */
+  /** Replays all rows there are; yields how many were done. Throws TooManyMappings. */
   static *of(
     table: TraceTable,
     spaces: RowSpaces,
-    { interval = INTERVAL, budget }: ReplayOptions = {},
+    { interval = INTERVAL, budget, mostMappings }: ReplayOptions = {},
   ): Generator<number, Replay> {
     const stepper = new Stepper(table, spaces);
     const findings = new Findings(stepper.live, stepper.flushes);
@@ -79,6 +82,7 @@ export class Replay implements ReplayedTrace {
     };
     const { rows } = table;
     for (let row = 0; row < rows; row += interval) {
+      checkMappings(stepper.live, row, mostMappings, findings.waiting);
       if (checkpoints.due(row)) checkpoints.add(row, stepper.live);
       yield* stepper.run(row, Math.min(rows, row + interval), stepper.observes ? {} : findings);
     }

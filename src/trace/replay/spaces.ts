@@ -21,7 +21,7 @@ const OTHER = 'other';
 
 /**
  * Tells the address spaces of all rows apart: a chunk a step, which yields its rows. `auto` reads the trace twice, or three times
- * where it has events of the DMA API.
+ * where it has events of the DMA API. Throws TooManyMappings.
  */
 export function* tellSpaces(table: TraceTable, how: SpaceRules): Generator<number, SpaceIndex> {
   const index = new SpaceIndex(table);

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { type RowFacts } from '../../../builders/trace';
 import { FINDING_KINDS } from '../../../../src/trace/replay/findingKinds';
 import { historyOf } from '../../../../src/trace/replay/history';
+import { TooManyMappings } from '../../../../src/trace/replay/tooMany';
 import { finish, liveAfter, map, replayed, type Replayed, unmap } from './replayed';
 
 const DEVICES = ['0000:00:02.0', '0000:00:03.0'];
@@ -190,6 +191,18 @@ describe('a replay', () => {
       ['trace/observed'],
     );
     assert.equal(replay.findingPage(FINDING_KINDS, 0, 10).total, 0);
+  });
+
+  it('is refused where more mappings are live than are followed, with what to filter', () => {
+    const rows = Array.from({ length: 64 }, (_, index) => map(index * 2, 1, index, { device: '00:02.0' }));
+    assert.equal(replayed(rows, { interval: 16, mostMappings: 48 }).replay.rows, 64);
+    assert.throws(
+      () => replayed(rows, { interval: 16, mostMappings: 47 }),
+      (error) =>
+        error instanceof TooManyMappings &&
+        error.failure.message.startsWith('Before row 49 more than 47 mappings are live') &&
+        (error.failure.hint ?? '').includes('Filter the trace'),
+    );
   });
 
   it('leaves out rows that failed, have no range, or are not whole pages, and says so', () => {
