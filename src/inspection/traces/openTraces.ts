@@ -47,12 +47,6 @@ export class OpenedTrace {
     this.analysis = new TraceAnalysis(table);
   }
 
-  /** The view of the rows that map and match: pages of life times come from one pass. */
-  mapRows(where: string): TraceView {
-    const asked = traceFilterOf(where, this.table, this.analysis.told);
-    return this.matching(asked.empty ? 'operation = map' : `operation = map and (${where})`);
-  }
-
   /** The view of the rows that match; the last one is kept. */
   matching(where: string): TraceView {
     const spaces = this.analysis.told;
