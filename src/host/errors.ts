@@ -1,5 +1,6 @@
 import * as vscode from 'vscode';
 import { CANCELLED, RequestError, type Failure } from '../inspection/protocol';
+import { plainText } from './plainText';
 
 /** An action a message offers. */
 export interface Action {
@@ -61,7 +62,7 @@ export class Reporter {
       },
     };
     const all = [...actions, showLog];
-    const chosen = await present(sentence(failure), ...all.map(({ label }) => label));
+    const chosen = await present(plainText(sentence(failure)), ...all.map(({ label }) => label));
     await all.find(({ label }) => label === chosen)?.run();
   }
 }

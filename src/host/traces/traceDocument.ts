@@ -15,6 +15,7 @@ import type { EngineHost, TraceMethod } from '../engineHost';
 import { isCancelled } from '../errors';
 import { requestOptions, withProgressIfLong } from '../progress';
 import { baseName } from '../source';
+import { FileWatch } from './fileWatch';
 
 /** While a trace is read its summary is renewed this often. */
 const RENEW_EVERY_MS = 250;
@@ -24,6 +25,8 @@ export interface TraceKeeper {
   readonly engine: EngineHost;
   /** What went wrong while nobody waited for it. */
   fail(error: unknown): void;
+  /** Its file is no longer as it was read. */
+  changed(document: TraceDocument): void;
   /** It was closed in every editor. */
   closed(document: TraceDocument): void;
 }
@@ -38,15 +41,20 @@ export class TraceDocument implements vscode.CustomDocument {
   readonly #changes = new vscode.EventEmitter<TraceSummary>();
   /** More was read, or reading began, stopped or ended. */
   readonly onDidChange = this.#changes.event;
-  readonly #renewals = new vscode.EventEmitter<TraceSummary>();
+  readonly #renewals = new vscode.EventEmitter<void>();
   /** What its rows say has changed. */
   readonly onDidRenew = this.#renewals.event;
   readonly #reads = new LatestOnly();
   #reading = false;
+  /** It was told to stop, and has not yet; and told to go on after all. */
+  #stopping: 'stop' | 'goOn' | undefined;
   #summary: TraceSummary | undefined;
   /** Rows that were known since it was opened: an engine that was started anew has fewer at first. */
   #mostRows = 0;
   #renewed = 0;
+  /** How often its file was read anew: answers of before are about another file. */
+  #reloads = 0;
+  readonly #watch: FileWatch;
   #disposed = false;
 
   constructor(
@@ -58,6 +66,9 @@ export class TraceDocument implements vscode.CustomDocument {
     this.id = traceIdOf(uri);
     this.name = baseName(uri);
     this.#keeper = keeper;
+    this.#watch = new FileWatch(uri, () => {
+      keeper.changed(this);
+    });
   }
 
   /** What was last known; undefined until it is open. */
@@ -88,6 +99,8 @@ export class TraceDocument implements vscode.CustomDocument {
 
   /** An engine has it open from now on, and reads it on. */
   opened(summary: TraceSummary): void {
+    // An engine that was started anew reads the file as it is now; whether that is another is told by what was there before.
+    if (this.#mostRows === 0) this.#watch.begin();
     this.#set(summary);
     if (!summary.complete) this.readOn();
     else if (this.spaces.by !== 'auto') void this.#split();
@@ -117,8 +130,18 @@ export class TraceDocument implements vscode.CustomDocument {
     return rows[0];
   }
 
+  /** Reads at least to a row, where it has one; whether it is there then. */
+  async readTo(row: number): Promise<boolean> {
+    const { rows, complete } = await this.open();
+    if (rows > row || complete) return rows > row;
+    const title = vscode.l10n.t('Reading {0}', this.name);
+    const read = await withProgressIfLong(title, (long) => this.ask('traceIndex', {}, requestOptions(long)));
+    return read.rows > row;
+  }
+
   /** Reads to the end, unless that goes on already. */
   readOn(): void {
+    if (this.#stopping) this.#stopping = 'goOn';
     if (this.#reading || this.#disposed || this.#summary?.complete === true) return;
     this.#reading = true;
     if (this.#summary) this.#changes.fire(this.#summary);
@@ -130,6 +153,7 @@ export class TraceDocument implements vscode.CustomDocument {
   /** What was read stays. */
   stopReading(): void {
     this.#mostRows = this.#summary?.rows ?? 0;
+    if (this.#reading) this.#stopping = 'stop';
     this.#reads.dispose();
   }
 
@@ -149,7 +173,7 @@ export class TraceDocument implements vscode.CustomDocument {
     this.ask('traceSummary', {}).then(
       (summary) => {
         this.#summary = summary;
-        if (!this.#disposed) this.#renewals.fire(summary);
+        if (!this.#disposed) this.#renewals.fire();
       },
       (error: unknown) => {
         if (!this.#disposed) this.#keeper.fail(error);
@@ -157,8 +181,22 @@ export class TraceDocument implements vscode.CustomDocument {
     );
   }
 
+  /** Reads the file as it is now. */
+  async reload(): Promise<void> {
+    if (this.#disposed) throw this.#closed();
+    this.#reloads++;
+    this.#reads.dispose();
+    this.#reading = false;
+    this.#stopping = undefined;
+    this.#summary = undefined;
+    this.#mostRows = 0;
+    await this.#keeper.engine.closeTrace(this.id);
+    this.#renewals.fire();
+  }
+
   dispose(): void {
     this.#disposed = true;
+    this.#watch.dispose();
     this.#reads.dispose();
     this.#keeper.closed(this);
     this.#changes.dispose();
@@ -167,6 +205,7 @@ export class TraceDocument implements vscode.CustomDocument {
 
   async #read(progress: vscode.Progress<{ message?: string }>): Promise<void> {
     const signal = this.#reads.next();
+    const reload = this.#reloads;
     let last: TraceSummary | undefined;
     try {
       const onProgress: RequestOptions['onProgress'] = ({ fraction }) => {
@@ -176,10 +215,15 @@ export class TraceDocument implements vscode.CustomDocument {
       last = await this.ask('traceIndex', {}, { signal, onProgress });
     } catch (error) {
       if (!isCancelled(error) && !this.#disposed) this.#keeper.fail(error);
-      if (!this.#disposed) last = await this.ask('traceSummary', {}).catch(() => this.#summary);
+      if (!this.#disposed && reload === this.#reloads)
+        last = await this.ask('traceSummary', {}).catch(() => this.#summary);
     }
+    if (reload !== this.#reloads) return;
     this.#reading = false;
+    const goesOn = this.#stopping === 'goOn';
+    this.#stopping = undefined;
     if (last) this.#set(last);
+    if (goesOn) this.readOn();
     if (last?.complete === true && !this.#disposed && this.spaces.by !== 'auto') await this.#split();
   }
 
@@ -204,9 +248,10 @@ export class TraceDocument implements vscode.CustomDocument {
     const now = Date.now();
     if (now - this.#renewed < RENEW_EVERY_MS) return;
     this.#renewed = now;
+    const reload = this.#reloads;
     this.ask('traceSummary', {}).then(
       (summary) => {
-        if (this.#reading) this.#set(summary);
+        if (this.#reading && reload === this.#reloads) this.#set(summary);
       },
       () => undefined,
     );

@@ -35,6 +35,7 @@ export class TraceEditors implements vscode.CustomReadonlyEditorProvider<TraceDo
   /** The editor that was active last. */
   #current: TracePanel | undefined;
   #numbers = 0;
+  readonly #told = new Map<string, boolean>();
   /** The editor that is being opened leaves the focus where it is. */
   #isQuiet = false;
 
@@ -71,6 +72,9 @@ export class TraceEditors implements vscode.CustomReadonlyEditorProvider<TraceDo
       fail: (error) => {
         reporter.report(error);
       },
+      changed: (changed) => {
+        this.#offerReload(changed);
+      },
       closed: (closed) => {
         if (this.#documents.get(id) !== closed) return;
         this.#documents.delete(id);
@@ -78,6 +82,9 @@ export class TraceEditors implements vscode.CustomReadonlyEditorProvider<TraceDo
       },
     });
     this.#documents.set(id, document);
+    document.onDidChange(() => {
+      this.#tellContext();
+    });
     return document;
   }
 
@@ -86,13 +93,13 @@ export class TraceEditors implements vscode.CustomReadonlyEditorProvider<TraceDo
     const options = { number: ++this.#numbers, extension, takesFocus: !this.#isQuiet };
     const panel = new TracePanel(document, webviewPanel, options, listener);
     this.#panels.add(panel);
-    if (webviewPanel.active) this.#current = panel;
+    if (webviewPanel.active) this.#use(panel);
     webviewPanel.onDidChangeViewState(() => {
-      if (webviewPanel.active) this.#current = panel;
+      if (webviewPanel.active) this.#use(panel);
     });
     webviewPanel.onDidDispose(() => {
       this.#panels.delete(panel);
-      if (this.#current === panel) this.#current = this.panels.at(-1);
+      if (this.#current === panel) this.#use(this.panels.at(-1));
       panel.dispose();
     });
   }
@@ -149,6 +156,40 @@ export class TraceEditors implements vscode.CustomReadonlyEditorProvider<TraceDo
 
   traceRestored(trace: TraceId, summary: TraceSummary): void {
     this.#documents.get(trace)?.restored(summary);
+  }
+
+  #use(panel: TracePanel | undefined): void {
+    this.#current = panel;
+    this.#tellContext();
+  }
+
+  /** What reading commands are offered for the editor that they mean. */
+  #tellContext(): void {
+    const document = this.#current?.document;
+    const contexts = {
+      'iopte:traceReading': document?.reading === true,
+      'iopte:traceStopped': document?.isStopped === true,
+    };
+    for (const [name, value] of Object.entries(contexts)) {
+      if (this.#told.get(name) === value) continue;
+      this.#told.set(name, value);
+      void vscode.commands.executeCommand('setContext', name, value);
+    }
+  }
+
+  #offerReload(document: TraceDocument): void {
+    const { reporter } = this.context;
+    const run = (): void => {
+      document.reload().catch((error: unknown) => reporter.report(error));
+    };
+    reporter.warn(
+      {
+        code: 'trace/changed',
+        message: vscode.l10n.t('The file {0} has changed since it was read.', document.name),
+        hint: vscode.l10n.t('What is shown may be wrong until it is read anew.'),
+      },
+      [{ label: vscode.l10n.t('Reload'), run }],
+    );
   }
 
   dispose(): void {

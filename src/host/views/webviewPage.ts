@@ -1,4 +1,5 @@
 import * as vscode from 'vscode';
+import { htmlText } from '../plainText';
 
 /** Both hosts have Web Crypto as a global; no room of ours has its types. */
 declare const crypto: { getRandomValues(bytes: Uint8Array): Uint8Array };
@@ -32,13 +33,13 @@ export function pageHtml(
   const styleUri = webview.asWebviewUri(vscode.Uri.joinPath(extension, 'media', style));
   const policy = `default-src 'none'; style-src ${webview.cspSource}; script-src 'nonce-${nonce}'`;
   return `<!DOCTYPE html>
-<html lang="${vscode.env.language}">
+<html lang="${htmlText(vscode.env.language)}">
   <head>
     <meta charset="utf-8">
     <meta http-equiv="Content-Security-Policy" content="${policy}">
     <meta name="viewport" content="width=device-width, initial-scale=1">
     <link rel="stylesheet" href="${styleUri.toString()}">
-    <title>${title}</title>
+    <title>${htmlText(title)}</title>
   </head>
   <body>
     <script nonce="${nonce}" src="${scriptUri.toString()}"></script>

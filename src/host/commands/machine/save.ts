@@ -4,13 +4,16 @@ import type { Command } from '../../app';
 import { requestOptions, withProgressIfLong } from '../../progress';
 import { baseName, folderOf } from '../../source';
 import { givenValues } from '../targets';
-import { targetMachine } from './target';
+import { targetMade } from './target';
 
-/** Saves a machine's memory as an ELF core with its description beside it: it opens again equal. Takes `{uri}`, or asks. */
+/**
+ * Saves a machine's memory, or that of tables replayed from a trace, as an ELF core with its description beside it: it opens again
+ * equal. Takes `{uri}`, or asks.
+ */
 export const saveMachine: Command = {
   id: 'iopte.saveMachine',
   async run(app, arg) {
-    const inspection = targetMachine(app, arg);
+    const inspection = targetMade(app, arg);
     const given = givenValues(arg)['uri'];
     const uri = given instanceof vscode.Uri ? given : await askWhere(inspection.title);
     if (!uri) return;

@@ -37,6 +37,21 @@ export function targetMachine(app: App, arg: unknown): Inspection {
   });
 }
 
+/** What has memory that was made here: the emulated machine, or the tables replayed from a trace, that a command is about. */
+export function targetMade(app: App, arg: unknown): Inspection {
+  const inspection = targetInspection(app, arg);
+  if (inspection.machine ?? inspection.replay) return inspection;
+  const made = app.inspections.all.filter(({ machine, replay }) => machine ?? replay);
+  const [only] = made;
+  const isNamed = isElement(arg) || givenText(givenValues(arg), 'inspection') !== undefined;
+  if (!isNamed && only && made.length === 1) return only;
+  throw new RequestError({
+    code: 'host/nothing-made',
+    message: vscode.l10n.t('{0} is a memory image already.', inspection.title),
+    hint: vscode.l10n.t('Select an emulated machine, or tables of a trace, in Domains.'),
+  });
+}
+
 /** A machine that a command is about, as it stands. */
 export interface Target {
   readonly inspection: Inspection;

@@ -85,7 +85,7 @@ export const revealTraceRow: Command = {
     const panel = await app.traces.editors.show(vscode.Uri.parse(replay.trace, true));
     const row = element?.inspection.id === inspection.id ? await app.traceSync.rowOf(element) : undefined;
     const shown = row ?? replay.row;
-    if (!(await panel.document.row(shown))) throw notRead(shown);
+    if (!(await panel.document.readTo(shown))) throw notRead(shown);
     panel.goTo(shown, true);
   },
 };

@@ -1,6 +1,7 @@
 import * as vscode from 'vscode';
 import { type Failure, type TraceSpaces } from '../../../inspection/protocol';
 import type { App, Command } from '../../app';
+import { plainText, shortened } from '../../plainText';
 import { requestOptions, withProgress } from '../../progress';
 import { askPick, type Choice } from '../../prompts/pick';
 import type { TraceDocument } from '../../traces/traceDocument';
@@ -9,6 +10,8 @@ import { givenValues } from '../targets';
 import { replayOf, showReplay } from './replay';
 import { targetTrace } from './target';
 
+/** Address spaces that a message names. */
+const MOST_NAMES = 8;
 /** Rules that a trace may have. */
 const MOST_RULES = 50;
 
@@ -29,17 +32,23 @@ export const splitTraceBySpaces: Command = {
     document.spaces = spaces;
     await app.traces.memory.keepSpaces(document.id, spaces);
     document.renew();
-    const names = told.spaces.map(({ name, rows }) => vscode.l10n.t('{0} ({1} rows)', name, rows));
     const [worst] = told.notes;
     if (worst) app.reporter.warn(worst, []);
-    else
-      void vscode.window.showInformationMessage(
-        vscode.l10n.t('Address spaces: {0}.', names.join(', ') || vscode.l10n.t('none')),
-      );
+    else void vscode.window.showInformationMessage(plainText(spacesText(told.spaces)));
     const replay = replayOf(app, document)?.replay;
     if (replay) await showReplay(app, document, { ...replay, spaces });
   },
 };
+
+function spacesText(spaces: readonly { readonly name: string; readonly rows: number }[]): string {
+  const first = spaces.slice(0, MOST_NAMES);
+  const names = first.map(({ name, rows }) => vscode.l10n.t('{0} ({1} rows)', shortened(name), rows));
+  const left = spaces.length - first.length;
+  const list = names.join(', ') || vscode.l10n.t('none');
+  return left === 0
+    ? vscode.l10n.t('Address spaces: {0}.', list)
+    : vscode.l10n.t('Address spaces: {0}, and {1} more.', list, left);
+}
 
 /** Says once of a trace that it names no devices, when something depends on them. */
 export async function tellWithoutDevices(app: App, document: TraceDocument): Promise<void> {
