@@ -74,6 +74,22 @@ describe('view of a trace', () => {
     assert.deepEqual(view.rows(0, 9), [0, 2, 3, 5]);
   });
 
+  it('holds no columns once its rows are asked', () => {
+    const trace = new TestTrace([{ cpu: 1 }, { cpu: 2 }]);
+    let loads = 0;
+    const load = trace.load.bind(trace);
+    trace.load = (chunk) => {
+      loads++;
+      return load(chunk);
+    };
+    const filter = filterFrom(compileTraceFilter('cpu = 1', trace));
+    const bits = new Int32Array(2048);
+    finish(new TraceView(trace, filter).scan());
+    const scanned = loads;
+    filter.ask(0, 0, 2, undefined, bits);
+    assert.deepEqual([scanned, loads, bits[0]], [1, 2, 1]);
+  });
+
   it('of nothing is empty', () => {
     const view = new TraceView(new TestTrace());
     assert.deepEqual([view.total, view.select(0), view.rank(5), view.after(0)], [0, -1, 0, -1]);
