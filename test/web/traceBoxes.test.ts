@@ -43,7 +43,7 @@ describe('boxes and panels of the trace editor in a page of its own', () => {
     it('underlines and says what is wrong, and does not filter by it', async () => {
       const view = await open();
       await filter(view).fill('cpu = 1 and bogus = 2');
-      const alert = view.page.getByRole('alert').filter({ visible: true });
+      const alert = view.page.locator('#filter-problem:visible');
       await alert.waitFor();
       assert.equal(await alert.innerText(), 'column 13: There is no field "bogus".');
       assert.equal(await view.page.locator('.mirror .error').innerText(), 'bogus');
@@ -84,7 +84,7 @@ describe('boxes and panels of the trace editor in a page of its own', () => {
       const view = await open();
       await filter(view).fill('cpu = 99');
       await filter(view).press('Enter');
-      await view.page.getByText('The engine is busy.').waitFor();
+      await view.page.locator('#filter-problem', { hasText: 'The engine is busy.' }).waitFor();
       await view.settled();
       assert.equal((await shown(view))[0]?.row, 1);
     });
@@ -221,7 +221,7 @@ describe('boxes and panels of the trace editor in a page of its own', () => {
       assert.notEqual(await colour(0.9, 0.3), faults);
       assert.match(
         (await strip.getAttribute('aria-label')) ?? '',
-        /maps, .* unmaps, .* faults; most maps at row 40,/,
+        /maps, .* unmaps, .* faults; most maps 40 % of the way down/,
       );
       await view.page.evaluate(
         ({ style, className }) => {
@@ -277,6 +277,68 @@ describe('boxes and panels of the trace editor in a page of its own', () => {
       assert.match(await status(view).innerText(), /The trace does not name devices\./);
       await status(view).getByRole('button', { name: 'Split…' }).click();
       assert.equal((await view.sentOf('command'))[0]?.['command'], 'split');
+    });
+
+    it('keeps its buttons while more is read', async () => {
+      const reading = { rows: 1_000_000, complete: false, reading: true, bytes: 1000, read: 450 };
+      const view = await open({ rows: 2_000_000, summary: reading });
+      const stop = view.page.getByRole('button', { name: 'Stop Reading' });
+      await stop.focus();
+      const element = await stop.elementHandle();
+      const summary = { ...view.summary, ...reading, read: 900, rows: 1_500_000 };
+      await view.post({ v: 1, type: 'summary', summary });
+      assert.match(await status(view).innerText(), /1,500,000 rows\s+reading, 90 %/);
+      assert.ok(await element?.evaluate((each) => each === document.activeElement));
+      await view.post({ v: 1, type: 'summary', summary: { ...summary, reading: false } });
+      assert.equal(
+        await element?.evaluate((each) => each === document.activeElement && each.textContent),
+        'Read On',
+      );
+    });
+
+    it('goes through groups by arrow keys', async () => {
+      const view = await open();
+      await view.page.getByRole('button', { name: 'Group', exact: true }).press('Enter');
+      const rows = view.page.locator('.groups tbody tr');
+      await rows.first().waitFor();
+      await rows.first().getByRole('button').first().focus();
+      for (const key of ['ArrowDown', 'ArrowRight', 'ArrowRight', 'Enter'])
+        await view.page.keyboard.press(key);
+      await until(
+        view,
+        async () => (await current(view)).row === 100_000,
+        'goes to the last row of the group',
+      );
+    });
+
+    it('marks what was searched for, and filters by a cell', async () => {
+      const view = await open();
+      await search(view).fill('Needle');
+      await search(view).press('Enter');
+      await until(view, async () => (await current(view)).row === NEEDLE + 1, 'finds the row');
+      const marked = () =>
+        view.page.evaluate(() => [...(CSS.highlights.get('found-row') ?? [])].map(String).join());
+      await until(view, async () => (await marked()) === 'needle', 'marks the text');
+      await view.post({ v: 1, type: 'act', action: 'copyLine' });
+      const [copied] = await view.sentOf('copyText');
+      assert.match(String(copied?.['text']), /^77777776 map: .* needle$/);
+      await view.post({ v: 1, type: 'act', action: 'filterByValue' });
+      assert.equal(await filter(view).inputValue(), 'row = 77777777');
+    });
+
+    it('tells that a filter hides the row that it was to go to, and where the wish came from', async () => {
+      const view = await open();
+      await filter(view).fill('op = fault');
+      await filter(view).press('Enter');
+      await untilSaid(view, /100,000 of/);
+      await view.post({ v: 1, type: 'goTo', row: 5000, focus: false, token: 7 });
+      await untilSaid(view, /hides row 5,001; .* row 6,000/);
+      await view.page.waitForTimeout(250);
+      const last = (await view.sentOf('select')).at(-1);
+      assert.deepEqual([last?.['row'], last?.['token']], [5999, 7]);
+      await grid(view).press('ArrowDown');
+      await view.page.waitForTimeout(250);
+      assert.equal((await view.sentOf('select')).at(-1)?.['token'], undefined);
     });
 
     it('goes from bookmark to bookmark', async () => {

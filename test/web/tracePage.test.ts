@@ -7,6 +7,7 @@ import { type Theme } from './viewPage';
 import { current, focusGrid, goTo, grid, selected, shown, status, until, untilSaid } from './trace/tools';
 
 const ROW_HEIGHT = 22;
+const kept = { chosen: [], group: null, search: { text: '', as: 'text' } };
 
 describe('trace editor in a page of its own', () => {
   let browser: Awaited<ReturnType<typeof openBrowser>>;
@@ -63,8 +64,10 @@ describe('trace editor in a page of its own', () => {
 
     it('puts any row exactly at the top, and each below it where it belongs', async () => {
       for (const top of [0, 1, 199, 200, 12_345_678, 77_777_777.5, ROWS - 1000]) {
-        const state = { v: 1, filter: '', top, anchor: 3, cursor: 3, column: 'iova', hidden: ['space'] };
-        const view = await open({ state: { ...state, widths: {}, time: 'absolute', details: false } });
+        const state = { v: 2, filter: '', top, anchor: 3, cursor: 3, column: 'iova', hidden: ['space'] };
+        const view = await open({
+          state: { ...state, widths: {}, time: 'absolute', details: false, ...kept },
+        });
         const rows = await shown(view);
         rows.forEach(({ row, top: at }, index) => {
           assert.equal(row, Math.floor(top) + 1 + index);

@@ -44,7 +44,11 @@ export const themeStyle = (theme: Theme): string =>
 export const themeClass = (theme: Theme): string => themes[theme].className;
 
 function document(view: string, theme: Theme, state: unknown): string {
-  const css = readFileSync(path.join(root, `media/${view}.css`), 'utf8');
+  // What a sheet imports is written in its place: a page of its own has no folder to load from.
+  const css = readFileSync(path.join(root, `media/${view}.css`), 'utf8').replaceAll(
+    /@import url\('([^']+)'\);/g,
+    (_, file: string) => readFileSync(path.join(root, 'media', file), 'utf8'),
+  );
   const script = readFileSync(path.join(root, `dist/webview/${view}.js`), 'utf8');
   const policy = `default-src 'none'; style-src 'nonce-${NONCE}'; script-src 'nonce-${NONCE}'`;
   return `<!DOCTYPE html>

@@ -18,6 +18,8 @@ const state = z.object({
   cursor: count,
   column: z.enum(TRACE_COLUMNS),
   hidden: z.array(z.enum(TRACE_COLUMNS)),
+  /** Shown or hidden by the user, not by what the trace has. */
+  chosen: z.array(z.enum(TRACE_COLUMNS)),
   /** Widths in pixels of the columns that the user sized. */
   widths: z.partialRecord(z.enum(TRACE_COLUMNS), z.number().check(z.gte(24), z.lte(4000))),
   time: z.enum(TIME_MODES),

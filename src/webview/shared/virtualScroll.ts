@@ -15,6 +15,8 @@ export interface VirtualScrollOptions {
   readonly rowHeight: number;
   /** The position changed: by a person, or because the list became shorter. */
   readonly changed: (position: number) => void;
+  /** A person moved it. */
+  readonly moved?: () => void;
 }
 
 /**
@@ -79,6 +81,12 @@ export class VirtualScroll {
     this.scrollTo(this.#position + rows);
   }
 
+  #move(position: number): void {
+    const before = this.#position;
+    this.scrollTo(position);
+    if (this.#position !== before) this.options.moved?.();
+  }
+
   /** Scrolls with the wheel and with fingers over an element. */
   follow(target: HTMLElement): void {
     target.addEventListener('wheel', (event) => this.#onWheel(event), { passive: false });
@@ -95,7 +103,8 @@ export class VirtualScroll {
       [WheelEvent.DOM_DELTA_PAGE]: this.#visible,
     };
     this.#stopGliding();
-    this.scrollBy(event.deltaY * (units[event.deltaMode] ?? 0) * (event.altKey ? 5 : 1));
+    const rows = event.deltaY * (units[event.deltaMode] ?? 0) * (event.altKey ? 5 : 1);
+    this.#move(this.#position + rows);
   }
 
   #followTouch(target: HTMLElement): void {
@@ -111,7 +120,7 @@ export class VirtualScroll {
       const rows = (last.y - y) / this.options.rowHeight;
       speed = rows / Math.max(1, time - last.time);
       last = { y, time };
-      this.scrollBy(rows);
+      this.#move(this.#position + rows);
     });
     const release = ({ type, timeStamp }: PointerEvent): void => {
       if (!last) return;
@@ -160,7 +169,7 @@ export class VirtualScroll {
     const y = event.clientY - box.top;
     const isOnThumb = y >= top && y < top + this.#thumbHeight;
     if (!isOnThumb && event.button === 0 && !event.shiftKey) {
-      this.scrollBy(Math.sign(y - top) * this.#visible);
+      this.#move(this.#position + Math.sign(y - top) * this.#visible);
       return;
     }
     const grip = isOnThumb ? y - top : this.#thumbHeight / 2;
@@ -185,7 +194,7 @@ export class VirtualScroll {
     const position = (Math.min(way, Math.max(0, top)) / way) * this.end;
     // Where a pixel is many rows, which part of a row would be at the top is chance.
     const isCoarse = this.end > way;
-    this.scrollTo(isCoarse && top < way ? Math.round(position) : position);
+    this.#move(isCoarse && top < way ? Math.round(position) : position);
   }
 
   #paint(): void {

@@ -7,26 +7,29 @@ import { Popup } from './popup';
 export function actionMenu(
   strings: TraceStrings,
   command: (command: TraceCommand) => void,
-  copy: () => void,
+  act: (action: 'copy' | 'copyCell' | 'copyLine' | 'filterByValue') => void,
 ): Popup {
   const actions: readonly (readonly [string, () => void])[] = [
     [strings.findings, () => command('findings')],
     [strings.lifetimes, () => command('lifetimes')],
     [strings.bookmarks, () => command('bookmarks')],
     [strings.split, () => command('split')],
-    [strings.copy, copy],
+    [strings.copy, () => act('copy')],
+    [strings.copyCell, () => act('copyCell')],
+    [strings.copyLine, () => act('copyLine')],
+    [strings.filterByValue, () => act('filterByValue')],
     [strings.export, () => command('export')],
   ];
   return new Popup({
     label: strings.actions,
     id: 'actions',
     content: (close) =>
-      actions.map(([text, act]) =>
+      actions.map(([text, chosen]) =>
         button(text, {
           class: 'item',
           act: () => {
             close();
-            act();
+            chosen();
           },
         }),
       ),

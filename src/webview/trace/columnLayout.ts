@@ -18,10 +18,17 @@ const ICON = 18;
 export class ColumnLayout {
   readonly #hidden: Set<TraceColumn>;
   readonly #set: Map<TraceColumn, number>;
+  /** Shown or hidden by the user: they stay so. */
+  readonly #chosen: Set<TraceColumn>;
   /** Characters of the longest text met. */
   readonly #characters = new Map<TraceColumn, number>();
 
-  constructor(hidden: readonly TraceColumn[], widths: Readonly<Partial<Record<TraceColumn, number>>>) {
+  constructor(
+    hidden: readonly TraceColumn[],
+    widths: Readonly<Partial<Record<TraceColumn, number>>>,
+    chosen: readonly TraceColumn[] = [],
+  ) {
+    this.#chosen = new Set(chosen);
     this.#hidden = new Set(hidden);
     this.#set = new Map(Object.entries(widths) as [TraceColumn, number][]);
   }
@@ -34,12 +41,22 @@ export class ColumnLayout {
     return [...this.#hidden];
   }
 
+  get chosen(): TraceColumn[] {
+    return [...this.#chosen];
+  }
+
   get widths(): Partial<Record<TraceColumn, number>> {
     return Object.fromEntries(this.#set);
   }
 
-  /** One column stays. */
+  /** There is something in it now: it shows unless the user hid it. */
+  appear(column: TraceColumn): boolean {
+    return !this.#chosen.has(column) && this.#hidden.delete(column);
+  }
+
+  /** As the user wants it; one column stays. */
   show(column: TraceColumn, isShown: boolean): void {
+    this.#chosen.add(column);
     if (isShown) this.#hidden.delete(column);
     else if (this.shown.length > 1) this.#hidden.add(column);
   }

@@ -6,6 +6,8 @@ import { readColors } from '../shared/theme';
 import { grouped } from './cells';
 
 const SERIES = ['maps', 'unmaps', 'faults', 'others'] as const;
+/** Between two colours, which may be alike. */
+const GAP = 1;
 /** What is there is seen, however little of a bucket it is. */
 const LEAST_WIDTH = 2;
 /** The frame around what the grid shows is at least so high, in pixels. */
@@ -21,7 +23,7 @@ export interface DensityStripOptions {
   readonly jump: (share: number) => void;
 }
 
-/** The whole view along the scrollbar: in each part of it how many rows map, unmap and fault; where the grid and the bookmarks are. */
+/** The whole view along the scrollbar: of the rows in each part of it, which share maps, unmaps and faults; where the grid and the bookmarks are. */
 export class DensityStrip {
   readonly element: HTMLElement;
   readonly #canvas: HTMLCanvasElement;
@@ -97,7 +99,7 @@ export class DensityStrip {
       let left = 0;
       for (const { series, size } of sharesOf(density, bucket, width)) {
         context.fillStyle = colors[series];
-        context.fillRect(left, top, size, bottom - top);
+        context.fillRect(left, top, Math.max(0, size - GAP), bottom - top);
         left += size;
       }
     }
@@ -108,9 +110,10 @@ export class DensityStrip {
     if (!density) return strings.density;
     const sum = (values: readonly number[]): number => values.reduce((all, each) => all + each, 0);
     const densest = density.maps.indexOf(Math.max(...density.maps));
-    const row = Math.floor((densest * density.total) / Math.max(1, density.maps.length));
     const counts = [density.maps, density.unmaps, density.faults].map((values) => grouped(sum(values)));
-    return fill(strings.densitySaid, ...counts, grouped(row + 1));
+    const said = fill(strings.densitySaid, ...counts);
+    if (sum(density.maps) === 0) return said;
+    return fill(strings.densityMost, said, Math.round((100 * densest) / density.maps.length));
   }
 
   #onSize(): void {

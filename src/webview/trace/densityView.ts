@@ -13,6 +13,8 @@ export interface DensityViewOptions {
   readonly total: () => number;
   /** The grid is to show what is around this index. */
   readonly jump: (index: number) => void;
+  /** It could not be counted. */
+  readonly failed: (message: string) => void;
 }
 
 /** Keeps the density strip true to the view. */
@@ -84,8 +86,9 @@ export class DensityView {
     const buckets = Math.min(this.#strip.buckets, total());
     if (buckets === 0) return;
     link.cancel(this.#asked);
-    this.#asked = link.ask({ type: 'density', buckets }, 'density', (answer) => {
+    this.#asked = link.ask({ type: 'density', buckets }, 'density', (answer, failure) => {
       if (answer) this.#strip.show(answer);
+      else if (failure) this.options.failed(failure.message);
     });
   }
 }

@@ -3,6 +3,7 @@ import { type TraceStrings } from '../messages/traceStrings';
 import { element, icon } from '../shared/dom';
 import { type CellContext, CELLS, grouped } from './cells';
 import { button, ICONS } from './controls';
+import { hitsIn, markHits } from './hits';
 import { pathOf } from './marks';
 
 export interface DetailsOptions {
@@ -15,19 +16,37 @@ export interface DetailsOptions {
 /** All that is known of the row under the cursor, its line whole, and what can be done with it. */
 export class Details {
   readonly element: HTMLElement;
-  readonly #head = element('div', { class: 'panel-head' });
+  readonly #title = element('h2');
+  readonly #replay: HTMLButtonElement;
+  readonly #history: HTMLButtonElement;
+  readonly #bookmark: HTMLButtonElement;
+  /** undefined: not here yet, and nothing can be done with it */
+  #row: TraceRowModel | undefined;
   readonly #fields = element('dl');
   readonly #line = element('pre', { class: 'mono', attributes: { tabindex: '0' } });
   readonly #cut = element('p', { class: 'quiet' });
 
   constructor(private readonly options: DetailsOptions) {
-    const { strings } = options;
+    const { strings, command, bookmark } = options;
+    const withRow = (act: (row: TraceRowModel) => void) => (): void => {
+      if (this.#row) act(this.#row);
+    };
+    this.#replay = button(strings.replay, { act: withRow((row) => command('replay', row)) });
+    this.#history = button(strings.history, {
+      act: withRow((row) => row.iova !== null && command('history', row)),
+    });
+    this.#bookmark = button(strings.bookmark, { act: withRow(bookmark) });
     this.#line.setAttribute('aria-label', strings.columns.line);
     this.#line.setAttribute('role', 'region');
     this.element = element(
       'section',
       { class: 'panel details', attributes: { 'aria-label': strings.details } },
-      this.#head,
+      element(
+        'div',
+        { class: 'panel-head' },
+        ...[this.#title, this.#replay, this.#history, this.#bookmark],
+        button(strings.close, { class: 'tool', icon: ICONS.close, act: options.closed }),
+      ),
       this.#line,
       this.#cut,
       this.#fields,
@@ -46,48 +65,38 @@ export class Details {
     this.element.hidden = true;
   }
 
-  /** @param row  undefined: not here yet */
-  show(row: TraceRowModel | undefined, context: CellContext, isBookmarked: boolean): void {
+  /**
+   * @param row     undefined: not here yet
+   * @param wanted  a text that was searched for, in small letters; it is marked
+   */
+  show(row: TraceRowModel | undefined, context: CellContext, isBookmarked: boolean, wanted = ''): void {
     const { strings } = this.options;
+    this.#row = row;
     this.element.hidden = false;
-    if (!row) {
-      this.#head.replaceChildren(element('h2', { text: strings.loading }), this.#close());
-      return;
-    }
-    // Whoever stands on one of the buttons stays there when the next row shows.
-    const focused = [...this.#head.querySelectorAll('button')].findIndex(
-      (each) => each === document.activeElement,
-    );
+    // Never taken away: whoever stands on one of the buttons stays there when another row shows.
+    this.#replay.setAttribute('aria-disabled', String(!row));
+    this.#history.setAttribute('aria-disabled', String((row?.iova ?? null) === null));
+    this.#bookmark.setAttribute('aria-disabled', String(!row));
+    this.#bookmark.textContent = isBookmarked ? strings.unbookmark : strings.bookmark;
+    const line = document.createTextNode(row?.line ?? '');
+    this.#line.replaceChildren(line);
+    markHits('found-line', hitsIn(line, wanted));
+    this.#cut.textContent = strings.lineCut;
+    this.#cut.hidden = !row?.cut;
+    this.#fields.replaceChildren();
+    this.#title.className = row ? `op-${row.operation}` : '';
+    this.#title.replaceChildren(...(row ? [] : [strings.loading]));
+    if (!row) return;
     const operation = strings.operations[row.operation] ?? row.operation;
-    const title = element(
-      'h2',
-      { class: `op-${row.operation}` },
+    this.#title.append(
       icon(pathOf(row.operation), 'mark'),
       `${strings.columns.row} ${grouped(row.row + 1)} · ${operation}`,
     );
-    this.#head.replaceChildren(title, ...this.#actions(row, isBookmarked), this.#close());
-    if (focused >= 0) [...this.#head.querySelectorAll('button')].at(focused)?.focus();
-    this.#line.textContent = row.line;
-    this.#cut.textContent = strings.lineCut;
-    this.#cut.hidden = !row.cut;
-    this.#fields.replaceChildren(
+    this.#fields.append(
       ...fieldsOf(row, context).map(([name, value]) =>
         element('div', {}, element('dt', { text: name }), element('dd', { class: 'mono', text: value })),
       ),
     );
-  }
-
-  #actions(row: TraceRowModel, isBookmarked: boolean): readonly HTMLElement[] {
-    const { strings, command, bookmark } = this.options;
-    return [
-      button(strings.replay, { act: () => command('replay', row) }),
-      ...(row.iova === null ? [] : [button(strings.history, { act: () => command('history', row) })]),
-      button(isBookmarked ? strings.unbookmark : strings.bookmark, { act: () => bookmark(row) }),
-    ];
-  }
-
-  #close(): HTMLElement {
-    return button(this.options.strings.close, { class: 'tool', icon: ICONS.close, act: this.options.closed });
   }
 }
 

@@ -29,7 +29,7 @@ export class FilterBox {
   /** Below the input, with the same text: underlines what is wrong in it. */
   readonly #mirror = element('div', { class: 'mirror', attributes: { 'aria-hidden': 'true' } });
   readonly #list: HTMLElement;
-  readonly #problem = element('p', { class: 'problem', attributes: { id: 'filter-problem', role: 'alert' } });
+  readonly #problem = element('p', { class: 'problem', attributes: { id: 'filter-problem' } });
   readonly #clear: HTMLButtonElement;
   #items: readonly Completion[] = [];
   #picked = -1;
@@ -95,8 +95,10 @@ export class FilterBox {
     this.#close();
     this.#check((problems) => {
       const worst = problems.find(({ severity }) => severity === 'error');
-      if (worst) this.#input.setSelectionRange(worst.start, Math.max(worst.end, worst.start));
-      else this.options.apply(this.text);
+      if (worst) {
+        this.#input.setSelectionRange(worst.start, Math.max(worst.end, worst.start));
+        this.options.say(this.#problem.textContent);
+      } else this.options.apply(this.text);
     });
   }
 
@@ -104,6 +106,7 @@ export class FilterBox {
   refuse(message: string): void {
     this.#problem.textContent = message;
     this.#problem.hidden = false;
+    this.options.say(message);
   }
 
   #clearAll(): void {
@@ -137,7 +140,7 @@ export class FilterBox {
     const text = this.text;
     this.#checkId = link.ask({ type: 'check', text }, 'checked', (answer, failure) => {
       if (text !== this.text) return;
-      if (failure) this.refuse(failure.message);
+      if (failure && then) this.refuse(failure.message);
       if (!answer) return;
       this.#mark(answer.problems);
       then?.(answer.problems);
@@ -188,10 +191,12 @@ export class FilterBox {
       ),
     );
     const isOpen = this.#items.length > 0;
+    const wasOpen = !this.#list.hidden;
     this.#list.hidden = !isOpen;
     this.#input.setAttribute('aria-expanded', String(isOpen));
     this.#input.removeAttribute('aria-activedescendant');
-    if (isOpen) this.options.say(fill(this.options.strings.completionCount, this.#items.length));
+    // Said with each letter it would be all that is heard.
+    if (isOpen && !wasOpen) this.options.say(fill(this.options.strings.completionCount, this.#items.length));
   }
 
   #close(): void {

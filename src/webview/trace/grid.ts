@@ -9,10 +9,13 @@ import { type ColumnLayout } from './columnLayout';
 import { GridHead } from './gridHead';
 import { keyMove } from './gridKeys';
 import { GridRow, rowContext } from './gridRow';
+import { markHits } from './hits';
 import { type RowCache } from './rowCache';
 import { countOf, firstOf, moved, type Selection, within } from './selection';
 
 export const ROW_HEIGHT = 22;
+/** The order of rows is told when they have not moved for so long. */
+const REST_MS = 150;
 
 export interface GridOptions {
   readonly strings: TraceStrings;
@@ -21,6 +24,8 @@ export interface GridOptions {
   /** The selection or its cursor changed. */
   readonly selected: () => void;
   readonly scrolled: () => void;
+  /** A person scrolled. */
+  readonly moved: () => void;
   readonly resized: () => void;
   /** The details of the row under the cursor are wanted. */
   readonly open: () => void;
@@ -37,6 +42,8 @@ export interface GridView {
   /** It is all rows of the trace. */
   readonly isWhole: boolean;
   readonly bookmarks: ReadonlySet<number>;
+  /** A text that was searched for, in small letters; it is marked. */
+  readonly wanted: string;
 }
 
 /** The rows of a trace: only those that show have elements, which take the place of others while the view scrolls. */
@@ -57,6 +64,7 @@ export class TraceGrid {
   /** The columns that rows have elements of. */
   #columns = '';
   #isDue = false;
+  #orderTimer = 0;
 
   constructor(private readonly options: GridOptions) {
     const { strings, layout } = options;
@@ -88,6 +96,7 @@ export class TraceGrid {
       label: strings.scrollbar,
       controls: 'grid',
       rowHeight: ROW_HEIGHT,
+      moved: options.moved,
       changed: () => {
         options.scrolled();
         this.refresh();
@@ -233,7 +242,24 @@ export class TraceGrid {
     const current = view.total > 0 && cursor >= first && cursor < end ? this.#rowOf(cursor) : undefined;
     if (current) this.#grid.setAttribute('aria-activedescendant', current.cellId(this.#column));
     else this.#grid.removeAttribute('aria-activedescendant');
+    const hits = this.#pool.flatMap((row) => (isShown.has(row) ? row.hits(view.wanted) : []));
+    markHits('found-row', hits);
+    current?.revealHit(view.wanted);
+    this.#orderSoon();
     this.#grid.dataset['vscodeContext'] = rowContext(view.total > 0 ? this.cursorRow : undefined);
+  }
+
+  /** Elements stand in the order in which they were last taken; once at rest, screen readers are told that of the rows. */
+  #orderSoon(): void {
+    clearTimeout(this.#orderTimer);
+    this.#orderTimer = setTimeout(() => {
+      const shown = this.#pool
+        .filter(({ index }) => index >= 0)
+        .sort((one, other) => one.index - other.index);
+      const order = shown.map(({ element: { id } }) => id).join(' ');
+      if (order === '') this.#body.removeAttribute('aria-owns');
+      else this.#body.setAttribute('aria-owns', order);
+    }, REST_MS);
   }
 
   #showRow(row: GridRow, index: number, view: GridView): void {
@@ -284,8 +310,8 @@ export class TraceGrid {
     });
     if (step?.resize !== undefined) this.#resizeBy(step.resize);
     else if (step) {
-      const isRange = event.shiftKey && step.column === this.#column;
-      this.select(moved(this.#selection, step.cursor, isRange), 'nearest', step.column);
+      const next = step.isSideways ? this.#selection : moved(this.#selection, step.cursor, event.shiftKey);
+      this.select(next, 'nearest', step.column);
       this.#revealColumn();
     } else if (event.key === 'Enter') this.options.open();
     else if (event.key === 'Escape') this.options.escape();

@@ -15,6 +15,8 @@ export interface GridPlace {
 export interface GridStep {
   readonly cursor: number;
   readonly column: TraceColumn;
+  /** It goes along the row: what is selected stays so. */
+  readonly isSideways?: boolean;
   /** Pixels that the column is to be wider by instead. */
   readonly resize?: number;
 }
@@ -35,7 +37,7 @@ export function keyMove(
   const last = Math.max(0, total - 1);
   const toRow = (row: number): GridStep => ({ cursor: Math.min(last, Math.max(0, row)), column });
   const toColumn = (index: number): GridStep => ({
-    cursor,
+    ...{ cursor, isSideways: true },
     column: columns[Math.min(columns.length - 1, Math.max(0, index))] ?? column,
   });
   const at = columns.indexOf(column);

@@ -2,6 +2,7 @@ import { TRACE_COLUMNS, type TraceColumn } from '../messages/traceColumns';
 import { type TraceRowModel } from '../messages/traceMessages';
 import { element, icon } from '../shared/dom';
 import { CELLS, type CellContext, grouped, RIGHT_ALIGNED } from './cells';
+import { hitsIn } from './hits';
 import { pathOf } from './marks';
 
 /** How a row stands to the selection. */
@@ -22,6 +23,8 @@ export class GridRow {
   readonly element: HTMLElement;
   readonly #cells: ReadonlyMap<TraceColumn, CellElements>;
   readonly #mark = icon('', 'mark');
+  /** For screen readers, which the stripe at the edge tells nothing. */
+  readonly #bookmark = element('span', { class: 'sr-only' });
   #index = -1;
   #operation = '';
   #cursor: TraceColumn | undefined;
@@ -39,10 +42,11 @@ export class GridRow {
         });
         if (column === 'operation') cell.append(this.#mark);
         cell.append(text);
+        if (column === 'row') cell.append(this.#bookmark);
         return [column, { cell, text }];
       }),
     );
-    this.element = element('div', { class: 'row', attributes: { role: 'row' } });
+    this.element = element('div', { class: 'row', attributes: { role: 'row', id } });
   }
 
   /** Of the view; -1: shows none. */
@@ -72,6 +76,8 @@ export class GridRow {
   place(index: number, top: number): void {
     if (index !== this.#index) {
       this.#index = index;
+      const line = this.#cells.get('line')?.cell;
+      if (line?.scrollLeft) line.scrollLeft = 0;
       // The head is the first row.
       this.element.setAttribute('aria-rowindex', String(index + 2));
       this.element.dataset['index'] = String(index);
@@ -87,6 +93,8 @@ export class GridRow {
       const shown = row ? CELLS[column](row, context) : this.#placeholder(column, context, isWholeView);
       if (text.data !== shown) text.data = shown;
     }
+    const bookmark = marks.isBookmarked ? ` ${context.strings.legend.bookmark}` : '';
+    if (this.#bookmark.textContent !== bookmark) this.#bookmark.textContent = bookmark;
     const operation = row?.operation ?? 'loading';
     if (operation !== this.#operation) {
       this.#operation = operation;
@@ -102,6 +110,21 @@ export class GridRow {
       if (marks.cursor) this.#cells.get(marks.cursor)?.cell.classList.add('cursor');
       this.#cursor = marks.cursor;
     }
+  }
+
+  /** Where a text that was searched for stands in it. */
+  hits(wanted: string): Range[] {
+    return wanted === '' ? [] : [...this.#cells.values()].flatMap(({ text }) => hitsIn(text, wanted));
+  }
+
+  /** Scrolls the line to the text that was searched for. */
+  revealHit(wanted: string): void {
+    const line = this.#cells.get('line');
+    const [hit] = line ? hitsIn(line.text, wanted) : [];
+    if (!line || !hit) return;
+    const box = line.cell.getBoundingClientRect();
+    const { left, right } = hit.getBoundingClientRect();
+    if (left < box.left || right > box.right) line.cell.scrollLeft += left - box.left - box.width / 3;
   }
 
   #placeholder(column: TraceColumn, { strings }: CellContext, isWholeView: boolean): string {

@@ -4,10 +4,10 @@ import { type TraceGroupModel } from '../messages/traceMessages';
 import { type TraceStrings } from '../messages/traceStrings';
 import { element } from '../shared/dom';
 import { fill } from '../shared/fill';
-import { RovingFocus } from '../shared/rovingFocus';
 import { grouped } from './cells';
 import { button, choice, ICONS } from './controls';
 import { type HostLink } from './hostLink';
+import { TableFocus } from './tableFocus';
 
 /** Stands for the rows that do not say. */
 const NAMELESS = '–';
@@ -34,10 +34,17 @@ export class GroupPanel {
   #by: TraceGroupBy = 'device';
   #groups: TraceGroupModel[] = [];
   #asked = 0;
+  #focus: TableFocus | undefined;
+  /** Counted before all of the trace was read. */
+  #isPart = false;
+  #isReading = false;
+  readonly #note: HTMLElement;
 
   constructor(private readonly options: GroupPanelOptions) {
     const { strings } = options;
     this.#select = choice(strings.groupBy, strings.groups, this.#by, (by) => this.show(by));
+    this.#note = element('p', { class: 'quiet note', text: strings.groupSoFar });
+    this.#note.hidden = true;
     this.element = element(
       'section',
       { class: 'panel groups', attributes: { 'aria-label': strings.group } },
@@ -48,6 +55,7 @@ export class GroupPanel {
         this.#select,
         button(strings.close, { class: 'tool', icon: ICONS.close, act: options.closed }),
       ),
+      this.#note,
       this.#content,
     );
     this.element.addEventListener('keydown', (event) => {
@@ -58,6 +66,20 @@ export class GroupPanel {
 
   get isOpen(): boolean {
     return !this.element.hidden;
+  }
+
+  get by(): TraceGroupBy {
+    return this.#by;
+  }
+
+  /** More of the trace was read, or all of it: then it is counted again. */
+  useReading(isReading: boolean): void {
+    this.#isReading = isReading;
+    if (isReading || !this.#isPart) return;
+    this.#isPart = false;
+    if (!this.isOpen) return;
+    this.options.link.cancel(this.#asked);
+    this.#ask(null, true);
   }
 
   focus(): void {
@@ -78,26 +100,34 @@ export class GroupPanel {
       `${this.options.strings.groupBy}: ${this.options.strings.groups[by]}`,
     );
     this.element.hidden = false;
-    this.#groups = [];
     this.options.link.cancel(this.#asked);
     this.#ask(null);
   }
 
-  #ask(cursor: string | null): void {
+  /** @param isAgain  what shows stays until it is counted */
+  #ask(cursor: string | null, isAgain = false): void {
     const { link, strings } = this.options;
     const by = this.#by;
-    if (cursor === null) this.#content.replaceChildren(element('p', { text: strings.loading }));
+    const before = cursor === null ? [] : this.#groups;
+    if (this.#isReading) this.#isPart = true;
+    if (cursor === null && !isAgain) this.#content.replaceChildren(element('p', { text: strings.loading }));
     this.#asked = link.ask({ type: 'groups', by, cursor }, 'groups', (answer, failure) => {
       if (failure) this.#content.replaceChildren(element('p', { class: 'problem', text: failure.message }));
       else if (answer?.by === by) {
-        this.#groups = [...this.#groups, ...answer.rows];
+        const at = this.#focus?.focused;
+        const wantsMore = cursor !== null && this.#content.contains(document.activeElement);
+        this.#groups = [...before, ...answer.rows];
         this.#paint(answer.next);
+        if (at) this.#focus?.focus(at.row, at.column);
+        else if (wantsMore) this.#focus?.focus(before.length, 0);
       }
     });
   }
 
   #paint(next: string | null): void {
     const { strings } = this.options;
+    this.#note.hidden = !this.#isPart;
+    this.#focus = undefined;
     if (this.#groups.length === 0) {
       this.#content.replaceChildren(element('p', { text: strings.groupNone }));
       return;
@@ -124,7 +154,7 @@ export class GroupPanel {
       element('tbody', {}, ...rows),
     );
     this.#content.replaceChildren(table);
-    new RovingFocus([...table.querySelectorAll<HTMLElement>('th .link')]);
+    this.#focus = new TableFocus(rows.map((row) => [...row.querySelectorAll<HTMLElement>('.link')]));
     if (next !== null) this.#content.append(button(strings.groupMore, { act: () => this.#ask(next) }));
   }
 
@@ -135,11 +165,8 @@ export class GroupPanel {
     name.title = fill(strings.groupFilter, group.value || NAMELESS);
     const bar = element('span', { class: 'bar' });
     bar.style.width = `${(group.rows / most) * 100}%`;
-    const row = (index: number): HTMLElement => {
-      const made = button(grouped(index + 1), { class: 'link', act: () => goTo(index) });
-      made.tabIndex = -1;
-      return made;
-    };
+    const row = (index: number): HTMLElement =>
+      button(grouped(index + 1), { class: 'link', act: () => goTo(index) });
     return element(
       'tr',
       {},

@@ -32,8 +32,9 @@ export class HostLink {
 
   /** From now on answers of before are dropped. */
   nextGen(): void {
+    // What nobody waits for any more would go on to the end of the trace otherwise.
+    for (const id of [...this.#waiting.keys()]) this.cancel(id);
     this.#gen++;
-    this.#waiting.clear();
   }
 
   /**
@@ -62,6 +63,11 @@ export class HostLink {
   /** Nobody waits for it any more. */
   cancel(id: number): void {
     if (this.#waiting.delete(id)) this.post({ v: TRACE_VERSION, type: 'cancel', id, gen: this.#gen });
+  }
+
+  /** What came in the place of an answer is none. */
+  fail({ id, gen }: { readonly id: number; readonly gen: number }, message: string): void {
+    this.receive({ v: TRACE_VERSION, type: 'failed', id, gen, failure: { code: 'page/answer', message } });
   }
 
   /** Hands an answer to who asked. */

@@ -19,8 +19,6 @@ const PATHS: Readonly<Record<Operation, string>> = {
   lost: 'M2 2h5l-1 4 3 1-1 7H2zM10 2h4v12h-5l1-7-3-1z',
 };
 
-export const OPERATION_NAMES = Object.keys(PATHS) as readonly Operation[];
-
 /** The path of an operation's icon. */
 export const pathOf = (operation: string): string =>
   (PATHS as Readonly<Record<string, string>>)[operation] ?? PATHS.other;

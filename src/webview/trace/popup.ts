@@ -22,13 +22,17 @@ export class Popup {
     this.#button.setAttribute('aria-controls', id);
     this.element = element('div', { class: 'menu' }, this.#button, this.#panel);
     this.element.addEventListener('keydown', (event) => {
-      if (event.key !== 'Escape' || !this.#isOpen) return;
-      this.#toggle(false);
-      this.#button.focus();
+      if (event.key === 'Escape' && this.#isOpen) this.#close();
     });
     this.element.addEventListener('focusout', ({ relatedTarget }) => this.#closeFor(relatedTarget));
     document.addEventListener('pointerdown', ({ target }) => this.#closeFor(target));
     this.#toggle(false);
+  }
+
+  /** Whoever was in it stands on the button. */
+  #close(): void {
+    this.#toggle(false);
+    this.#button.focus();
   }
 
   #closeFor(target: EventTarget | null): void {
@@ -40,7 +44,7 @@ export class Popup {
     this.#panel.hidden = !isOpen;
     this.#button.setAttribute('aria-expanded', String(isOpen));
     if (!isOpen) return;
-    this.#panel.replaceChildren(...this.options.content(() => this.#toggle(false)));
+    this.#panel.replaceChildren(...this.options.content(() => this.#close()));
     this.#panel.querySelector<HTMLElement>('input, button')?.focus();
   }
 }

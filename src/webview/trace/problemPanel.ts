@@ -14,6 +14,7 @@ export interface ProblemPanelOptions {
 /** What is wrong with the trace, with the row or the byte that it was met at. */
 export class ProblemPanel {
   readonly element: HTMLElement;
+  #key = '';
   readonly #list = element('ul', { attributes: { tabindex: '0' } });
 
   constructor(private readonly options: ProblemPanelOptions) {
@@ -51,6 +52,10 @@ export class ProblemPanel {
   show({ problems, problemCount }: TraceSummaryModel): void {
     const { strings, goTo } = this.options;
     this.element.hidden = false;
+    // Made anew, the list would take the keyboard from whoever stands in it.
+    const key = JSON.stringify([problems, problemCount]);
+    if (key === this.#key) return;
+    this.#key = key;
     this.#list.replaceChildren(
       ...problems.map(({ severity, message, hint, row, offset }) => {
         const where =

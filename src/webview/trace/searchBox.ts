@@ -1,4 +1,5 @@
 import { type TraceQueryModel } from '../messages/traceMessages';
+import { type TraceState } from '../messages/traceState';
 import { type TraceStrings } from '../messages/traceStrings';
 import { element } from '../shared/dom';
 import { fill } from '../shared/fill';
@@ -17,6 +18,9 @@ export interface SearchBoxOptions {
   /** Where the search goes on from: the cursor, and how many rows there are. */
   readonly place: () => { readonly cursor: number; readonly total: number };
   readonly found: (index: number) => void;
+  /** What is searched for, for one who marks it: empty where no text is. */
+  readonly changed: () => void;
+  readonly saved: TraceState['search'] | undefined;
   readonly say: (text: string) => void;
   readonly leave: () => void;
 }
@@ -28,6 +32,8 @@ export class SearchBox {
   readonly #said = element('p', { class: 'said' });
   readonly #cancel: HTMLButtonElement;
   #as: 'text' | 'where' = 'text';
+  /** What was searched for last: the same again goes on behind the cursor. */
+  #before = '';
   #running = 0;
   #timer = 0;
   #sayTimer = 0;
@@ -56,13 +62,23 @@ export class SearchBox {
         'div',
         { class: 'box' },
         this.#input,
-        choice(strings.searchAs, kinds, this.#as, (as) => (this.#as = as)),
+        choice(strings.searchAs, kinds, options.saved?.as ?? this.#as, (as) => {
+          this.#as = as;
+          options.changed();
+        }),
         ...this.#buttons,
         this.#cancel,
       ),
       this.#said,
     );
-    this.#input.addEventListener('input', () => this.#tell(''));
+    if (options.saved) {
+      this.#input.value = options.saved.text;
+      this.#as = options.saved.as;
+    }
+    this.#input.addEventListener('input', () => {
+      this.#tell('');
+      options.changed();
+    });
     this.#input.addEventListener('keydown', (event) => {
       if (event.key === 'Enter') this.go(event.shiftKey);
       else if (event.key === 'Escape' && this.#running !== 0) this.stop();
@@ -71,6 +87,10 @@ export class SearchBox {
       event.preventDefault();
     });
     this.#tell('');
+  }
+
+  get state(): TraceState['search'] {
+    return { text: this.#input.value, as: this.#as };
   }
 
   focus(): void {
@@ -86,7 +106,10 @@ export class SearchBox {
     else if (total > 0) {
       this.stop();
       const query = this.#as === 'text' ? { text } : { where: text };
-      const from = backwards ? cursor - 1 : cursor + 1;
+      const wanted = JSON.stringify(query);
+      const isNew = wanted !== this.#before;
+      this.#before = wanted;
+      const from = isNew ? cursor : backwards ? cursor - 1 : cursor + 1;
       const isOver = from < 0 || from >= total;
       this.#ask(query, isOver ? this.#otherEnd(backwards) : from, backwards, isOver);
     }

@@ -16,7 +16,18 @@ export interface StatusLineOptions {
   readonly strings: TraceStrings;
   readonly filter: (where: string) => void;
   readonly showProblems: () => void;
+  /** Rows that could not be had are to be asked for again. */
+  readonly retry: () => void;
+  /** What had the keyboard is gone. */
+  readonly leave: () => void;
   readonly command: (command: 'stopReading' | 'readOn' | 'split') => void;
+}
+
+interface Part {
+  readonly key: string;
+  readonly text: string;
+  /** It is a button. */
+  readonly act?: () => void;
 }
 
 /** Below the grid: how many rows there are and how many the filter left, how far reading came, and what was not understood. */
@@ -24,7 +35,8 @@ export class StatusLine {
   readonly element: HTMLElement;
   /** For screen readers: what just happened. */
   readonly live = element('div', { class: 'sr-only', attributes: { role: 'status', 'aria-live': 'polite' } });
-  #key = '';
+  readonly #shown = new Map<string, HTMLElement>();
+  readonly #acts = new Map<string, () => void>();
   #timer = 0;
 
   constructor(private readonly options: StatusLineOptions) {
@@ -32,6 +44,7 @@ export class StatusLine {
       class: 'status',
       attributes: { role: 'group', 'aria-label': options.strings.status },
     });
+    this.element.append(this.#legend());
   }
 
   /** Says something once; the same again is said again. */
@@ -41,20 +54,35 @@ export class StatusLine {
     this.#timer = setTimeout(() => (this.live.textContent = text), 30);
   }
 
-  /** @param filter  undefined: all rows show */
-  show(summary: TraceSummaryModel, filter: FilterProgress | undefined, selected: number): void {
-    const parts = this.#parts(summary, filter, selected);
-    const key = JSON.stringify(parts.map(([text]) => text));
-    if (key === this.#key) return;
-    this.#key = key;
-    const focused = [...this.element.querySelectorAll('button')].findIndex(
-      (each) => each === document.activeElement,
-    );
-    this.element.replaceChildren(
-      ...parts.map(([text, act]) => (act ? button(text, { class: 'link', act }) : element('span', { text }))),
-      this.#legend(),
-    );
-    if (focused >= 0) [...this.element.querySelectorAll('button')].at(focused)?.focus();
+  /**
+   * @param filter   undefined: all rows show
+   * @param problem  why rows do not show that should
+   */
+  show(summary: TraceSummaryModel, filter: FilterProgress | undefined, selected: number, problem = ''): void {
+    const parts = this.#parts(summary, filter, selected, problem);
+    const before = document.activeElement;
+    for (const [key, part] of this.#shown)
+      if (!parts.some((each) => each.key === key)) {
+        part.remove();
+        this.#shown.delete(key);
+        if (part === before) this.options.leave();
+      }
+    // A part stays the same element while its text changes: a press on it goes on, and so does the keyboard.
+    let at = this.element.firstElementChild;
+    for (const { key, text, act } of parts) {
+      const part = this.#shown.get(key) ?? this.#make(key, act !== undefined);
+      if (act) this.#acts.set(key, act);
+      if (part.textContent !== text) part.textContent = text;
+      if (part === at) at = at.nextElementSibling;
+      else this.element.insertBefore(part, at);
+    }
+  }
+
+  #make(key: string, isButton: boolean): HTMLElement {
+    const act = (): void => this.#acts.get(key)?.();
+    const part = isButton ? button('', { class: 'link', act }) : element('span');
+    this.#shown.set(key, part);
+    return part;
   }
 
   /** What the colours of the strip stand for. */
@@ -63,7 +91,7 @@ export class StatusLine {
     return element(
       'span',
       { class: 'legend' },
-      ...(['maps', 'unmaps', 'faults', 'bookmark'] as const).map((key) =>
+      ...(['maps', 'unmaps', 'faults', 'others', 'bookmark'] as const).map((key) =>
         element('span', { class: `key-${key}`, text: legend[key] }),
       ),
     );
@@ -73,28 +101,41 @@ export class StatusLine {
     summary: TraceSummaryModel,
     filter: FilterProgress | undefined,
     selected: number,
-  ): readonly (readonly [string, (() => void)?])[] {
-    const { strings, command, filter: use, showProblems } = this.options;
+    problem: string,
+  ): readonly Part[] {
+    const { strings, command, filter: use, showProblems, retry } = this.options;
     const { rows, unknown, lost, problemCount, complete, reading, read, bytes, namesDevices } = summary;
     const percent = (part: number, whole: number): number => Math.floor((100 * part) / Math.max(1, whole));
-    const parts: (readonly [string, (() => void)?])[] = [];
-    if (filter) {
-      parts.push([fill(strings.rowsFiltered, grouped(filter.matched), grouped(rows))]);
-      if (!filter.isDone) parts.push([fill(strings.filtering, percent(filter.scanned, rows))]);
-    } else parts.push([fill(strings.rows, grouped(rows))]);
-    if (selected > 1) parts.push([fill(strings.selected, grouped(selected))]);
-    if (reading)
-      parts.push(
-        [fill(strings.reading, percent(read, bytes))],
-        [strings.stopReading, () => command('stopReading')],
-      );
-    else if (!complete)
-      parts.push([fill(strings.stopped, percent(read, bytes))], [strings.readOn, () => command('readOn')]);
-    if (unknown > 0) parts.push([fill(strings.unknown, grouped(unknown)), () => use('op = unknown')]);
-    if (lost > 0) parts.push([fill(strings.lost, grouped(lost)), () => use('op = lost')]);
-    if (problemCount > 0) parts.push([fill(strings.problems, grouped(problemCount)), showProblems]);
-    if (!namesDevices && rows > 0) parts.push([strings.noDevices], [strings.split, () => command('split')]);
-    parts.push([summary.title]);
+    const counted = rows === 1 ? strings.oneRow : fill(strings.rows, grouped(rows));
+    const parts: Part[] = [
+      {
+        key: 'rows',
+        text: filter ? fill(strings.rowsFiltered, grouped(filter.matched), grouped(rows)) : counted,
+      },
+    ];
+    const add = (key: string, text: string, act?: () => void): void =>
+      void parts.push({ key, text, ...(act && { act }) });
+    if (filter && !filter.isDone) add('filtering', fill(strings.filtering, percent(filter.scanned, rows)));
+    if (problem !== '') {
+      add('problem', problem);
+      add('retry', strings.retry, retry);
+    }
+    if (selected > 1) add('selected', fill(strings.selected, grouped(selected)));
+    if (reading || !complete) {
+      add('read', fill(reading ? strings.reading : strings.stopped, percent(read, bytes)));
+      // One button, so that whoever pressed it still stands on one.
+      if (reading) add('stop', strings.stopReading, () => command('stopReading'));
+      else add('stop', strings.readOn, () => command('readOn'));
+    }
+    if (unknown > 0) add('unknown', fill(strings.unknown, grouped(unknown)), () => use('op = unknown'));
+    if (lost > 0) add('lost', fill(strings.lost, grouped(lost)), () => use('op = lost'));
+    if (problemCount > 0) add('problems', fill(strings.problems, grouped(problemCount)), showProblems);
+    // Later rows may name them.
+    if (!namesDevices && complete && rows > 0) {
+      add('devices', strings.noDevices);
+      add('split', strings.split, () => command('split'));
+    }
+    add('title', summary.title);
     return parts;
   }
 }

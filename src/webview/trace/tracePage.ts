@@ -11,9 +11,10 @@ import { TRACE_STATE_VERSION, type TraceState } from '../messages/traceState';
 import { type TraceStrings } from '../messages/traceStrings';
 import { element } from '../shared/dom';
 import { fill } from '../shared/fill';
-import { type CellContext, grouped } from './cells';
+import { type CellContext, CELLS, grouped } from './cells';
 import { ColumnLayout } from './columnLayout';
 import { actionMenu } from './actionMenu';
+import { filterOfCell, narrowed } from './cellFilter';
 import { columnMenu } from './columnMenu';
 import { DensityView } from './densityView';
 import { Details } from './details';
@@ -66,7 +67,15 @@ export class TracePage {
   #progress: FilterProgress | undefined;
   #total: number;
   #pending: PendingPlace | undefined;
+  /** Rows that the trace had before the engine was lost: it has not been read again as far. */
+  #expected = 0;
   #settleTimer = 0;
+  /** The question for the place that was asked for last. */
+  #seeking = 0;
+  /** Of the host's wish that took the cursor where it is. */
+  #token: number | undefined;
+  /** Why rows do not show. */
+  #problem = '';
   /** The row whose whole line was asked for. */
   #whole: TraceRowModel | undefined;
 
@@ -86,6 +95,7 @@ export class TracePage {
     this.#layout = new ColumnLayout(
       saved?.hidden ?? (summary.namesDevices ? ['space'] : ['space', 'device']),
       saved?.widths ?? {},
+      saved?.chosen,
     );
     this.#rows = new RowCache(
       (first, count, got) => this.#load(first, count, got),
@@ -95,6 +105,7 @@ export class TracePage {
       ...{ strings, rows: this.#rows, layout: this.#layout },
       selected: () => this.#onSelected(),
       scrolled: () => this.#onScrolled(),
+      moved: () => this.#forgetPlace(),
       resized: () => this.#settle(),
       open: () => this.#openDetails(),
       copy: () => this.#copy(),
@@ -104,14 +115,22 @@ export class TracePage {
       ...{ strings, link },
       total: () => this.#total,
       jump: (index) => {
+        this.#forgetPlace();
         this.#grid.scroll.scrollTo(Math.round(index - this.#grid.visible / 2));
       },
+      failed: (message) => this.#fail(message),
     });
     this.#filterBox = new FilterBox({ strings, link, say, leave, apply: (text) => this.#apply(text) });
     this.#search = new SearchBox({
       ...{ strings, link, say, leave },
       place: () => ({ cursor: this.#grid.selection.cursor, total: this.#total }),
       found: (index) => this.#goToIndex(index),
+      saved: saved?.search,
+      changed: () => {
+        this.#show();
+        this.#showDetails();
+        this.#settle();
+      },
     });
     this.#goTo = new GoToBox({
       ...{ strings, say, leave, context: () => this.#summary },
@@ -141,6 +160,8 @@ export class TracePage {
       strings,
       filter: (where) => this.useFilter(where),
       showProblems: () => this.#showProblems(),
+      retry: () => this.#retry(),
+      leave,
       command: (command) => link.tell({ type: 'command', command, row: null, iova: null }),
     });
     const columns = columnMenu({
@@ -155,7 +176,7 @@ export class TracePage {
     const actions = actionMenu(
       strings,
       (command) => link.tell({ type: 'command', command, row: null, iova: null }),
-      () => this.#copy(),
+      (action) => this.act(action),
     );
     const boxes = [this.#filterBox.element, this.#search.element, this.#goTo.element];
     this.#toolbar = toolbar(strings, boxes, [columns.element, actions.element], this.#time, {
@@ -192,6 +213,7 @@ export class TracePage {
       this.#filterBox.write(saved.filter);
       this.#apply(saved.filter, this.#pending);
     } else this.#show();
+    if (saved?.group) this.#openGroups(saved.group);
     if (saved?.details) this.#details.show(undefined, this.#context(), false);
   }
 
@@ -203,12 +225,20 @@ export class TracePage {
   }
 
   useSummary(summary: TraceSummaryModel): void {
-    const isGrown = summary.rows !== this.#summary.rows;
+    const { rows } = this.#summary;
+    if (summary.rows < rows) {
+      // It is being read anew: the cursor goes back when its row is there again.
+      this.#expected = Math.max(this.#expected, rows);
+      this.#pending ??= this.#place();
+    }
+    if (summary.complete || summary.rows >= this.#expected) this.#expected = 0;
     this.#summary = summary;
     if (!this.#progress) this.#total = summary.rows;
-    if (isGrown) this.#rows.retry();
+    if (summary.rows !== rows) this.#rows.retry();
+    if (summary.namesDevices && this.#layout.appear('device')) this.#grid.useColumns();
     this.#show();
     this.#density.refresh(!summary.reading);
+    this.#groups.useReading(summary.reading);
     if (this.#problems.isOpen) this.#problems.show(summary);
   }
 
@@ -224,10 +254,14 @@ export class TracePage {
   }
 
   /** Takes the cursor to a row of the trace, or to the one of the view behind it. */
-  goTo(row: number, isFocused: boolean): void {
-    this.#seek({ row }, (problem) => {
+  goTo(row: number, isFocused: boolean, token?: number): void {
+    this.#seek({ row }, (problem, at) => {
       if (problem !== undefined) this.#status.say(problem);
       else if (isFocused) this.#grid.focus();
+      if (at !== undefined && at !== row)
+        this.#status.say(fill(this.#strings.rowHidden, grouped(row + 1), grouped(at + 1)));
+      this.#token = token;
+      this.#settle();
     });
   }
 
@@ -253,6 +287,9 @@ export class TracePage {
       previousBookmark: () => this.#goToBookmark(-1),
       replay: () => row && this.#command('replay', row),
       history: () => row && this.#command('history', row),
+      copyCell: () => row && this.#copyText(CELLS[this.#grid.column](row, this.#contextAtCursor())),
+      copyLine: () => row && this.#copyText((this.#whole?.row === row.row ? this.#whole : row).line),
+      filterByValue: () => row && this.#filterByValue(row),
     };
     actions[action]();
   }
@@ -264,7 +301,11 @@ export class TracePage {
   }
 
   #load(first: number, count: number, got: (rows: readonly TraceRowModel[] | undefined) => void): void {
-    this.#link.ask({ type: 'rows', first, count }, 'rows', (answer) => {
+    this.#link.ask({ type: 'rows', first, count }, 'rows', (answer, failure) => {
+      if (failure) this.#fail(failure.message);
+      else if (this.#problem !== '') this.#fail('');
+      if (answer?.rows.some(({ space }) => space !== null) && this.#layout.appear('space'))
+        this.#grid.useColumns();
       if (answer && answer.total > this.#total) {
         this.#total = answer.total;
         this.#show();
@@ -276,6 +317,38 @@ export class TracePage {
 
   #context(above?: TraceRowModel): CellContext {
     return { strings: this.#strings, summary: this.#summary, time: this.#time, above };
+  }
+
+  #contextAtCursor(): CellContext {
+    const { cursor } = this.#grid.selection;
+    return this.#context(cursor > 0 ? this.#rows.row(cursor - 1) : undefined);
+  }
+
+  /** A text that was searched for, in small letters, for marking. */
+  get #wanted(): string {
+    const { text, as } = this.#search.state;
+    return as === 'text' ? text.toLowerCase() : '';
+  }
+
+  /** @param problem  why rows do not show; empty: they do again */
+  #fail(problem: string): void {
+    if (problem !== '' && problem !== this.#problem) this.#status.say(problem);
+    this.#problem = problem;
+    this.#showStatus();
+  }
+
+  #retry(): void {
+    this.#fail('');
+    this.#rows.retry();
+    this.#grid.refresh();
+    this.#density.refresh(true);
+  }
+
+  /** A person went elsewhere: the page does not go where it was to go any more. */
+  #forgetPlace(): void {
+    this.#pending = undefined;
+    this.#expected = 0;
+    this.#link.cancel(this.#seeking);
   }
 
   #place(): PendingPlace {
@@ -327,7 +400,7 @@ export class TracePage {
     const isWhole = this.#filter === '';
     this.#grid.show({
       ...{ summary: this.#summary, time: this.#time, total: this.#total, isWhole },
-      bookmarks: this.#bookmarks,
+      ...{ bookmarks: this.#bookmarks, wanted: this.#wanted },
     });
     const isBusy = this.#progress ? !this.#progress.isDone : this.#summary.reading;
     const nothing = isWhole ? this.#strings.noRows : this.#strings.noMatch;
@@ -342,11 +415,12 @@ export class TracePage {
   #restore(): void {
     const place = this.#pending;
     if (!place) return;
-    const isSettled = this.#progress ? this.#progress.isDone : !this.#summary.reading;
+    const isRead = !this.#summary.reading && this.#expected === 0;
+    const isSettled = this.#progress ? this.#progress.isDone : isRead;
     if ('row' in place) {
       if (this.#filter === '' ? place.row >= this.#total && !isSettled : !isSettled) return;
       this.#pending = undefined;
-      this.goTo(place.row, false);
+      this.#seek({ row: place.row }, (problem) => problem !== undefined && this.#status.say(problem));
     } else if (
       isSettled ||
       this.#total > Math.max(place.anchor, place.cursor, place.top + this.#grid.visible)
@@ -358,7 +432,8 @@ export class TracePage {
   }
 
   #showStatus(): void {
-    this.#status.show(this.#summary, this.#progress, Math.min(this.#total, countOf(this.#grid.selection)));
+    const selected = Math.min(this.#total, countOf(this.#grid.selection));
+    this.#status.show(this.#summary, this.#progress, selected, this.#problem);
   }
 
   #onRows(): void {
@@ -375,6 +450,8 @@ export class TracePage {
   }
 
   #onSelected(): void {
+    this.#token = undefined;
+    this.#forgetPlace();
     this.#showStatus();
     this.#showDetails();
     this.#settle();
@@ -390,6 +467,7 @@ export class TracePage {
         this.#link.tell({
           ...{ type: 'select', index: selection.cursor, row: row.row },
           ...{ first: firstOf(selection), count: countOf(selection) },
+          ...(this.#token !== undefined && { token: this.#token }),
         });
     }, SETTLE_MS);
   }
@@ -399,7 +477,9 @@ export class TracePage {
     this.options.save({
       ...{ v: TRACE_STATE_VERSION, filter: this.#filter, time: this.#time },
       ...{ ...this.#grid.selection, top: this.#grid.scroll.position, column: this.#grid.column },
-      ...{ hidden: this.#layout.hidden, widths: this.#layout.widths, details: this.#details.isOpen },
+      ...{ hidden: this.#layout.hidden, widths: this.#layout.widths, chosen: this.#layout.chosen },
+      ...{ details: this.#details.isOpen, search: this.#search.state },
+      group: this.#groups.isOpen ? this.#groups.by : null,
     });
   }
 
@@ -408,23 +488,34 @@ export class TracePage {
     this.#grid.select({ anchor: index, cursor: index }, 'center');
   }
 
-  #seek(place: TracePlaceModel, answered: (problem: string | undefined) => void): void {
+  #seek(
+    place: TracePlaceModel,
+    answered: (problem: string | undefined, row: number | undefined) => void,
+  ): void {
     const cursor = this.#grid.cursorRow?.row;
     // The same IOVA again is its next row.
     const from = 'iova' in place && cursor !== undefined ? { ...place, after: cursor + 1 } : place;
-    this.#link.ask({ type: 'seek', place: from }, 'sought', (answer, failure) => {
+    // The answer to an older wish must not come after that to this one.
+    this.#link.cancel(this.#seeking);
+    this.#seeking = this.#link.ask({ type: 'seek', place: from }, 'sought', (answer, failure) => {
       if (answer?.at) this.#goToIndex(answer.at.index);
-      answered(answer?.at ? undefined : (failure?.message ?? this.#strings.goToNone));
+      answered(answer?.at ? undefined : (failure?.message ?? this.#strings.goToNone), answer?.at?.row);
     });
   }
 
   #toggleGroups(isOpen = !this.#groups.isOpen): void {
     if (!isOpen) this.#closePanel(this.#groups);
     else {
-      this.#groups.show();
+      this.#openGroups();
       this.#groups.focus();
-      this.#toolbar.pressGroup(true);
+      this.#settle();
     }
+  }
+
+  #openGroups(by = this.#groups.by): void {
+    this.#groups.useReading(this.#summary.reading);
+    this.#groups.show(by);
+    this.#toolbar.pressGroup(true);
   }
 
   #closePanel(panel: GroupPanel | Details | ProblemPanel): void {
@@ -452,8 +543,8 @@ export class TracePage {
     const { cursor } = this.#grid.selection;
     const row = this.#rows.row(cursor);
     const whole = row && this.#whole?.row === row.row ? this.#whole : undefined;
-    const above = cursor > 0 ? this.#rows.row(cursor - 1) : undefined;
-    this.#details.show(whole ?? row, this.#context(above), row !== undefined && this.#bookmarks.has(row.row));
+    const isBookmarked = row !== undefined && this.#bookmarks.has(row.row);
+    this.#details.show(whole ?? row, this.#contextAtCursor(), isBookmarked, this.#wanted);
     if (!row?.cut || whole) return;
     this.#link.ask({ type: 'rows', first: cursor, count: 1 }, 'rows', (answer) => {
       this.#whole = answer?.rows[0];
@@ -478,6 +569,16 @@ export class TracePage {
     this.#link.ask({ type: 'copy', first: firstOf(selection), count }, 'copied', (answer, failure) =>
       this.#status.say(answer ? fill(this.#strings.copied, grouped(answer.rows)) : (failure?.message ?? '')),
     );
+  }
+
+  #copyText(text: string): void {
+    this.#link.tell({ type: 'copyText', text });
+    this.#status.say(this.#strings.copiedText);
+  }
+
+  #filterByValue(row: TraceRowModel): void {
+    const by = filterOfCell(row, this.#grid.column);
+    if (by !== undefined) this.useFilter(narrowed(this.#filter, by));
   }
 
   #command(command: TraceCommand, { row, iova }: TraceRowModel): void {

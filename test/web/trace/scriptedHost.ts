@@ -11,6 +11,8 @@ export interface TracePage extends ViewPage {
   sentOf(type: string): Promise<readonly Readonly<Record<string, unknown>>[]>;
   /** Waits until the page shows no row that is still to come. */
   settled(): Promise<void>;
+  /** What it was told of the trace at first. */
+  readonly summary: Summary;
 }
 
 export interface TraceOptions extends PageOptions {
@@ -176,8 +178,10 @@ export async function openTracePage(
   // The compiler of these tests names functions by it.
   await page.evaluate('globalThis.__name = (named) => named');
   await page.evaluate(answerInPage, { rows, needle: NEEDLE, delay });
+  const told = { ...summaryOf(rows), ...summary };
   const made: TracePage = {
     ...view,
+    summary: told,
     sentOf: async (type) =>
       ((await view.sent()) as Readonly<Record<string, unknown>>[]).filter(
         (message) => message['type'] === type,
@@ -190,7 +194,7 @@ export async function openTracePage(
   };
   await view.post({
     ...{ v: 1, type: 'opened', strings, bookmarks, row: null },
-    summary: { ...summaryOf(rows), ...summary },
+    summary: told,
   });
   await made.settled();
   return made;

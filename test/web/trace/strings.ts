@@ -96,7 +96,6 @@ export const strings: TraceStrings = {
   },
   groupColumns: {
     rows: 'Rows',
-    oneRow: '1 row',
     maps: 'Maps',
     unmaps: 'Unmaps',
     mapped: 'Mapped',
@@ -139,6 +138,7 @@ export const strings: TraceStrings = {
   selected: '{0} rows selected',
   status: 'Status',
   rows: '{0} rows',
+  oneRow: '1 row',
   rowsFiltered: '{0} of {1} rows',
   reading: 'reading, {0} %',
   stopped: 'read to {0} %',
