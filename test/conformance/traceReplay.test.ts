@@ -187,13 +187,9 @@ describe('the trace of a real guest, replayed to the moment of its image', funct
             name,
             table: trace.table,
             analysis: {
-              *spaces() {
+              *analysed() {
                 yield 0;
-                return trace.index;
-              },
-              *replay() {
-                yield 0;
-                return trace.replay;
+                return { told: trace.index, replay: trace.replay };
               },
             },
           },
