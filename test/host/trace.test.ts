@@ -209,6 +209,16 @@ describe('traces', () => {
       await until('the row that mapped it', () => maps.includes(String((shown().row ?? 0) + 1)));
     });
 
+    it('are saved as an image with its description', async () => {
+      const uri = inFolder('replayed.elf');
+      await must('iopte.saveMachine', { uri });
+      match(await readText(inFolder('replayed.iopte.json')), /"iommus"/);
+      const magic = (await vscode.workspace.fs.readFile(uri)).slice(0, 4);
+      deepEqual([...magic], [0x7f, 0x45, 0x4c, 0x46]);
+      await vscode.workspace.fs.delete(uri);
+      await vscode.workspace.fs.delete(inFolder('replayed.iopte.json'));
+    });
+
     it('are rebuilt when the engine is lost', async () => {
       const before = await api.summaries();
       await must('iopte.restartEngine');
