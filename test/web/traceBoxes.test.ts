@@ -71,6 +71,23 @@ describe('boxes and panels of the trace editor in a page of its own', () => {
       await until(view, async () => (await current(view)).row === 50_001_000, 'all rows again');
     });
 
+    it('stays where one went while the filter ran', async () => {
+      const view = await open({ delay: 600 });
+      await goTo(view).fill('50,000,123');
+      await goTo(view).press('Enter');
+      await until(view, async () => (await current(view)).row === 50_000_123, 'goes to the row');
+      await filter(view).fill('op = fault');
+      await filter(view).press('Enter');
+      await until(view, async () => (await view.sentOf('filter')).length === 1, 'filters');
+      const [{ id, gen } = {}] = await view.sentOf('filter');
+      await view.post({ v: 1, type: 'filtered', id, gen, matched: 1000, scanned: 1_000_000, done: false });
+      await grid(view).press('Control+Home');
+      await grid(view).press('ArrowDown');
+      await untilSaid(view, /100,000 of 100,000,000 rows/);
+      await view.page.waitForTimeout(1300);
+      assert.equal((await current(view)).row, 2);
+    });
+
     it('says that a filter leaves nothing', async () => {
       const view = await open();
       await filter(view).fill('row < 0');
@@ -288,10 +305,10 @@ describe('boxes and panels of the trace editor in a page of its own', () => {
       const summary = { ...view.summary, ...reading, read: 900, rows: 1_500_000 };
       await view.post({ v: 1, type: 'summary', summary });
       assert.match(await status(view).innerText(), /1,500,000 rows\s+reading, 90 %/);
-      assert.ok(await element?.evaluate((each) => each === document.activeElement));
+      assert.ok(await element.evaluate((each) => each === document.activeElement));
       await view.post({ v: 1, type: 'summary', summary: { ...summary, reading: false } });
       assert.equal(
-        await element?.evaluate((each) => each === document.activeElement && each.textContent),
+        await element.evaluate((each) => each === document.activeElement && each.textContent),
         'Read On',
       );
     });
@@ -313,7 +330,7 @@ describe('boxes and panels of the trace editor in a page of its own', () => {
 
     it('marks what was searched for, and filters by a cell', async () => {
       const view = await open();
-      await search(view).fill('Needle');
+      await search(view).fill('needle');
       await search(view).press('Enter');
       await until(view, async () => (await current(view)).row === NEEDLE + 1, 'finds the row');
       const marked = () =>
