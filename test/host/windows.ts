@@ -67,6 +67,9 @@ export function openWindow(
       traceViews: () => undefined,
       isTraceStopped: () => false,
       traceOpened: () => undefined,
+      traceRows: () => 0,
+      traceSpaces: () => ({ by: 'auto' }),
+      traceRestored: () => undefined,
     },
     log,
   );

@@ -216,7 +216,6 @@ export type TraceRowModel = z.infer<typeof row>;
 export type TraceGroupModel = z.infer<typeof group>;
 export type TracePlaceModel = z.infer<typeof place>;
 export type TraceQueryModel = z.infer<typeof query>;
-export type TraceProblemModel = z.infer<typeof problem>;
 export type TraceFailureModel = z.infer<typeof failure>;
 export type FromTraceView = z.infer<typeof fromView>;
 export type ToTraceView = z.infer<typeof toView>;

@@ -138,6 +138,7 @@ describe('kept indexes of traces', () => {
     assert.equal(read(source), 'index');
     keep(source, 'again');
     const held = inflated.open({ place: '/trace.txt', version: '1' }, 'trace.txt');
+    assert.ok(held);
     assert.equal(held.size, 64 * 1024);
     held.close();
   });

@@ -22,8 +22,8 @@ import {
 import type { AnswerElement } from '../../views/answerElements';
 import { moreElement } from '../answers';
 import { givenText, givenValues } from '../targets';
-import { tellWithoutDevices } from './split';
 import { givenIova, targetPanel, targetRow } from './target';
+import { tellWithoutDevices } from './withoutDevices';
 
 /** Rows of Results at once; the rest opens below **More…**. */
 const PAGE_LIMIT = 200;

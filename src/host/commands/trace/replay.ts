@@ -8,8 +8,8 @@ import type { TraceDocument } from '../../traces/traceDocument';
 import { isElement } from '../../views/elements';
 import { givenText, givenValues, targetInspection } from '../targets';
 import { notRead } from './bookmarks';
-import { tellWithoutDevices } from './split';
 import { targetPanel, targetRow } from './target';
+import { tellWithoutDevices } from './withoutDevices';
 
 /** Builds the tables as they stood after a row, in Domains. Takes `{trace, row, vendor}`; rows count from 0 here. */
 export const replayTrace: Command = {
