@@ -86,7 +86,8 @@ describe('opening images', () => {
     const files = await filesIn(samples);
     const traces = await filesIn(vscode.Uri.joinPath(samples, 'traces'));
     const failure = JSON.stringify(await run('iopte.openSample', 'no-such-sample'));
-    const listed = /The samples are: ([^."]+)\./.exec(failure)?.[1]?.split(', ') ?? [];
+    // Names of traces have dots.
+    const listed = /The samples are: ([^"]+?)\.(?=["\s])/.exec(failure)?.[1]?.split(', ') ?? [];
     const there = files
       .filter((name) => name.endsWith('.iopte.json'))
       .map((name) => name.replace('.iopte.json', ''));

@@ -70,12 +70,12 @@ describe('opening an image of one’s own', () => {
     await screenshot(page, 'container');
   });
 
-  it('has a walkthrough of four steps', async () => {
+  it('has a walkthrough of five steps', async () => {
     await runCommand(page, 'Welcome: Open Walkthrough');
     await pick(page, 'Get Started with IOPTE Inspector');
     const steps = page.locator('.gettingStartedContainer .getting-started-step');
-    await steps.nth(3).waitFor({ timeout: 20_000 });
-    assert.equal(await steps.count(), 4);
+    await steps.nth(4).waitFor({ timeout: 20_000 });
+    assert.equal(await steps.count(), 5);
     await page.locator('.gettingStartedContainer', { hasText: 'Walk a DMA request' }).waitFor();
     await screenshot(page, 'walkthrough');
     await runCommand(page, 'View: Close Editor');

@@ -64,6 +64,8 @@ describe('results of scenarios, in the workbench', () => {
     await page.locator('.quick-input-list .monaco-list-row.focused', { hasText: name }).waitFor();
     await page.keyboard.press('Enter');
     await page.locator('.tab.active', { hasText: name }).waitFor({ timeout: 20_000 });
+    // Until its lenses are there the extension may not know of the editor, and would ask for a scenario.
+    await page.locator('.codelens-decoration', { hasText: 'Run' }).first().waitFor({ timeout: 30_000 });
   }
 
   async function runVariant(name: string): Promise<void> {
