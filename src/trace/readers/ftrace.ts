@@ -9,6 +9,7 @@ import { SliceTable } from '../text/sliceTable';
 import { emptyContext, type FtraceContext, type FtraceLayout, readContext } from './ftraceContext';
 import { utf8 } from '../text/utf8';
 import { FtraceFast } from './ftraceFast';
+import { originSecond } from './kernelRows';
 
 /** The text of Linux's tracefs files trace and trace_pipe, with whatever options it was written. */
 export const ftrace: LineFormat = {
@@ -37,8 +38,6 @@ const STACK_ENTRY = literal(' => ');
 const CALLED_BY = literal(' <-');
 /** Bytes of an event's name at most. */
 const NAME_BYTES = 64;
-/** Seconds that fit a number of nanoseconds exactly, with room to grow. */
-const EXACT_SECONDS = 4_000_000;
 
 class FtraceParser implements LineParser {
   readonly title: string;
@@ -58,7 +57,7 @@ class FtraceParser implements LineParser {
   constructor(head: TextHead, names: TraceNames) {
     const { layout, seconds, ticks } = styleOf(head);
     this.#layout = layout;
-    this.#originSeconds = seconds > EXACT_SECONDS ? seconds : 0;
+    this.#originSeconds = originSecond(seconds);
     this.#names = names;
     this.#events = new EventTable(KERNEL_EVENTS, names);
     this.title = ticks ? `${TITLES[layout]}, clock without unit` : TITLES[layout];

@@ -9,6 +9,10 @@ import { utf8 } from '../text/utf8';
 
 /** Seconds that fit a number of nanoseconds exactly, with room to grow; clocks of longer count from their first. */
 const EXACT_SECONDS = 4_000_000;
+
+/** The second that a trace counts from, by what its clock shows at the first event. */
+export const originSecond = (first: number): number => (first > EXACT_SECONDS ? first : 0);
+
 const OTHER = operationCode('other');
 
 /** Where in a line's bytes the task stands, and what it is. */
@@ -33,7 +37,7 @@ export class KernelRows {
 
   /** `firstSecond`: what the clock shows at the first event. */
   constructor(firstSecond: number, names: TraceNames) {
-    this.#originSeconds = firstSecond > EXACT_SECONDS ? firstSecond : 0;
+    this.#originSeconds = originSecond(firstSecond);
     this.origin = BigInt(this.#originSeconds) * 1_000_000_000n;
     this.names = names;
     this.events = new EventTable(KERNEL_EVENTS, names);
