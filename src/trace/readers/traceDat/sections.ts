@@ -4,6 +4,7 @@ import { type PageLayout } from './datFile';
 
 /** Counts in a file are not believed beyond what kernels have. */
 const MOST_EVENTS = 100_000;
+const MOST_CPUS = 65_536;
 const PAGE_HEADER_BYTES = 65_536;
 const MOST_PAGE_BYTES = 2 ** 24;
 
@@ -58,6 +59,13 @@ function readFormats(cursor: DatCursor, system: string, count: number): EventFor
     if (format) formats.push(format);
   }
   return formats;
+}
+
+/** The number of CPUs that something was recorded on. */
+export function readCpuCount(cursor: DatCursor): number {
+  const cpus = cursor.u32();
+  if (cpus > MOST_CPUS) throw cursor.error(`${cpus} CPUs are impossible`);
+  return cpus;
 }
 
 /** SAVED COMMAND LINES: a pid and a name a line. */

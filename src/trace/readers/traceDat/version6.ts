@@ -6,6 +6,7 @@ import { plainPages } from './pages';
 import {
   problemOf,
   readCommands,
+  readCpuCount,
   readEventSystems,
   readFtraceEvents,
   readHeaderInfo,
@@ -19,7 +20,6 @@ import { type Start } from './start';
 const OPTION = { date: 1, clock: 4, uname: 5, offset: 7, cpus: 8, version: 9, buffer: 3 } as const;
 /** What stands before the recorded pages; longer is no description, but the recorded pages themselves. */
 const DESCRIPTION_LIMIT = 256 * 2 ** 20;
-const MOST_CPUS = 65_536;
 const MOST_INSTANCES = 1024;
 
 /** Reads a file of version 6: everything one after the other, then the pages of each CPU. */
@@ -30,8 +30,7 @@ export function readVersion6(source: ByteSource, start: Start): DatFile {
   cursor.take(cursor.u32()); // symbols of the kernel
   cursor.take(cursor.u32()); // formats of trace_printk
   const commands = readCommands(cursor);
-  const cpus = cursor.u32();
-  if (cpus > MOST_CPUS) throw cursor.error(`${cpus} CPUs are impossible`);
+  const cpus = readCpuCount(cursor);
   const options = { clock: '', offset: 0n, about: [] as string[], instances: [] as Instance[] };
   let kind = cursor.text(10);
   if (kind.startsWith('options')) {

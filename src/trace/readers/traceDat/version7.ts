@@ -8,6 +8,7 @@ import { PackedPages, PiecesHeld, plainPages } from './pages';
 import {
   problemOf,
   readCommands,
+  readCpuCount,
   readEventSystems,
   readFtraceEvents,
   readHeaderInfo,
@@ -25,7 +26,6 @@ const OPTION = {
 const SECTION_HEADER_BYTES = 16;
 const COMPRESSED = 1;
 const MOST_SECTIONS = 1024;
-const MOST_CPUS = 65_536;
 
 /** Reads a file of version 7: sections, to which options lead. */
 export function readVersion7(source: ByteSource, start: Start): DatFile {
@@ -150,8 +150,7 @@ class Version7 {
     const instance = data.string();
     this.#clocks.push(data.string());
     data.u32(); // bytes of its pages; the layout has them
-    const cpus = data.u32();
-    if (cpus > MOST_CPUS) throw data.error(`${cpus} CPUs are impossible`);
+    const cpus = readCpuCount(data);
     const header = this.#cursor(
       readBytes(this.source, section, SECTION_HEADER_BYTES, 'a buffer'),
       section,
